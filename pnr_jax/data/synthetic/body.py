@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-Point = tuple[float, float, float]
+from pnr_jax.data.synthetic.canvas import Point
 
 # COCO-18 as OpenPose orders it; "right" is the person's own right.
 JOINTS = (
@@ -120,6 +120,11 @@ def _along(start: Point, length: float, forward: float, outward: float) -> Point
     )
 
 
+def moved(point: Point, x: float, y: float, z: float) -> Point:
+    """``point`` moved by (x, y, z)."""
+    return (point[0] + x, point[1] + y, point[2] + z)
+
+
 def turned(point: Point, centre: Point, angle: float) -> Point:
     """``point`` turned about the vertical through ``centre``, towards the person's left."""
     x, z = point[0] - centre[0], point[2] - centre[2]
@@ -127,56 +132,55 @@ def turned(point: Point, centre: Point, angle: float) -> Point:
     return (centre[0] + x * cos + z * sin, point[1], centre[2] + z * cos - x * sin)
 
 
+# The face, from the head's centre.
+_FACE: dict[str, Point] = {
+    "nose": (0.0, -0.016, 0.074),
+    "right_eye": (-0.023, 0.006, 0.06),
+    "left_eye": (0.023, 0.006, 0.06),
+    "right_ear": (-0.059, -0.006, -0.004),
+    "left_ear": (0.059, -0.006, -0.004),
+}
+
+
+def _arm(shoulder: Point, sign: float, arm: Arm) -> dict[str, Point]:
+    bend, inwards = arm.swing + arm.elbow, sign * (0.3 * arm.spread - arm.inwards)
+    elbow = _along(shoulder, 0.165, arm.swing, sign * arm.spread)
+    wrist = _along(elbow, 0.14, bend, inwards)
+    hand = _along(wrist, 0.062, bend + 0.15, inwards)
+    return {"shoulder": shoulder, "elbow": elbow, "wrist": wrist, "hand": hand}
+
+
+def _leg(hip: Point, sign: float, leg: Leg) -> dict[str, Point]:
+    knee = _along(hip, 0.24, leg.swing, sign * leg.spread)
+    ankle = _along(knee, 0.235, leg.swing - leg.knee, sign * leg.spread)
+    pitch = 0.8 * (leg.swing - leg.knee)  # the foot follows the shin, most of the way
+    ahead, up = math.cos(pitch), math.sin(pitch)
+    heel = moved(ankle, 0, -0.026 * ahead - 0.018 * up, -0.018 * ahead + 0.026 * up)
+    toe = moved(ankle, sign * 0.016, -0.03 * ahead + 0.078 * up, 0.078 * ahead + 0.03 * up)
+    return {"hip": hip, "knee": knee, "ankle": ankle, "heel": heel, "toe": toe}
+
+
 def skeleton(body: Body, pose: Pose) -> dict[str, Point]:
-    """Joints of a posed body, the ends of its hands and feet, and its spine."""
+    """Joints of a posed body that stands on y = 0, its spine, and the ends of hands and feet."""
     wide = 0.5 + 0.5 * body.build
-    points: dict[str, Point] = {"crotch": (0.0, -0.075, 0.0), "pelvis": (0.0, 0.0, 0.0)}
+    cos, sin = math.cos(pose.lean), math.sin(pose.lean)
 
-    def upper(x: float, y: float, z: float = 0.0) -> Point:
-        return (x, y * math.cos(pose.lean), z + y * math.sin(pose.lean))
+    def leaning(x: float, y: float, z: float) -> Point:
+        return (x, y * cos, z + y * sin)
 
-    points["collar"] = upper(0.0, 0.353)
-    points["neck"] = upper(0.0, 0.315)
-    centre = upper(0.0, 0.43, 0.014)
-    points["head"] = centre
-    for name, (x, y, z) in {
-        "nose": (0.0, -0.016, 0.074),
-        "right_eye": (-0.023, 0.006, 0.06),
-        "left_eye": (0.023, 0.006, 0.06),
-        "right_ear": (-0.059, -0.006, -0.004),
-        "left_ear": (0.059, -0.006, -0.004),
-    }.items():
-        moved = (centre[0] + x, centre[1] + y, centre[2] + z)
-        points[name] = turned(moved, centre, pose.head_turn)
+    head = leaning(0, 0.43, 0.014)
+    points: dict[str, Point] = {
+        "crotch": (0, -0.075, 0),
+        "pelvis": (0, 0, 0),
+        "neck": leaning(0, 0.315, 0),
+        "collar": leaning(0, 0.353, 0),
+        "head": head,
+    }
+    points |= {k: turned(moved(head, *at), head, pose.head_turn) for k, at in _FACE.items()}
     for (side, sign), arm, leg in zip(SIDES, pose.arms, pose.legs, strict=True):
-        shoulder = upper(sign * 0.104 * body.shoulders * wide, 0.29)
-        elbow = _along(shoulder, 0.165, arm.swing, sign * arm.spread)
-        bend = arm.swing + arm.elbow
-        inwards = sign * (0.3 * arm.spread - arm.inwards)
-        wrist = _along(elbow, 0.14, bend, inwards)
+        shoulder = leaning(sign * 0.104 * body.shoulders * wide, 0.29, 0)
         hip = (sign * 0.054 * body.hips * wide, 0.0, 0.0)
-        knee = _along(hip, 0.24, leg.swing, sign * leg.spread)
-        ankle = _along(knee, 0.235, leg.swing - leg.knee, sign * leg.spread)
-        pitch = 0.8 * (leg.swing - leg.knee)
-        ahead, up = math.cos(pitch), math.sin(pitch)
-        points |= {
-            f"{side}_shoulder": shoulder,
-            f"{side}_elbow": elbow,
-            f"{side}_wrist": wrist,
-            f"{side}_hand": _along(wrist, 0.062, bend + 0.15, inwards),
-            f"{side}_hip": hip,
-            f"{side}_knee": knee,
-            f"{side}_ankle": ankle,
-            f"{side}_heel": (
-                ankle[0],
-                ankle[1] - 0.026 * ahead - 0.018 * up,
-                ankle[2] - 0.018 * ahead + 0.026 * up,
-            ),
-            f"{side}_toe": (
-                ankle[0] + sign * 0.016,
-                ankle[1] - 0.03 * ahead + 0.078 * up,
-                ankle[2] + 0.078 * ahead + 0.03 * up,
-            ),
-        }
-    ground = min(points[f"{side}_{end}"][1] for side, _ in SIDES for end in ("heel", "toe")) - 0.024
-    return {name: (x, y - ground, z) for name, (x, y, z) in points.items()}
+        limbs = _arm(shoulder, sign, arm) | _leg(hip, sign, leg)
+        points |= {f"{side}_{name}": point for name, point in limbs.items()}
+    lowest = min(points[f"{side}_{end}"][1] for side, _ in SIDES for end in ("heel", "toe"))
+    return {name: moved(point, 0, 0.024 - lowest, 0) for name, point in points.items()}

@@ -53,7 +53,7 @@ def draw_view(rng: np.random.Generator, height: int, width: int) -> View:
     else:
         yaw = math.pi / 2 * float(rng.integers(4)) + float(rng.normal(0.0, 0.2))
     pitch = float(rng.uniform(0.0, 0.16))
-    scale = float(rng.uniform(0.84, 0.95)) * height
+    scale = float(rng.uniform(0.81, 0.91)) * height
     foot = float(rng.uniform(0.94, 0.985)) * height
     if rng.random() < 0.125:
         scale *= float(rng.uniform(1.08, 1.2))
@@ -73,7 +73,7 @@ def draw_view(rng: np.random.Generator, height: int, width: int) -> View:
         yaw,
         pitch,
         scale,
-        width * (0.5 + float(rng.normal(0.0, 0.035))),
+        width * (0.5 + float(rng.normal(0.0, 0.045))),
         foot,
         camera,
         light,
@@ -82,15 +82,12 @@ def draw_view(rng: np.random.Generator, height: int, width: int) -> View:
     )
 
 
-def draw_background(
-    rng: np.random.Generator, view: View, feet: tuple[float, float], height: int, width: int
-) -> np.ndarray:
+def draw_background(rng: np.random.Generator, view: View, height: int, width: int) -> np.ndarray:
     """Paint a wall, a few blurred things before it and the ground with the person's shadow.
 
     Args:
       rng: source of the things and of the shift along the street.
-      view: the camera.
-      feet: where the person stands, (y, x) in pixels.
+      view: the camera, and where the person stands.
       height: of the picture in pixels.
       width: of the picture in pixels.
 
@@ -114,9 +111,9 @@ def draw_background(
     small = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
     large = small.resize((width, height), Image.Resampling.BICUBIC)
     soft = np.asarray(large.filter(ImageFilter.BoxBlur(2)), np.float32)
-    fy = (np.arange(height, dtype=np.float32)[:, None] - feet[0]) / (0.03 * height)
-    fx = (np.arange(width, dtype=np.float32) - feet[1]) / (0.22 * width)
-    shadow = np.exp(-(fx * fx + fy * fy))[..., None]
+    fy = (np.arange(height, dtype=np.float32)[:, None] - view.y) / (0.03 * height)
+    fx = (np.arange(width, dtype=np.float32) - view.x) / (0.22 * width)
+    shadow = (np.exp(-fy * fy) * np.exp(-fx * fx))[..., None]
     return soft * (1.0 - 0.4 * shadow) * (view.light.lit / 1.03)
 
 

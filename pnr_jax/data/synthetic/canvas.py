@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+Point = tuple[float, float, float]
 TEXELS = 32  # along a limb: its radius and its colour are tables of this length
 _ROWS = np.linspace(0.0, 1.0, TEXELS, dtype=np.float32)
 
@@ -24,7 +25,7 @@ class Texture(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """Half-axes of a turned solid from top (t = 0) to bottom (t = 1), in body heights."""
+    """Half-axes of a turned solid from top (t = 0) to bottom (t = 1)."""
 
     t: np.ndarray
     side: np.ndarray
@@ -77,10 +78,10 @@ class Canvas:
         np.copyto(self.normal_x[box], normal_x, where=nearest)
         np.copyto(self.normal_y[box], normal_y, where=nearest)
 
-    def limb(self, start: np.ndarray, end: np.ndarray, radii: np.ndarray, texture: Texture) -> None:
+    def limb(self, start: Point, end: Point, radii: np.ndarray, texture: Texture) -> None:
         """Draw a round limb between two points, ``radii`` [TEXELS] in canvas pixels."""
         reach = float(radii.max())
-        (ax, ay, az), (bx, by, bz) = start.tolist(), end.tolist()
+        (ax, ay, az), (bx, by, bz) = start, end
         box = self._box(
             min(ax, bx) - reach, max(ax, bx) + reach, min(ay, by) - reach, max(ay, by) + reach
         )
@@ -102,10 +103,9 @@ class Canvas:
 
     def lathe(
         self,
-        top: np.ndarray,
-        bottom: np.ndarray,
+        top: Point,
+        bottom: Point,
         profile: Profile,
-        scale: float,
         yaw: float,
         texture: Texture,
         cover: np.ndarray | None = None,
@@ -119,20 +119,20 @@ class Canvas:
 
         ``cover`` (bool, the texture's shape) is False where the solid has a hole.
         """
-        reach = scale * float(max(profile.side.max(), profile.front.max()))
-        (ax, ay, az), (bx, by, bz) = top.tolist(), bottom.tolist()
+        reach = float(max(profile.side.max(), profile.front.max()))
+        (ax, ay, az), (bx, by, bz) = top, bottom
         box = self._box(min(ax, bx) - reach, max(ax, bx) + reach, ay, by)
         rows, columns = box
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return
         y = np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5
         t = np.clip((y - ay) / (by - ay), 0.0, 1.0)
-        side = np.interp(t, profile.t, profile.side).astype(np.float32) * np.float32(scale)
-        front = np.interp(t, profile.t, profile.front).astype(np.float32) * np.float32(scale)
+        side = np.interp(t, profile.t, profile.side).astype(np.float32)
+        front = np.interp(t, profile.t, profile.front).astype(np.float32)
         cos, sin = math.cos(yaw), math.sin(yaw)
         half = np.hypot(side * np.float32(cos), front * np.float32(sin))
         slope = np.gradient(half) if len(half) > 1 else np.zeros_like(half)
-        normal_y = (-slope / np.hypot(slope, 1.0))[:, None]
+        normal_y = (-slope / np.hypot(slope, 1.6))[:, None]  # softer than the true slope
         delta = np.arctan2(front * np.float32(sin), side * np.float32(cos))[:, None]
         near = (side * front / half)[:, None]
         tilt = ((front**2 - side**2) / half * np.float32(sin * cos))[:, None]
