@@ -1,0 +1,112 @@
+"""Checkpoints by Orbax; the only file that knows its API."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from pnr_jax.errors import UserError
+
+SCORE = "l1"  # What "best" means: the lowest L1 over fixed training pairs.
+
+
+class Checkpoints:
+    """The `checkpoints/` of a workdir: the latest few and the best."""
+
+    def __init__(self, workdir: Path, keep: int):
+        """Opens `workdir`/checkpoints, which need not exist, to keep the `keep` latest."""
+        logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells every step at INFO.
+        policies = ocp.training.preservation_policies
+        self._checkpointer = ocp.training.Checkpointer(
+            (workdir / "checkpoints").resolve(),
+            save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
+            preservation_policy=policies.AnyPreservationPolicy(
+                [
+                    policies.LatestN(keep),
+                    policies.BestN(get_metric_fn=lambda m: m[SCORE], reverse=True, n=1),
+                ]
+            ),
+            cleanup_tmp_directories=True,
+        )
+
+    @property
+    def latest(self) -> int | None:
+        """The last step saved, None where there is none."""
+        steps = [checkpoint.step for checkpoint in self._checkpointer.checkpoints]
+        return max(steps, default=None)
+
+    @property
+    def best(self) -> int | None:
+        """The step of the lowest score."""
+        scored = [c for c in self._checkpointer.checkpoints if c.metrics]
+        return min(scored, key=lambda c: c.metrics[SCORE]).step if scored else self.latest
+
+    def save(self, step: int, state: Any, score: float) -> None:
+        """Saves a tree of arrays as the state after `step` steps, once."""
+        if step != self.latest:
+            self._checkpointer.save(step, state, metrics={SCORE: score}, force=True)
+
+    def restore(self, step: int, like: Any) -> Any:
+        """The state saved at `step`, with the structure and placement of `like`.
+
+        Raises:
+          UserError: the checkpoint is damaged or of another configuration.
+        """
+        abstract = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
+        )
+        try:
+            return self._checkpointer.load(step, abstract)
+        except Exception as error:
+            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(
+                f"{self._checkpointer.directory}/{step}: cannot be restored ({first_line}); "
+                "remove that folder to go on from an older one"
+            ) from error
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        self._checkpointer.close()
+
+
+@contextmanager
+def open_checkpoints(workdir: Path, keep: int = 1) -> Iterator[Checkpoints]:
+    """The checkpoints of a workdir, closed at the end of the block."""
+    checkpoints = Checkpoints(workdir, keep)
+    try:
+        yield checkpoints
+    finally:
+        checkpoints.close()
+
+
+def export_model(workdir: Path, variables: dict[str, Any]) -> Path:
+    """Writes `model/`: a plain nested dict of arrays that Orbax restores without this package."""
+    path = (workdir / "model").resolve()
+    temporary = path.with_name("model.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    ocp.save(temporary, jax.tree.map(np.asarray, variables))
+    shutil.rmtree(path, ignore_errors=True)
+    temporary.rename(path)
+    return path
+
+
+def load_model(workdir: Path) -> dict[str, Any]:
+    """The variables that `export_model` wrote.
+
+    Raises:
+      UserError: the run has not written them yet, or they are damaged.
+    """
+    path = workdir / "model"
+    if not path.is_dir():
+        raise UserError(f"--workdir={workdir}: no trained model here yet (model/ is missing)")
+    try:
+        return ocp.load(path.resolve())
+    except Exception as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: cannot be restored ({first_line})") from error

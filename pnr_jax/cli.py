@@ -1,0 +1,46 @@
+"""What the programs in `launch/` share: a user's mistake is one line and exit code 2."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from absl import app, flags, logging
+
+from pnr_jax.errors import UserError
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parses the command line and runs `main`; never returns.
+
+    Exit codes: 0 done, 2 a mistake in flags or input (one line on stderr says which), 130 Ctrl-C.
+    """
+    # TensorFlow only reads files here: silence its start-up lines.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    logging.set_verbosity(logging.WARNING)
+
+    def guarded(argv: Sequence[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise UserError(f"unexpected argument '{argv[1]}'; flags look like --name=value")
+            main()
+        except UserError as error:
+            _fail(error)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    app.run(guarded, flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    try:
+        return flags.FLAGS(list(argv))
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,144 @@
+"""Every field of a configuration, with the paper's values; `configs/` changes some of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from pnr_jax.errors import UserError
+from pnr_jax.files import write_text
+
+# What a run may change when it resumes; all else would make it another run.
+CHANGEABLE = frozenset(
+    {"steps", "log_every", "checkpoint_every", "sample_every", "keep_checkpoints"}
+    | {"data_dir", "vgg19"}
+)
+
+
+def default_config() -> ConfigDict:
+    """The paper's supervised training with p = 1; unstated choices are PATN's or marked."""
+    return ConfigDict(
+        {
+            "seed": 0,
+            "steps": 87_500,  # PATN's 2.8 million samples; the paper does not say.
+            "batch_size": 32,  # PATN.
+            "image_size": (128, 64),
+            "supervised": True,
+            "sources": 1,  # M in training.
+            "compute_dtype": "float32",
+            "learning_rate": 0.002,
+            "decay_from": 1.0,  # Share of the steps after which it falls linearly to 0.
+            "adam_b1": 0.5,
+            "adam_b2": 0.999,
+            "ema": 0.0,  # Decay of the generator's running average; 0 is off.
+            "pool_size": 50,  # Past fakes that the discriminators still see (PATN); 0 is off.
+            "loss": {
+                "l1": 5.0,  # λ1
+                "perceptual": 5.0,  # λ2
+                "gan_image": 10.0,  # λ3
+                "gan_pose": 10.0,  # λ4
+                "perceptual_required": True,  # Refuse to start without --vgg19.
+            },
+            "model": {
+                "p": 1.0,
+                "iterations": 5,
+                "d": 20,
+                "width": 64,  # D = 4 * width
+                "blocks": 4,
+                "norm": "batch",
+                "dropout": 0.0,
+                "sigma": 6.0,  # Pixels.
+                "up_kernel": 3,
+                "keep_rows": 0.5,  # p(v = 1) of eq. 4, unsupervised training.
+            },
+            "discriminator": {"width": 64, "blocks": 3, "norm": "batch", "dropout": 0.5},
+            "data": {
+                "name": "market1501",  # Or "people", the embedded data set.
+                "seed": 0,
+                "train_identities": 0,  # The rest describes the embedded people.
+                "test_identities": 0,
+                "views": 0,
+                "test_tuples": 0,
+            },
+            "data_dir": "",  # Set by --data_dir.
+            "vgg19": "",  # Set by --vgg19.
+            "log_every": 100,
+            "checkpoint_every": 2_500,
+            "sample_every": 2_500,
+            "keep_checkpoints": 2,
+        }
+    )
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a `UserError` for values that no run can have."""
+    height, width = config.image_size
+    rules = [
+        ("image_size", height % 4 == 0 and width % 4 == 0 and height >= 32 and width >= 32,
+         "two multiples of 4, at least 32"),
+        ("steps", config.steps >= 1, "at least 1"),
+        ("batch_size", config.batch_size >= 1, "at least 1"),
+        ("sources", config.sources >= 1, "at least 1"),
+        ("compute_dtype", config.compute_dtype in ("float32", "bfloat16"), "float32 or bfloat16"),
+        ("model.p", 1 <= config.model.p <= 2, "between 1 and 2"),
+        ("model.iterations", config.model.iterations >= 1, "at least 1"),
+        ("model.norm", config.model.norm in ("batch", "instance", "group"),
+         "batch, instance or group"),
+        ("model.keep_rows", 0 < config.model.keep_rows <= 1, "in (0, 1]"),
+        ("decay_from", 0 <= config.decay_from <= 1, "in [0, 1]"),
+        ("ema", 0 <= config.ema < 1, "in [0, 1)"),
+        ("data.name", config.data.name in ("people", "market1501"), "people or market1501"),
+        ("log_every", config.log_every >= 1, "at least 1"),
+        ("checkpoint_every", config.checkpoint_every >= 1, "at least 1"),
+        ("sample_every", config.sample_every >= 1, "at least 1"),
+        ("keep_checkpoints", config.keep_checkpoints >= 1, "at least 1"),
+    ]  # fmt: skip
+    for field, holds, rule in rules:
+        if not holds:
+            value: Any = config
+            for part in field.split("."):
+                value = value[part]
+            raise UserError(f"--config.{field}={value}: must be {rule}")
+
+
+def save(config: ConfigDict, workdir: Path) -> None:
+    """Writes `config.json`."""
+    write_text(workdir / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+
+
+def load(workdir: str | Path) -> ConfigDict:
+    """The configuration of a workdir; fields that it lacks have their defaults."""
+    path = Path(workdir) / "config.json"
+    if not path.is_file():
+        raise UserError(f"--workdir={workdir}: no run here (config.json is missing)")
+    config = default_config()
+    try:
+        config.update(ConfigDict(json.loads(path.read_text())))
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: not a configuration of this program ({error})") from None
+    config.image_size = tuple(config.image_size)
+    return config
+
+
+def check_workdir(config: ConfigDict, workdir: Path) -> None:
+    """Raises a `UserError` when `workdir` belongs to another configuration, naming a field."""
+    if not (workdir / "config.json").exists():
+        return
+    here, there = _flat(config), _flat(load(workdir))
+    for field in here:
+        if here[field] != there.get(field) and field not in CHANGEABLE:
+            raise UserError(
+                f"--workdir={workdir} holds a run with {field}={there.get(field)}, not "
+                f"{here[field]}; choose another --workdir or the same configuration"
+            )
+
+
+def _flat(tree: ConfigDict, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, ConfigDict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = tuple(value) if isinstance(value, list | tuple) else value
+    return flat

@@ -1,0 +1,70 @@
+"""Keypoint annotations in the field's CSV format (`name:keypoints_y:keypoints_x`)."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pnr_jax.errors import UserError
+from pnr_jax.files import read_lines, write_text
+
+HEADER = "name:keypoints_y:keypoints_x"
+JOINT_COUNT = 18
+
+
+def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads `{name: int32 [18, 2]}`, (y, x) pixels in the CSV's order, -1 where a joint is missing.
+
+    A joint is missing when either coordinate is -1; both are -1 in what comes back.
+
+    Raises:
+      UserError: for an absent file, a wrong header, or a row that is not a name and two lists of
+        18 integers >= -1; the message names the file and the line.
+    """
+    lines = read_lines(path, "annotations")
+    if not lines or lines[0].strip() != HEADER:
+        found = lines[0][:60] if lines else "an empty file"
+        raise UserError(f"{path}:1: expected the header '{HEADER}', found '{found}'")
+    annotations: dict[str, np.ndarray] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        name, keypoints = _parse_row(line, f"{path}:{number}")
+        if name in annotations:
+            raise UserError(f"{path}:{number}: {name} is annotated twice; keep one of the rows")
+        annotations[name] = keypoints
+    return annotations
+
+
+def write_annotations(path: str | Path, annotations: Mapping[str, np.ndarray]) -> None:
+    """Writes `{name: [18, 2]}` in the format that `read_annotations` reads."""
+    rows = [HEADER]
+    for name, keypoints in annotations.items():
+        y, x = np.asarray(keypoints).T.tolist()
+        rows.append(f"{name}: {y}: {x}")
+    write_text(path, "\n".join(rows) + "\n")
+
+
+def _parse_row(line: str, where: str) -> tuple[str, np.ndarray]:
+    fields = line.split(":")
+    if len(fields) != 3 or not fields[0].strip():
+        raise UserError(f"{where}: expected 'name: [18 y]: [18 x]', found {len(fields)} field(s)")
+    y, x = (_parse_list(field, axis, where) for field, axis in zip(fields[1:], "yx", strict=True))
+    keypoints = np.stack([y, x], axis=-1)
+    keypoints[(keypoints == -1).any(axis=-1)] = -1
+    return fields[0].strip(), keypoints
+
+
+def _parse_list(field: str, axis: str, where: str) -> np.ndarray:
+    try:
+        values = json.loads(field)
+    except json.JSONDecodeError:
+        raise UserError(f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}") from None
+    if not isinstance(values, list) or not all(type(v) is int for v in values):
+        raise UserError(f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}")
+    if len(values) != JOINT_COUNT:
+        raise UserError(f"{where}: keypoints_{axis} has {len(values)} numbers, expected 18")
+    if not all(-1 <= v < 2**31 for v in values):
+        raise UserError(f"{where}: keypoints_{axis} has a number outside [-1, 2^31)")
+    return np.array(values, np.int32)

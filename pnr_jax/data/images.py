@@ -1,0 +1,95 @@
+"""Images with their keypoints, in memory, and tuples of indices into them."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pnr_jax.errors import UserError
+from pnr_jax.keypoints import JOINTS, resize_keypoints
+
+
+class Images(NamedTuple):
+    """A set of images of people.
+
+    Attributes:
+      images: uint8 [N, H, W, 3].
+      keypoints: int32 [N, 18, 2], (y, x) pixels, -1 where missing.
+      names: N file names; the identity is what stands before the first underscore.
+    """
+
+    images: np.ndarray
+    keypoints: np.ndarray
+    names: Sequence[str]
+
+    @property
+    def annotations(self) -> dict[str, np.ndarray]:
+        """{name: keypoints}, as `read_annotations` returns it."""
+        return dict(zip(self.names, self.keypoints, strict=True))
+
+
+def decode(data: bytes, where: str) -> np.ndarray:
+    """Decodes one image file to uint8 [H, W, 3], upright.
+
+    Raises:
+      UserError: the bytes are no image, or a truncated one.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{where}: not a readable image ({error})") from None
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Reads one image file as uint8 [H, W, 3], upright."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"image not found: {path}")
+    return decode(path.read_bytes(), str(path))
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes uint8 [h, w, 3] to `size` = (H, W), antialiased."""
+    if image.shape[:2] == tuple(size):
+        return image
+    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BOX))
+
+
+def resize(images: Images, size: tuple[int, int]) -> Images:
+    """Resizes every image and its keypoints to `size` = (H, W)."""
+    old = images.images.shape[1:3]
+    if old == tuple(size):
+        return images
+    resized = np.stack([resize_image(image, size) for image in images.images])
+    return Images(resized, resize_keypoints(images.keypoints, old, size), images.names)
+
+
+def check_keypoints(keypoints: np.ndarray, size: tuple[int, int], where: str) -> None:
+    """Raises a `UserError` naming the first joint of [18, 2] that lies outside an image of `size`."""
+    outside = ((keypoints < -1) | (keypoints >= np.array(size))).any(axis=-1)
+    if outside.any():
+        joint = int(np.argmax(outside))
+        y, x = keypoints[joint]
+        raise UserError(
+            f"{where}: {JOINTS[joint]} at (y={y}, x={x}) lies outside the image of "
+            f"{size[0]}x{size[1]} (height x width); mend the row or mark the joint missing (-1)"
+        )
+
+
+def index_tuples(
+    names: Sequence[str], tuples: Sequence[tuple[str, ...]], where: str
+) -> np.ndarray:
+    """Turns tuples of names into int32 [T, M + 1] indices into `names`.
+
+    Raises:
+      UserError: a tuple names an absent image; `where` says in which file.
+    """
+    position: Mapping[str, int] = {name: i for i, name in enumerate(names)}
+    try:
+        return np.array([[position[name] for name in row] for row in tuples], np.int32)
+    except KeyError as error:
+        raise UserError(f"{where}: names the image {error}, which the data set does not have") from None

@@ -1,0 +1,147 @@
+"""Which images make pairs and tuples: the field's published rule, and its CSV files."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pnr_jax.errors import UserError
+from pnr_jax.files import read_lines, write_text
+
+# Right and left shoulder, right and left hip: "a body was detected" (Def-GAN, PATN).
+BODY_JOINTS = (2, 5, 8, 11)
+# Market-1501's junk boxes and distractors belong to nobody.
+NOBODY = ("-1", "0000")
+
+
+def identity_of(name: str) -> str:
+    """The identity in an image's name: what stands before the first underscore.
+
+    >>> identity_of("0002_c1s1_000451_03.jpg")
+    '0002'
+    """
+    return name.split("_")[0]
+
+
+def usable_names(annotations: Mapping[str, np.ndarray]) -> list[str]:
+    """Names of images that may enter a pair: somebody, with both shoulders and both hips visible."""
+    return [
+        name
+        for name, keypoints in annotations.items()
+        if identity_of(name) not in NOBODY and (np.asarray(keypoints)[BODY_JOINTS, :] != -1).all()
+    ]
+
+
+def make_pairs(annotations: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
+    """All ordered pairs of two usable images of one identity, in the CSV's order.
+
+    On Market-1501's training annotations these are the 263,632 published pairs, in their order.
+    """
+    return [
+        pair
+        for names in _by_identity(annotations).values()
+        for pair in itertools.permutations(names, 2)
+    ]
+
+
+def sample_pairs(
+    pairs: Sequence[tuple[str, str]], count: int = 12_000, seed: int = 0
+) -> list[tuple[str, str]]:
+    """`count` of the pairs without replacement; seed 0 gives Market-1501's published test pairs.
+
+    The published file was drawn by pandas' `DataFrame.sample(n=12000, random_state=0)`, which is
+    NumPy's legacy `RandomState.choice`.
+    """
+    if count >= len(pairs):
+        return list(pairs)
+    chosen = np.random.RandomState(seed).choice(len(pairs), size=count, replace=False)
+    return [pairs[i] for i in chosen]
+
+
+def sample_tuples(
+    annotations: Mapping[str, np.ndarray], sources: int, count: int, seed: int
+) -> list[tuple[str, ...]]:
+    """Draws tuples (from_0, ..., from_{sources-1}, to) of one identity, all images different.
+
+    The target is uniform over the usable images of identities that have at least `sources` + 1 of
+    them, the sources are uniform over the rest of that identity's, in order; no tuple comes twice.
+    (All permutations cannot be listed: 20 images and 5 sources make 28 million.)
+
+    Args:
+      annotations: {name: int [18, 2]}.
+      sources: how many sources a tuple has, M >= 1.
+      count: how many tuples; fewer come back where the annotations hold fewer.
+      seed: of the draw.
+
+    Raises:
+      UserError: no identity has enough images.
+    """
+    groups = [names for names in _by_identity(annotations).values() if len(names) > sources]
+    if not groups:
+        raise UserError(
+            f"no identity has {sources + 1} usable images (both shoulders and hips visible), "
+            f"which tuples of {sources} sources and a target need"
+        )
+    possible = sum(_permutations(len(names), sources + 1) for names in groups)
+    if possible <= 2 * count:  # few enough to list, too few to draw without many repeats
+        every = [t for names in groups for t in itertools.permutations(names, sources + 1)]
+        order = np.random.default_rng(seed).permutation(len(every))[:count]
+        return [every[i] for i in order]
+    rng = np.random.default_rng(seed)
+    group_of_target = np.repeat(np.arange(len(groups)), [len(names) for names in groups])
+    drawn: dict[tuple[str, ...], None] = {}
+    while len(drawn) < count:
+        names = groups[rng.choice(group_of_target)]
+        chosen = rng.choice(len(names), size=sources + 1, replace=False)
+        drawn[tuple(names[i] for i in chosen)] = None
+    return list(drawn)
+
+
+def read_tuples(path: str | Path) -> list[tuple[str, ...]]:
+    """Reads a CSV of `from,to` pairs or `from_0,...,from_{n-1},to` tuples."""
+    lines = read_lines(path, "pairs")
+    header = lines[0].strip().split(",") if lines else []
+    sources = len(header) - 1
+    if header not in (_header(1), _header(sources)) or sources < 1:
+        found = lines[0][:60] if lines else "an empty file"
+        raise UserError(f"{path}:1: expected the header 'from,to' or 'from_0,...,to', not '{found}'")
+    tuples = []
+    for number, line in enumerate(lines[1:], start=2):
+        names = tuple(field.strip() for field in line.split(","))
+        if not line.strip():
+            continue
+        if len(names) != sources + 1 or not all(names):
+            raise UserError(f"{path}:{number}: expected {sources + 1} names, found {len(names)}")
+        tuples.append(names)
+    return tuples
+
+
+def read_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """Reads the field's pairs CSV, header `from,to`."""
+    tuples = read_tuples(path)
+    if tuples and len(tuples[0]) != 2:
+        raise UserError(f"{path}:1: expected pairs (from,to), found {len(tuples[0])} columns")
+    return [(source, target) for source, target in tuples]
+
+
+def write_tuples(path: str | Path, tuples: Sequence[tuple[str, ...]]) -> None:
+    """Writes tuples in the format that `read_tuples` reads."""
+    sources = len(tuples[0]) - 1 if tuples else 1
+    rows = [_header(sources), *tuples]
+    write_text(path, "".join(",".join(row) + "\n" for row in rows))
+
+
+def _header(sources: int) -> list[str]:
+    return ["from", "to"] if sources == 1 else [*(f"from_{i}" for i in range(sources)), "to"]
+
+
+def _by_identity(annotations: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in usable_names(annotations):
+        groups.setdefault(identity_of(name), []).append(name)
+    return groups
+
+
+def _permutations(n: int, k: int) -> int:
+    return int(np.prod([float(n - i) for i in range(k)]))

@@ -1,0 +1,71 @@
+"""Batches as a function of (seed, step): the one schema for every source of data.
+
+| key | shape, type | meaning |
+| --- | --- | --- |
+| `source_images` | uint8 [B, M, H, W, 3] | M sources of one identity |
+| `source_keypoints` | int32 [B, M, 18, 2] | (y, x) pixels, -1 = missing |
+| `source_valid` | bool [B, M] | False pads a tuple that has fewer sources |
+| `target_image` | uint8 [B, H, W, 3] | |
+| `target_keypoints` | int32 [B, 18, 2] | |
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pnr_jax.data.images import Images
+from pnr_jax.data.shuffle import batch_indices
+
+Batch = dict[str, np.ndarray]
+
+
+def gather(images: Images, tuples: np.ndarray) -> Batch:
+    """The batch of some tuples.
+
+    Args:
+      images: the data set.
+      tuples: int [B, M + 1], indices of M sources and the target; a source of -1 is padding.
+    """
+    sources, target = tuples[:, :-1], tuples[:, -1]
+    return {
+        "source_images": images.images[sources],
+        "source_keypoints": images.keypoints[sources],
+        "source_valid": sources >= 0,
+        "target_image": images.images[target],
+        "target_keypoints": images.keypoints[target],
+    }
+
+
+def training_batches(
+    images: Images, tuples: np.ndarray, *, batch_size: int, seed: int, start: int, stop: int
+) -> Iterator[Batch]:
+    """Batches `start` to `stop` - 1 of training, prefetched by tf.data.
+
+    Batch k depends on (seed, k) alone, so there is no iterator state to save.
+
+    Args:
+      images: the data set, in memory.
+      tuples: int32 [T, M + 1] into it, drawn without replacement in every epoch.
+      batch_size: B.
+      seed: of the order.
+      start: the first step.
+      stop: one past the last step.
+    """
+    import tensorflow as tf  # At use: it takes seconds to import and GPU machines may lack it.
+
+    tf.config.set_visible_devices([], "GPU")
+    specs = {key: tf.as_dtype(value.dtype) for key, value in gather(images, tuples[:1]).items()}
+
+    def load(step: np.ndarray) -> list[np.ndarray]:
+        rows = batch_indices(step.astype(np.uint32), batch_size, len(tuples), seed)
+        return list(gather(images, tuples[rows]).values())
+
+    dataset = tf.data.Dataset.range(start, stop)
+    dataset = dataset.map(
+        lambda step: dict(
+            zip(specs, tf.numpy_function(load, [step], list(specs.values())), strict=True)
+        ),
+        num_parallel_calls=2,
+        deterministic=True,
+    )
+    yield from dataset.prefetch(4).as_numpy_iterator()

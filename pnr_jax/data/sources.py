@@ -1,0 +1,85 @@
+"""Where a configuration's examples come from: the embedded people or a prepared data set."""
+
+from typing import NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.data.images import Images, index_tuples, resize
+from pnr_jax.data.synthetic import draw_people
+from pnr_jax.errors import UserError
+
+
+class Examples(NamedTuple):
+    """Images and the tuples over them: int32 [T, M + 1], M sources and the target."""
+
+    images: Images
+    tuples: np.ndarray
+
+
+def load_training(config: ConfigDict) -> Examples:
+    """The training examples: all pairs of an identity, or every image as its own target.
+
+    Unsupervised training knows no identities, so a tuple is an image and itself (target := source).
+    """
+    if config.data.name == "people":
+        images = _people(config, "train")
+        pairs, where = pairs_lib.make_pairs(images.annotations), "the embedded people"
+    else:
+        images, pairs, where = _market1501(config, "train", "pairs")
+    if not config.supervised:
+        used = sorted({name for pair in pairs for name in pair})
+        pairs = [(name, name) for name in used]
+    return _examples(images, pairs, where, config)
+
+
+def load_test(config: ConfigDict, kind: str = "tuples") -> Examples:
+    """The test examples, of identities that training never sees.
+
+    Args:
+      config: of the run.
+      kind: "pairs" (the field's single-shot pairs) or "tuples" (5 sources and a target).
+    """
+    if config.data.name == "people":
+        images = _people(config, "test")
+        tuples = pairs_lib.sample_tuples(
+            images.annotations, sources=5, count=config.data.test_tuples, seed=config.data.seed
+        )
+        if kind == "pairs":
+            tuples = [(row[0], row[-1]) for row in tuples]
+        return _examples(images, tuples, "the embedded people", config)
+    images, tuples, where = _market1501(config, "test", kind)
+    return _examples(images, tuples, where, config)
+
+
+def _examples(
+    images: Images, tuples: list[tuple[str, ...]], where: str, config: ConfigDict
+) -> Examples:
+    indices = index_tuples(images.names, tuples, where)
+    used, positions = np.unique(indices, return_inverse=True)
+    kept = Images(images.images[used], images.keypoints[used], [images.names[i] for i in used])
+    return Examples(
+        resize(kept, tuple(config.image_size)), positions.reshape(indices.shape).astype(np.int32)
+    )
+
+
+def _people(config: ConfigDict, split: str) -> Images:
+    train = config.data.train_identities
+    identities = {
+        "train": range(1, train + 1),
+        "test": range(train + 1, train + config.data.test_identities + 1),
+    }[split]
+    return Images(*draw_people(identities, views=config.data.views, seed=config.data.seed))
+
+
+def _market1501(
+    config: ConfigDict, split: str, kind: str
+) -> tuple[Images, list[tuple[str, ...]], str]:
+    if not config.data_dir:
+        raise UserError("this configuration trains on Market-1501: say where it lies by --data_dir")
+    from pnr_jax.data import market1501  # Imports TensorFlow.
+
+    name = (market1501.tuples_file if kind == "tuples" else market1501.pairs_file)(split)
+    path, tuples = market1501.load_tuples(config.data_dir, name)
+    return market1501.load(config.data_dir, split), tuples, str(path)

@@ -1,0 +1,65 @@
+"""Sheets of images with headings: samples, figures, contact sheets."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pnr_jax.files import replacing
+
+GROUND, INK = (255, 255, 255), (40, 40, 40)
+GAP = 4
+CELL_HEIGHT = 192  # Pixels that a cell has at least: small images are enlarged by whole factors.
+
+
+def sheet(columns: Sequence[tuple[str, np.ndarray]], blocks: int = 1) -> np.ndarray:
+    """Lays images out, one row an example and one column a kind, with a heading a column.
+
+    Args:
+      columns: (heading, uint8 [N, H, W, 3]) each; all N equal.
+      blocks: the rows are split into this many blocks, side by side.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    count, height, width = columns[0][1].shape[:3]
+    zoom = max(1, round(CELL_HEIGHT / height))
+    height, width = height * zoom, width * zoom
+    rows = -(-count // blocks)
+    font = ImageFont.load_default(size=max(11, min(20, width // 6)))
+    lines = [_wrap(heading, font, width) for heading, _ in columns]
+    head = max(len(words) for words in lines) * (font.size + 3) + GAP
+    block_width = len(columns) * (width + GAP) + 3 * GAP
+    canvas = Image.new(
+        "RGB", (blocks * block_width - 2 * GAP, head + rows * (height + GAP) + GAP), GROUND
+    )
+    draw = ImageDraw.Draw(canvas)
+    for block in range(blocks):
+        for c, (_, images) in enumerate(columns):
+            x = block * block_width + GAP + c * (width + GAP)
+            draw.multiline_text(
+                (x + width // 2, head - GAP), "\n".join(lines[c]), INK, font, "md", align="center"
+            )
+            for r, image in enumerate(images[block * rows : (block + 1) * rows]):
+                cell = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
+                canvas.paste(cell, (x, head + r * (height + GAP)))
+    return np.asarray(canvas)
+
+
+def save_png(path: str | Path, image: np.ndarray) -> None:
+    """Writes uint8 [H, W, 3] as PNG, in one rename."""
+    with replacing(path) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG", optimize=True)
+
+
+def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """Breaks a heading into lines that fit a column."""
+    lines: list[str] = []
+    for word in text.split():
+        joined = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return lines

@@ -1,0 +1,52 @@
+"""Files that are either whole or absent."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pnr_jax.errors import UserError
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, renamed to it when the block ends well.
+
+    A reader sees the old file or the new one, never half of either; a failed block leaves nothing.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes `text` to `path` in one rename."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def read_lines(path: str | Path, what: str) -> list[str]:
+    """The lines of a text file, or a `UserError` that says what was missing.
+
+    Args:
+      path: the file.
+      what: how to call it in the message, e.g. "annotations".
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{what} file not found: {path}")
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file ({error.reason}); expected {what} CSV") from None

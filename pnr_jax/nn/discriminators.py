@@ -1,0 +1,47 @@
+"""D_I and D_K: is this image of this person, in this pose? (section 2.4, PATN's networks)"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pnr_jax.nn.blocks import ConvBlock, ResidualBlock
+
+
+class Discriminator(nn.Module):
+    """Judges an image beside its condition: one logit for each channel of each region.
+
+    PATN puts a sigmoid directly on the last residual block; here it is part of the loss, so that a
+    discriminator that wins completely yields no infinity. There is no final 1-channel convolution.
+    It is only ever used in training mode, so batch norm's running statistics are not kept.
+
+    Attributes:
+      width: channels of the stem.
+      blocks: residual blocks at 4·width channels.
+      norm: kind of norm.
+      dropout: in the residual blocks.
+      dtype: of the computation.
+    """
+
+    width: int = 64
+    blocks: int = 3
+    norm: str = "batch"
+    dropout: float = 0.5
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, condition: jax.Array) -> jax.Array:
+        """Returns logits: float32 [B, H / 4, W / 4, 4·width].
+
+        Args:
+          images: float [B, H, W, 3] in [-1, 1], real or generated.
+          condition: float [B, H, W, C]: for D_I the source image, for D_K the target's heatmaps.
+        """
+        x = jnp.concatenate([images, condition], axis=-1).astype(self.dtype)
+        x = ConvBlock(self.width, 7, norm=self.norm, dtype=self.dtype)(x, True)
+        for features in (2 * self.width, 4 * self.width):
+            x = ConvBlock(features, 3, 2, norm=self.norm, dtype=self.dtype)(x, True)
+        for _ in range(self.blocks):
+            x = ResidualBlock(self.norm, self.dropout, self.dtype)(x, True)
+        return x.astype(jnp.float32)

@@ -1,0 +1,99 @@
+"""f_a and f_p: images and pose heatmaps to feature matrices of h·w rows (section 3.1)."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pnr_jax.nn.blocks import CONV_INIT, ConvBlock, ResidualBlock
+
+
+class _Trunk(nn.Module):
+    """Stem, two downsampling convolutions, N residual blocks: [B, H, W, C] -> [B, h, w, 4·width]."""
+
+    width: int
+    blocks: int
+    norm: str
+    dropout: float
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None) -> jax.Array:
+        x = ConvBlock(self.width, 7, norm=self.norm, dtype=self.dtype)(x, train, valid)
+        for features in (2 * self.width, 4 * self.width):
+            x = ConvBlock(features, 3, 2, norm=self.norm, dtype=self.dtype)(x, train, valid)
+        for _ in range(self.blocks):
+            x = ResidualBlock(self.norm, self.dropout, self.dtype)(x, train, valid)
+        return x
+
+
+class AppearanceExtractor(nn.Module):
+    """f_a: an image to H, one row of D = 4·width features for each of h·w = H/4·W/4 regions.
+
+    Attributes:
+      width: channels of the stem; the paper's D = 256 is width 64.
+      blocks: N residual blocks.
+      norm: kind of norm.
+      dropout: in the residual blocks.
+      dtype: of the computation.
+    """
+
+    width: int = 64
+    blocks: int = 4
+    norm: str = "batch"
+    dropout: float = 0.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, train: bool = False, valid: jax.Array | None = None
+    ) -> jax.Array:
+        """Returns H: float [B, n, D].
+
+        Args:
+          images: float [B, H, W, 3] in [-1, 1].
+          train: batch statistics and dropout.
+          valid: bool [B], False leaves an image out of batch norm's statistics.
+        """
+        x = _Trunk(self.width, self.blocks, self.norm, self.dropout, self.dtype)(
+            images.astype(self.dtype), train, valid
+        )
+        return x.reshape(x.shape[0], -1, x.shape[-1])
+
+
+class PoseExtractor(nn.Module):
+    """f_p: pose heatmaps to P, as f_a, then a linear layer from D to d.
+
+    Attributes:
+      d: features of a row of P, the paper's 20.
+      width: channels of the stem.
+      blocks: N residual blocks.
+      norm: kind of norm.
+      dropout: in the residual blocks.
+      dtype: of the computation.
+    """
+
+    d: int = 20
+    width: int = 64
+    blocks: int = 4
+    norm: str = "batch"
+    dropout: float = 0.0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, heatmaps: jax.Array, train: bool = False, valid: jax.Array | None = None
+    ) -> jax.Array:
+        """Returns P: float [B, n, d].
+
+        Args:
+          heatmaps: float [B, H, W, 18].
+          train: batch statistics and dropout.
+          valid: bool [B], False leaves a pose out of batch norm's statistics.
+        """
+        x = _Trunk(self.width, self.blocks, self.norm, self.dropout, self.dtype)(
+            heatmaps.astype(self.dtype), train, valid
+        )
+        x = nn.Dense(self.d, kernel_init=CONV_INIT, dtype=self.dtype)(x)
+        return x.reshape(x.shape[0], -1, self.d)

@@ -1,0 +1,156 @@
+"""The whole model: F from the sources, H_t = P_t F, the image from H_t (Fig. 1).
+
+Letters are the paper's: H appearance features [B, M·n, D], P pose features [B, M·n, d], F the
+pose-invariant features of the identity [B, d, D]; n = h·w regions, M sources.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from pnr_jax.keypoints import heatmaps
+from pnr_jax.nn.extractors import AppearanceExtractor, PoseExtractor
+from pnr_jax.nn.generator import Generator
+from pnr_jax.regression import least_squares, pnorm_regression, predict
+
+
+def scale_images(images: jax.Array) -> jax.Array:
+    """uint8 [0, 255] to float32 [-1, 1]."""
+    return images.astype(jnp.float32) / 127.5 - 1.0
+
+
+def to_uint8(images: jax.Array) -> jax.Array:
+    """float [-1, 1] to uint8 [0, 255], rounded."""
+    return jnp.clip(jnp.round((images + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
+
+
+class PNR(nn.Module):
+    """Pose guided generation by p-norm regression.
+
+    Attributes:
+      image_size: (H, W), multiples of 4.
+      p: of the norm, 1 (LAD, by IRLS) to 2 (LSE, closed form).
+      iterations: of IRLS.
+      d: columns of P.
+      width: channels of the stems; D = 4·width.
+      blocks: N residual blocks in f_a, f_p and G.
+      norm: "batch", "instance" or "group".
+      dropout: in the residual blocks.
+      sigma: of the pose heatmaps' peaks, pixels.
+      up_kernel: size of G's transposed convolutions' kernels.
+      dtype: of the networks' computation; parameters and regression are float32.
+    """
+
+    image_size: tuple[int, int] = (128, 64)
+    p: float = 1.0
+    iterations: int = 5
+    d: int = 20
+    width: int = 64
+    blocks: int = 4
+    norm: str = "batch"
+    dropout: float = 0.0
+    sigma: float = 6.0
+    up_kernel: int = 3
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        """Builds f_a, f_p and G."""
+        common: dict[str, Any] = {
+            "width": self.width,
+            "blocks": self.blocks,
+            "norm": self.norm,
+            "dropout": self.dropout,
+            "dtype": self.dtype,
+        }
+        self.appearance = AppearanceExtractor(**common)
+        self.pose = PoseExtractor(d=self.d, **common)
+        self.generator = Generator(up_kernel=self.up_kernel, **common)
+
+    def __call__(
+        self,
+        source_images: jax.Array,
+        source_keypoints: jax.Array,
+        source_valid: jax.Array,
+        target_keypoints: jax.Array | None,
+        row_weights: jax.Array | None = None,
+        train: bool = False,
+    ) -> jax.Array:
+        """Draws the person of the sources in the target's pose.
+
+        Args:
+          source_images: uint8 [B, M, H, W, 3].
+          source_keypoints: int [B, M, 18, 2].
+          source_valid: bool [B, M], False pads.
+          target_keypoints: int [B, 18, 2]; None reconstructs the first source, Ĥ = P_s F.
+          row_weights: [B, M·n], v of eq. 4: rows of H and P that the regression may see.
+          train: batch statistics and dropout.
+
+        Returns:
+          float32 [B, H, W, 3] in [-1, 1].
+        """
+        # Source and target poses go through f_p as one batch.
+        poses, valid = source_keypoints, source_valid
+        if target_keypoints is not None:
+            poses = jnp.concatenate([poses, target_keypoints[:, None]], axis=1)
+            valid = jnp.concatenate([valid, jnp.ones_like(valid[:, :1])], axis=1)
+        P = self.pose_features(poses, valid, train)
+        P_s = P[:, : source_keypoints.shape[1]]
+        P_t = P[:, 0] if target_keypoints is None else P[:, -1]
+        F = self.regress(source_images, P_s, source_valid, row_weights, train)
+        return self.draw(P_t, F, train)
+
+    def encode(
+        self, source_images: jax.Array, source_keypoints: jax.Array, source_valid: jax.Array
+    ) -> jax.Array:
+        """F [B, d, D], all that is kept of the sources (shapes as in `__call__`)."""
+        P = self.pose_features(source_keypoints, source_valid)
+        return self.regress(source_images, P, source_valid)
+
+    def render(self, F: jax.Array, target_keypoints: jax.Array) -> jax.Array:
+        """Images float32 [B, H, W, 3] of the people F [B, d, D] in the poses int [B, 18, 2]."""
+        valid = jnp.ones((target_keypoints.shape[0], 1), bool)
+        return self.draw(self.pose_features(target_keypoints[:, None], valid)[:, 0], F)
+
+    def pose_features(self, keypoints: jax.Array, valid: jax.Array, train: bool = False) -> jax.Array:
+        """P [B, M, n, d] of poses int [B, M, 18, 2]."""
+        B, M = keypoints.shape[:2]
+        maps = heatmaps(keypoints.reshape(B * M, 18, 2), self.image_size, self.sigma)
+        P = self.pose(maps, train, valid.reshape(B * M)).astype(jnp.float32)
+        return P.reshape(B, M, -1, self.d)
+
+    def regress(
+        self,
+        source_images: jax.Array,
+        P: jax.Array,
+        source_valid: jax.Array,
+        row_weights: jax.Array | None = None,
+        train: bool = False,
+    ) -> jax.Array:
+        """F [B, d, D]: one regression over the rows of all M sources (eqs. 1-4)."""
+        B, M, n, d = P.shape
+        images = scale_images(source_images).reshape(B * M, *source_images.shape[2:])
+        H = self.appearance(images, train, source_valid.reshape(B * M)).astype(jnp.float32)
+        weights = jnp.repeat(source_valid.astype(jnp.float32), n, axis=1)
+        if row_weights is not None:
+            weights = weights * row_weights
+        H, P = H.reshape(B, M * n, -1), P.reshape(B, M * n, d)
+        if self.p == 2:
+            return least_squares(P, H, weights=weights)
+        return pnorm_regression(P, H, p=self.p, weights=weights, iterations=self.iterations)
+
+    def draw(self, P_t: jax.Array, F: jax.Array, train: bool = False) -> jax.Array:
+        """The image of H_t = P_t F: P_t [B, n, d], F [B, d, D] -> float32 [B, H, W, 3]."""
+        H_t = predict(P_t, F)
+        h, w = self.image_size[0] // 4, self.image_size[1] // 4
+        return self.generator(H_t.reshape(H_t.shape[0], h, w, -1), train)
+
+
+def build_model(config: ConfigDict) -> PNR:
+    """The model that a configuration describes."""
+    settings = {name: value for name, value in config.model.items() if name != "keep_rows"}
+    return PNR(
+        image_size=tuple(config.image_size), dtype=jnp.dtype(config.compute_dtype), **settings
+    )

@@ -1,0 +1,182 @@
+"""VGG19 up to conv1_2 for the perceptual loss, and loaders for the files that users have.
+
+Reference: Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pnr_jax.errors import UserError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+# Caffe-style weights see pixels in steps of 1/255 of torchvision's range and undivided by its
+# standard deviation, so their features are larger by about this much; dividing it out keeps one
+# meaning of λ2 for every file.
+CAFFE_SCALE = 255.0 * float(np.mean(IMAGENET_STD))
+
+
+class VGG19(NamedTuple):
+    """conv1_1 and conv1_2 with the normalisation that belongs to them.
+
+    Attributes:
+      kernels: two float32 [3, 3, in, 64], input channels RGB.
+      biases: two float32 [64].
+      scale: [3], of images in [-1, 1], before the shift.
+      shift: [3].
+      divisor: of the features.
+    """
+
+    kernels: tuple[np.ndarray, np.ndarray]
+    biases: tuple[np.ndarray, np.ndarray]
+    scale: np.ndarray
+    shift: np.ndarray
+    divisor: float
+
+
+def conv1_2(vgg: VGG19, images: jax.Array) -> jax.Array:
+    """Φ_ρ, ρ = conv1_2 after its ReLU: float [B, H, W, 3] in [-1, 1] -> [B, H, W, 64]."""
+    x = images * vgg.scale + vgg.shift
+    for kernel, bias in zip(vgg.kernels, vgg.biases, strict=True):
+        x = jax.lax.conv_general_dilated(
+            x, jnp.asarray(kernel), (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        x = jax.nn.relu(x + bias)
+    return x / vgg.divisor
+
+
+def load(path: str | Path) -> VGG19:
+    """Reads conv1_1 and conv1_2 from a file, by its ending.
+
+    * `.npz`: `conv1_{1,2}_w_OIHW[_BGR]`, `conv1_{1,2}_b` (Caffe: BGR, 0-255, mean subtracted);
+    * `.pth`, `.pt`, `.safetensors`: torchvision's state dict (`features.0.weight`, ...);
+    * `.h5`: Keras' VGG19 weights (Caffe's normalisation, kernels HWIO).
+
+    Raises:
+      UserError: the file is absent, of another kind, or lacks the two layers.
+    """
+    path = Path(path)
+    readers: dict[str, Callable[[Path], VGG19]] = {
+        ".npz": _from_npz,
+        ".pth": _from_torch,
+        ".pt": _from_torch,
+        ".safetensors": _from_safetensors,
+        ".h5": _from_keras,
+    }
+    if path.suffix not in readers:
+        raise UserError(f"--vgg19={path}: expected a file ending in {', '.join(readers)}")
+    if not path.is_file():
+        raise UserError(f"--vgg19={path}: no such file")
+    try:
+        return readers[path.suffix](path)
+    except UserError:
+        raise
+    except KeyError as error:
+        raise UserError(f"--vgg19={path}: has no entry {error}; is it VGG19?") from None
+    except Exception as error:
+        raise UserError(f"--vgg19={path}: cannot be read ({error})") from None
+
+
+def _from_npz(path: Path) -> VGG19:
+    with np.load(path, allow_pickle=False) as file:
+        return _caffe(
+            [_oihw_to_hwio(file["conv1_1_w_OIHW_BGR"]), _oihw_to_hwio(file["conv1_2_w_OIHW"])],
+            [file["conv1_1_b"], file["conv1_2_b"]],
+            path,
+        )
+
+
+def _from_keras(path: Path) -> VGG19:
+    import h5py
+
+    with h5py.File(path) as file:
+        arrays: dict[str, np.ndarray] = {}
+
+        def collect(name: str, item: object) -> None:
+            if isinstance(item, h5py.Dataset):
+                arrays[name] = np.asarray(item)
+
+        file.visititems(collect)
+    layers = []
+    for layer in ("block1_conv1", "block1_conv2"):
+        found = [array for name, array in arrays.items() if layer in name.split("/")]
+        kernels = [array for array in found if array.ndim == 4]
+        biases = [array for array in found if array.ndim == 1]
+        if len(kernels) != 1 or len(biases) != 1:
+            raise KeyError(layer)
+        layers.append((kernels[0], biases[0]))
+    return _caffe([kernel for kernel, _ in layers], [bias for _, bias in layers], path)
+
+
+def _from_torch(path: Path) -> VGG19:
+    try:
+        import torch
+    except ImportError:
+        raise UserError(
+            f"--vgg19={path}: reading a PyTorch file needs PyTorch (pip install torch), "
+            "or convert the file to .safetensors"
+        ) from None
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return _torchvision({name: tensor.numpy() for name, tensor in state.items()}, path)
+
+
+def _from_safetensors(path: Path) -> VGG19:
+    from safetensors.numpy import load_file
+
+    return _torchvision(load_file(path), path)
+
+
+def _torchvision(state: Mapping[str, np.ndarray], path: Path) -> VGG19:
+    mean, std = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
+    return _checked(
+        [_oihw_to_hwio(state["features.0.weight"]), _oihw_to_hwio(state["features.2.weight"])],
+        [state["features.0.bias"], state["features.2.bias"]],
+        scale=0.5 / std,
+        shift=(0.5 - mean) / std,
+        divisor=1.0,
+        path=path,
+    )
+
+
+def _caffe(kernels: list[np.ndarray], biases: list[np.ndarray], path: Path) -> VGG19:
+    # The first layer's BGR input channels are turned round once, here, instead of every image.
+    return _checked(
+        [kernels[0][:, :, ::-1], kernels[1]],
+        biases,
+        scale=np.full(3, 127.5),
+        shift=127.5 - np.array(CAFFE_MEAN_BGR[::-1]),
+        divisor=CAFFE_SCALE,
+        path=path,
+    )
+
+
+def _oihw_to_hwio(kernel: np.ndarray) -> np.ndarray:
+    return np.transpose(kernel, (2, 3, 1, 0))
+
+
+def _checked(
+    kernels: list[np.ndarray],
+    biases: list[np.ndarray],
+    scale: np.ndarray,
+    shift: np.ndarray,
+    divisor: float,
+    path: Path,
+) -> VGG19:
+    shapes = [array.shape for array in (*kernels, *biases)]
+    expected = [(3, 3, 3, 64), (3, 3, 64, 64), (64,), (64,)]
+    if shapes != expected:
+        raise UserError(f"--vgg19={path}: conv1_1, conv1_2 have shapes {shapes}, not {expected}")
+    first, second = (np.ascontiguousarray(kernel, np.float32) for kernel in kernels)
+    return VGG19(
+        (first, second),
+        (biases[0].astype(np.float32), biases[1].astype(np.float32)),
+        scale.astype(np.float32),
+        shift.astype(np.float32),
+        divisor,
+    )

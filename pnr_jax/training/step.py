@@ -1,0 +1,159 @@
+"""One step of training: a readable function of (state, batch), jitted by the loop.
+
+The order is PATN's: the generator, then the discriminators; one forward pass of the generator
+serves both. All randomness is `fold_in(seed, step)`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from pnr_jax.keypoints import heatmaps
+from pnr_jax.nn.discriminators import Discriminator
+from pnr_jax.nn.model import build_model, scale_images
+from pnr_jax.nn.vgg19 import VGG19
+from pnr_jax.training import losses, pool
+from pnr_jax.training import state as state_lib
+from pnr_jax.training.state import TrainState
+
+Metrics = dict[str, jax.Array]
+Step = Callable[[TrainState, dict[str, Any]], tuple[TrainState, Metrics]]
+
+
+def make_step(config: ConfigDict, vgg: VGG19 | None) -> Step:
+    """The training step of a configuration, not yet jitted.
+
+    Args:
+      config: of the run.
+      vgg: of the perceptual loss; None turns it off.
+    """
+    model = build_model(config)
+    discriminators = state_lib.build_discriminators(config)
+    optimizer = state_lib.build_optimizer(config)
+    gan_weights = {"image": config.loss.gan_image, "pose": config.loss.gan_pose}
+
+    def generator_loss(
+        params: Any, state: TrainState, batch: dict[str, Any], key: jax.Array
+    ) -> tuple[jax.Array, tuple[jax.Array, Any, Metrics]]:
+        rows_key, dropout_key, judge_key = jax.random.split(key, 3)
+        generated, updates = model.apply(
+            state.variables | {"params": params},
+            batch["source_images"],
+            batch["source_keypoints"],
+            batch["source_valid"],
+            batch["target_keypoints"] if config.supervised else None,
+            row_weights=None if config.supervised else _row_mask(config, batch, rows_key),
+            train=True,
+            rngs={"dropout": dropout_key},
+            mutable=["batch_stats"],
+        )
+        target = scale_images(batch["target_image"])
+        parts = {"l1": losses.l1(generated, target)}
+        total = config.loss.l1 * parts["l1"]
+        if vgg is not None and config.loss.perceptual:
+            parts["perceptual"] = losses.perceptual(vgg, generated, target)
+            total += config.loss.perceptual * parts["perceptual"]
+        fake = _fakes(generated, batch)
+        for name, discriminator in discriminators.items():
+            logits = _judge(discriminator, state.discriminators[name], name, fake, config, judge_key)
+            parts[f"gan_{name}"] = losses.adversarial(logits, True)
+            total += gan_weights[name] * parts[f"gan_{name}"]
+        return total, (generated, updates, parts | {"loss": total})
+
+    def discriminator_loss(
+        params: Any, name: str, real: Any, fake: Any, key: jax.Array
+    ) -> jax.Array:
+        real_key, fake_key = jax.random.split(key)
+        judge = discriminators[name]
+        return losses.discriminator(
+            _judge(judge, params, name, real, config, real_key),
+            _judge(judge, params, name, fake, config, fake_key),
+        )
+
+    def step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.key(config.seed + 1), state.step)
+        generator_key, pool_key, *discriminator_keys = jax.random.split(key, 4)
+
+        gradient = jax.value_and_grad(generator_loss, has_aux=True)
+        params = state.variables["params"]
+        (_, (generated, updates, metrics)), grads = gradient(params, state, batch, generator_key)
+        params, opt_state = _update(optimizer, grads, state.opt_state, params)
+        variables = {**state.variables, **updates, "params": params}
+
+        fake, past = jax.lax.stop_gradient(_fakes(generated, batch)), state.pool
+        if past is not None:
+            past, fake = pool.exchange(past, fake, pool_key)
+        real = _fakes(scale_images(batch["target_image"]), batch)
+        new_params, new_opt_states = {}, {}
+        for name, key in zip(discriminators, discriminator_keys, strict=False):
+            params = state.discriminators[name]
+            loss, grads = jax.value_and_grad(discriminator_loss)(params, name, real, fake, key)
+            metrics[f"discriminator_{name}"] = loss
+            new_params[name], new_opt_states[name] = _update(
+                optimizer, grads, state.discriminator_opt_states[name], params
+            )
+        return state.replace(
+            step=state.step + 1,
+            variables=variables,
+            opt_state=opt_state,
+            ema=_average(state.ema, variables, config.ema) if config.ema else {},
+            discriminators=new_params,
+            discriminator_opt_states=new_opt_states,
+            pool=past,
+        ), metrics
+
+    return step
+
+
+def _row_mask(config: ConfigDict, batch: dict[str, Any], key: jax.Array) -> jax.Array:
+    """v of eq. 4: which of the n = h·w rows of each source the regression may see, [B, M·n]."""
+    B, M = batch["source_images"].shape[:2]
+    n = (config.image_size[0] // 4) * (config.image_size[1] // 4)
+    return jax.random.bernoulli(key, config.model.keep_rows, (B, M * n)).astype(jnp.float32)
+
+
+def _fakes(images: jax.Array, batch: dict[str, Any]) -> dict[str, jax.Array]:
+    """Images to be judged with what they are judged beside: the first source, the target's pose."""
+    return {
+        "image": images,
+        "source_image": batch["source_images"][:, 0],
+        "target_keypoints": batch["target_keypoints"],
+    }
+
+
+def _judge(
+    discriminator: Discriminator,
+    params: Any,
+    name: str,
+    shown: dict[str, jax.Array],
+    config: ConfigDict,
+    key: jax.Array,
+) -> jax.Array:
+    """Logits of a discriminator; batch norm takes the batch's statistics, none are kept."""
+    if name == "image":
+        condition = scale_images(shown["source_image"])
+    else:
+        condition = heatmaps(shown["target_keypoints"], config.image_size, config.model.sigma)
+    logits, _ = discriminator.apply(
+        {"params": params},
+        shown["image"],
+        condition,
+        rngs={"dropout": key},
+        mutable=["batch_stats"],
+    )
+    return logits
+
+
+def _update(
+    optimizer: optax.GradientTransformation, grads: Any, opt_state: Any, params: Any
+) -> tuple[Any, Any]:
+    updates, opt_state = optimizer.update(grads, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state
+
+
+def _average(average: Any, new: Any, decay: float) -> Any:
+    return jax.tree.map(lambda a, x: decay * a + (1 - decay) * x, average, new)

@@ -1,0 +1,115 @@
+"""A trained model as a function: sources and poses in, images out."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from pnr_jax import config as config_lib
+from pnr_jax.checkpoints import load_model
+from pnr_jax.nn.model import build_model, to_uint8
+
+
+class PoseTransfer:
+    """Draws people in new poses.
+
+    `encode` solves the regression once for a person; `render` draws F in any number of poses.
+
+    Attributes:
+      image_size: (H, W) of all images, pixels.
+    """
+
+    def __init__(self, config: ConfigDict, variables: dict[str, Any]):
+        """A transfer of the model that `config` describes, with `variables` of its `init`."""
+        model = build_model(config)
+        self.image_size: tuple[int, int] = tuple(config.image_size)
+        self._variables = jax.device_put(variables)
+
+        @jax.jit
+        def encode(variables: Any, images: Any, keypoints: Any, valid: Any) -> jax.Array:
+            return model.apply(variables, images, keypoints, valid, method="encode")
+
+        @jax.jit
+        def render(variables: Any, F: Any, keypoints: Any) -> jax.Array:
+            return to_uint8(model.apply(variables, F, keypoints, method="render"))
+
+        self._encode, self._render = encode, render
+
+    @classmethod
+    def load(cls, workdir: str | Path) -> "PoseTransfer":
+        """The trained model of a workdir.
+
+        Raises:
+          UserError: there is no run, or no model yet.
+        """
+        config = config_lib.load(workdir)
+        return cls(config, load_model(Path(workdir)))
+
+    def encode(
+        self,
+        source_images: np.ndarray,
+        source_keypoints: np.ndarray,
+        source_valid: np.ndarray | None = None,
+    ) -> jax.Array:
+        """Solves H ≈ P F for each person: all that is kept of the sources.
+
+        Args:
+          source_images: uint8 [B, M, H, W, 3].
+          source_keypoints: int [B, M, 18, 2], (y, x) pixels, -1 where missing.
+          source_valid: bool [B, M], False pads a person that has fewer sources.
+
+        Returns:
+          F: float32 [B, d, D].
+        """
+        source_images, source_keypoints = np.asarray(source_images), np.asarray(source_keypoints)
+        expected = (*source_images.shape[:2], *self.image_size, 3)
+        if source_images.shape != expected or source_images.dtype != np.uint8:
+            raise ValueError(
+                f"source_images must be uint8 [B, M, {self.image_size[0]}, {self.image_size[1]}, 3]"
+                f", not {source_images.dtype} {source_images.shape}"
+            )
+        if source_keypoints.shape != (*expected[:2], 18, 2):
+            raise ValueError(
+                f"source_keypoints must be [B, M, 18, 2] = {(*expected[:2], 18, 2)} for "
+                f"source_images {source_images.shape}, not {source_keypoints.shape}"
+            )
+        if source_valid is None:
+            source_valid = np.ones(expected[:2], bool)
+        elif source_valid.shape != expected[:2]:
+            raise ValueError(f"source_valid must be {expected[:2]}, not {source_valid.shape}")
+        return self._encode(
+            self._variables, source_images, jnp.asarray(source_keypoints, jnp.int32), source_valid
+        )
+
+    def render(self, F: jax.Array, target_keypoints: np.ndarray) -> np.ndarray:
+        """Draws people in poses.
+
+        Args:
+          F: float32 [B, d, D] of `encode`.
+          target_keypoints: int [B, 18, 2].
+
+        Returns:
+          uint8 [B, H, W, 3].
+        """
+        target_keypoints = np.asarray(target_keypoints)
+        if target_keypoints.shape != (F.shape[0], 18, 2):
+            raise ValueError(
+                f"target_keypoints must be {(F.shape[0], 18, 2)} for F {F.shape}, "
+                f"not {target_keypoints.shape}"
+            )
+        keypoints = jnp.asarray(target_keypoints, jnp.int32)
+        return np.asarray(self._render(self._variables, F, keypoints))
+
+    def transfer(
+        self,
+        source_images: np.ndarray,
+        source_keypoints: np.ndarray,
+        target_keypoints: np.ndarray,
+        source_valid: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """`render(encode(sources), target_keypoints)`: uint8 [B, H, W, 3]."""
+        F = self.encode(source_images, source_keypoints, source_valid)
+        return self.render(F, target_keypoints)
