@@ -134,10 +134,7 @@ def draw_figure(
     for side, _ in SIDES:
         _draw_limbs(figure, points, side, outfit)
     if outfit.lower == "skirt":
-        girth = figure.wide * body.hips
-        profile = Profile(_SKIRT.t, girth * _SKIRT.side, girth * _SKIRT.front)
-        pelvis = points["pelvis"]
-        figure.lathe("skirt", moved(pelvis, 0, 0.095, 0), moved(pelvis, 0, -0.2, 0), profile)
+        _draw_skirt(figure, points, body.hips)
     _draw_head(figure, points, pose.head_turn, outfit)
     _draw_bag(figure, points, outfit)
     return _joints(canvas, camera, points)
@@ -168,6 +165,14 @@ def _draw_limbs(figure: _Figure, points: dict[str, Point], side: str, outfit: Ou
     figure.limb("shoe", at["heel"], at["toe"], 0.027, 0.027, 0.025, 0.02)
     heel, toe = moved(at["heel"], 0, -0.012, 0), moved(at["toe"], 0, -0.008, 0.006)
     figure.limb("sole", heel, toe, 0.022, 0.02, 0.02, 0.016)
+
+
+def _draw_skirt(figure: _Figure, points: dict[str, Point], hips: float) -> None:
+    pelvis, girth = points["pelvis"], figure.wide * hips
+    stride = max(abs(points[f"{side}_knee"][2] - pelvis[2]) for side, _ in SIDES)
+    give = max(0.0, 0.85 * stride - 0.06)  # the knees push the hem outwards
+    profile = Profile(_SKIRT.t, girth * _SKIRT.side, girth * _SKIRT.front + give * _SKIRT.t)
+    figure.lathe("skirt", moved(pelvis, 0, 0.095, 0), moved(pelvis, 0, -0.2, 0), profile)
 
 
 def _draw_head(figure: _Figure, points: dict[str, Point], turn: float, outfit: Outfit) -> None:
