@@ -129,25 +129,26 @@ def body_mask(keypoints: np.ndarray, image_size: tuple[int, int] = (128, 64)) ->
         chunk = flat[start : start + _MASKS_AT_ONCE]
         # A ragged chunk is filled with missing joints: one program serves every count.
         padding = ((0, _MASKS_AT_ONCE - len(chunk)), (0, 0), (0, 0))
-        padded = np.pad(chunk, padding, constant_values=-1)
+        shapes = _shapes(np.pad(chunk, padding, constant_values=-1), image_size)
         # Two programs: in one, XLA would draw anew for each of the 100 shifts of the closing.
-        closed = _close(_draw(*_shapes(padded, image_size), image_size))
-        masks[start : start + len(chunk)] = closed[: len(chunk)]
+        with jax.enable_x64(True):
+            mask = _draw(*shapes, image_size)
+        masks[start : start + len(chunk)] = _close(mask)[: len(chunk)]
     return masks.reshape(*keypoints.shape[:-2], *image_size)
 
 
 def _shapes(keypoints: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """Discs (centre, r²) and rectangles (start, direction, largest cross product), in integers."""
+    """Discs (centre, r²) and rectangles (start, direction, half width, drawn or not)."""
     radius = max(1, round(4 * image_size[0] / 128))
     present = np.all(keypoints != -1, axis=-1)
     squared_radius = np.where(present, radius**2, 0)
     start, end = keypoints[:, _MASK_LIMBS[:, 0]], keypoints[:, _MASK_LIMBS[:, 1]]
     direction = end - start
-    squared_length = np.sum(np.square(direction, dtype=np.int64), axis=-1)
-    # distance = |cross| / length <= r with an integer cross product: the bound may be floored.
-    limit = np.floor(radius * np.sqrt(squared_length)).astype(np.int32)
-    drawn = np.all(present[:, _MASK_LIMBS], axis=-1) & (squared_length > 0)
-    return keypoints, squared_radius, start, direction, np.where(drawn, limit, -1)
+    length = np.linalg.norm(direction, axis=-1)
+    drawn = np.all(present[:, _MASK_LIMBS], axis=-1) & (length > 0)
+    normal = radius * direction[..., ::-1] * (1, -1)
+    side = normal / np.where(drawn, length, 1)[..., None]
+    return keypoints, squared_radius, start, direction, side, drawn
 
 
 @partial(jax.jit, static_argnames="image_size")
@@ -156,14 +157,15 @@ def _draw(
     squared_radius: jax.Array,
     start: jax.Array,
     direction: jax.Array,
-    limit: jax.Array,
+    side: jax.Array,
+    drawn: jax.Array,
     image_size: tuple[int, int],
 ) -> jax.Array:
     rows = jnp.arange(image_size[0])[:, None]
     columns = jnp.arange(image_size[1])[None, :]
 
     def offsets(points: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return rows - points[:, 0, None, None], columns - points[:, 1, None, None]
+        return points[:, 0, None, None] - rows, points[:, 1, None, None] - columns
 
     mask = jnp.zeros((len(centre), *image_size), bool)
     # Unrolled over the shapes: XLA fuses all of it into one pass over the pixels.
@@ -171,12 +173,18 @@ def _draw(
         y, x = offsets(centre[:, joint])
         mask |= y * y + x * x < squared_radius[:, joint, None, None]
     for limb in range(start.shape[1]):
-        y, x = offsets(start[:, limb])
-        dy, dx = direction[:, limb, 0, None, None], direction[:, limb, 1, None, None]
-        along = dy * y + dx * x
-        across = jnp.abs(dy * x - dx * y)
-        on_segment = (along >= 0) & (along <= dy * dy + dx * dx)
-        mask |= on_segment & (across <= limit[:, limb, None, None])
+        f, d, s = start[:, limb], direction[:, limb], side[:, limb]
+        # A pixel exactly on a long edge falls to either side by the last bit of the corners. As
+        # in the published evaluation: float64, corners first. Products are compared, not
+        # subtracted, lest a fused multiply-add round otherwise.
+        (ay, ax), (by, bx) = offsets(f + s), offsets(f + d + s)
+        inside = (ay * bx >= by * ax) & drawn[:, limb, None, None]
+        (ay, ax), (by, bx) = offsets(f - s), offsets(f + d - s)
+        inside &= ay * bx <= by * ax
+        dy, dx = d[:, 0, None, None], d[:, 1, None, None]
+        y, x = offsets(f)
+        along = -(dy * y + dx * x)
+        mask |= inside & (along >= 0) & (along <= dy * dy + dx * dx)
     return mask
 
 
