@@ -1,0 +1,244 @@
+"""Structural similarity by the published protocol, batched.
+
+Equal to scikit-image's ``structural_similarity`` with a Gaussian window of σ = 1.5 (11 taps),
+``use_sample_covariance=False``, averaged over the channels and over the pixels whose window lies
+inside the image. Without a ``data_range`` each pair takes the generated image's own, maximum minus
+minimum over all channels: this is what published numbers on Market-1501 use. A flat generated
+image has none; one grey level stands in, so that the score is finite (1 where the reference is
+the same flat image).
+
+Variances are not E[x²] - E[x]², which loses all its digits in float32 where an image is smooth.
+The window is separable, so the law of total variance builds them up by axes from differences:
+
+    var(x) = E_rows[var_columns(x)] + var_rows(E_columns[x])
+
+and covariances alike. The metric needs var(x) + var(y) alone, never the two apart.
+
+``python benchmarks/metrics.py`` times this against a loop of scikit-image.
+
+References:
+  Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pnr_jax.metrics.images import check_images
+
+_RADIUS = 5
+_TAPS = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / 1.5) ** 2)
+_WINDOW = (_TAPS / _TAPS.sum()).astype(np.float32)
+_PAIRS_AT_ONCE = 16  # its maps stay in a CPU's cache
+
+
+def ssim(
+    reference: np.ndarray, generated: np.ndarray, data_range: float | None = None
+) -> np.ndarray:
+    """Structural similarity of image pairs.
+
+    Args:
+      reference: uint8 [N, H, W, 3], H and W at least 11 pixels.
+      generated: uint8 [N, H, W, 3].
+      data_range: grey levels between black and white, such as 255; None takes each generated
+        image's own.
+
+    Returns:
+      float64 [N], at most 1, computed in float32 (within 1e-6 of float64).
+
+    Raises:
+      ValueError: the batches are not uint8 of one shape, too small, or the range is not positive.
+
+    >>> image = np.random.default_rng(0).integers(0, 256, (1, 32, 16, 3)).astype(np.uint8)
+    >>> ssim(image, image).round(6).tolist()
+    [1.0]
+    """
+    check_images(reference, generated)
+    _check_size_and_range(reference, data_range)
+    return _in_chunks(
+        lambda a, b: _mean(_similarity(a, b, data_range)),
+        reference,
+        generated,
+    )
+
+
+def masked_ssim(
+    reference: np.ndarray,
+    generated: np.ndarray,
+    masks: np.ndarray,
+    data_range: float | None = None,
+) -> np.ndarray:
+    """Structural similarity of image pairs whose background is painted black.
+
+    The published "mask-SSIM": the mean is over the whole image, the black background included,
+    which is alike by construction. So it is high for any image; `ssim_inside_mask` is not.
+
+    Args:
+      reference: uint8 [N, H, W, 3], H and W at least 11 pixels.
+      generated: uint8 [N, H, W, 3].
+      masks: bool [N, H, W], True on the body. Under an empty mask two black images are compared
+        and the score is 1.
+      data_range: grey levels between black and white; None takes each masked generated image's
+        own.
+
+    Returns:
+      float64 [N], at most 1.
+
+    Raises:
+      ValueError: as `ssim`, or masks of another shape or type.
+    """
+    check_images(reference, generated, masks)
+    _check_size_and_range(reference, data_range)
+    return _in_chunks(
+        lambda a, b, mask: _mean(_similarity(a * mask[..., None], b * mask[..., None], data_range)),
+        reference,
+        generated,
+        masks,
+    )
+
+
+def ssim_inside_mask(
+    reference: np.ndarray,
+    generated: np.ndarray,
+    masks: np.ndarray,
+    data_range: float | None = None,
+) -> np.ndarray:
+    """The SSIM map of the whole images, averaged over the mask's pixels alone.
+
+    At the border, where bodies often end, the image is mirrored, as scikit-image's ``full=True``
+    map has it.
+
+    Args:
+      reference: uint8 [N, H, W, 3], H and W at least 11 pixels.
+      generated: uint8 [N, H, W, 3].
+      masks: bool [N, H, W], True on the body. An empty mask scores 1, as in `masked_ssim`.
+      data_range: grey levels between black and white; None takes each generated image's own.
+
+    Returns:
+      float64 [N], at most 1.
+
+    Raises:
+      ValueError: as `masked_ssim`.
+    """
+    check_images(reference, generated, masks)
+    _check_size_and_range(reference, data_range)
+
+    def mirrored(images: np.ndarray) -> np.ndarray:
+        border = (_RADIUS, _RADIUS)
+        return np.pad(images, ((0, 0), border, border, (0, 0)), mode="symmetric")
+
+    return _in_chunks(
+        lambda a, b, mask: _mean_inside(_similarity(mirrored(a), mirrored(b), data_range), mask),
+        reference,
+        generated,
+        masks,
+    )
+
+
+def _check_size_and_range(images: np.ndarray, data_range: float | None) -> None:
+    if min(images.shape[1:3]) < len(_WINDOW):
+        raise ValueError(
+            f"SSIM's window is {len(_WINDOW)} pixels wide, the images are {list(images.shape)}"
+        )
+    if data_range is not None and not data_range > 0:
+        raise ValueError(f"data_range must be positive, got {data_range}")
+
+
+def _in_chunks(score: Callable[..., jax.Array], *batches: np.ndarray) -> np.ndarray:
+    """Applies score to chunks of one size; the ragged last one repeats its last pair."""
+    scores = np.empty(len(batches[0]))
+    for start in range(0, len(scores), _PAIRS_AT_ONCE):
+        chunk = [batch[start : start + _PAIRS_AT_ONCE] for batch in batches]
+        count = len(chunk[0])
+        rows = np.minimum(np.arange(_PAIRS_AT_ONCE), count - 1)
+        scores[start : start + count] = score(*(part[rows] for part in chunk))[:count]
+    return scores
+
+
+def _similarity(
+    reference: np.ndarray, generated: np.ndarray, data_range: float | None
+) -> jax.Array:
+    """The SSIM map [N, H - 10, W - 10, 3] of uint8 images [N, H, W, 3]."""
+    if data_range is None:
+        span = generated.max(axis=(1, 2, 3)) - generated.min(axis=(1, 2, 3))
+        grey_levels = np.maximum(span, 1).astype(np.float32)
+    else:
+        grey_levels = np.full(len(generated), data_range, np.float32)
+    # Rows of width W·3, a pixel every third value: no transposition to planes, full vectors.
+    count, height, width, _ = reference.shape
+    rows = (count, height, width * 3)
+    moments = (reference.reshape(rows), generated.reshape(rows), None, None)
+    # One program an axis: in a single one XLA computes the first axis anew for every tap of the
+    # second.
+    moments = _window(*_window(*moments, axis=2, step=3), axis=1, step=1)
+    return _compare(*moments, grey_levels).reshape(count, height - 10, width - 10, 3)
+
+
+@partial(jax.jit, static_argnames=("axis", "step"))
+def _window(
+    x: jax.Array,
+    y: jax.Array,
+    variance: jax.Array | None,
+    covariance: jax.Array | None,
+    axis: int,
+    step: int,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """One axis of the window, by the law of total variance.
+
+    Args:
+      x: [N, H, W·3], means over the axes done so far.
+      y: [N, H, W·3], likewise.
+      variance: var(x) + var(y) over the axes done so far; None before the first.
+      covariance: cov(x, y), likewise.
+      axis: the axis to do, which shrinks by 10 steps.
+      step: distance of neighbouring pixels along it.
+
+    Returns:
+      The four, this axis included.
+    """
+
+    def taps(z: jax.Array) -> list[jax.Array]:
+        length = z.shape[axis] - (len(_WINDOW) - 1) * step
+        starts = range(0, len(_WINDOW) * step, step)
+        return [jax.lax.slice_in_dim(z, start, start + length, axis=axis) for start in starts]
+
+    def mean(z: jax.Array) -> jax.Array:
+        return sum((w * tap for w, tap in zip(_WINDOW, taps(z), strict=True)), jnp.float32(0))
+
+    x, y = x.astype(jnp.float32), y.astype(jnp.float32)
+    mean_x, mean_y = mean(x), mean(y)
+    spread = jnp.float32(0) if variance is None else mean(variance)
+    joint = jnp.float32(0) if covariance is None else mean(covariance)
+    for weight, x_tap, y_tap in zip(_WINDOW, taps(x), taps(y), strict=True):
+        dx, dy = x_tap - mean_x, y_tap - mean_y
+        spread += weight * (dx * dx + dy * dy)
+        joint += weight * (dx * dy)
+    return mean_x, mean_y, spread, joint
+
+
+@jax.jit
+def _compare(
+    mean_x: jax.Array,
+    mean_y: jax.Array,
+    variance: jax.Array,
+    covariance: jax.Array,
+    grey_levels: jax.Array,
+) -> jax.Array:
+    c1, c2 = (jnp.square(k * grey_levels)[:, None, None] for k in (0.01, 0.03))
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return luminance * (2 * covariance + c2) / (variance + c2)
+
+
+@jax.jit
+def _mean(similarity: jax.Array) -> jax.Array:
+    return jnp.mean(similarity, axis=(1, 2, 3))
+
+
+@jax.jit
+def _mean_inside(similarity: jax.Array, mask: jax.Array) -> jax.Array:
+    pixels = jnp.sum(mask, axis=(1, 2))
+    total = jnp.sum(jnp.mean(similarity, axis=-1), axis=(1, 2), where=mask)
+    return jnp.where(pixels > 0, total / jnp.maximum(pixels, 1), 1.0)
