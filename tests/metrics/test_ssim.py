@@ -40,14 +40,15 @@ def oracle(reference, generated, data_range=None, full=False):
 
 
 def kinds(seed, count=5):
-    """Pairs of unlike, alike, dim, low-contrast and saturated images."""
+    """Pairs of unlike, alike, dim, low-contrast and saturated images; none is flat."""
     reference, other = photographs(seed, count), photographs(seed + 1, count)
     noise = np.random.default_rng(seed).integers(-9, 10, reference.shape)
     yield reference, other
     yield reference, np.clip(reference + noise, 0, 255).astype(np.uint8)
     yield reference, other // 4
-    yield reference, other // 60 + 200
-    yield reference, np.where(other > 128, 255, 0).astype(np.uint8)
+    yield reference, other // 40 + 200
+    middle = np.median(other, (1, 2, 3), keepdims=True)
+    yield reference, np.where(other > middle, 255, 0).astype(np.uint8)
 
 
 @pytest.mark.parametrize("data_range", [None, 255, 100.0])
