@@ -1,6 +1,17 @@
-"""The published metrics: batched JAX inside, NumPy at the face."""
+"""The published metrics: NumPy in, NumPy out; heavy ones batched in JAX."""
 
+from pnr_jax.metrics.fid import frechet_distance
+from pnr_jax.metrics.inception_score import inception_score
 from pnr_jax.metrics.l1 import l1
+from pnr_jax.metrics.pckh import pckh
 from pnr_jax.metrics.ssim import masked_ssim, ssim, ssim_inside_mask
 
-__all__ = ["l1", "masked_ssim", "ssim", "ssim_inside_mask"]
+__all__ = [
+    "frechet_distance",
+    "inception_score",
+    "l1",
+    "masked_ssim",
+    "pckh",
+    "ssim",
+    "ssim_inside_mask",
+]
