@@ -84,6 +84,28 @@ def heatmaps(
     >>> maps.shape, float(maps[20, 30, 0]), float(maps[..., 1:].max())
     ((128, 64, 18), 1.0, 0.0)
     """
+    rows, columns = heatmap_factors(keypoints, image_size, sigma)
+    return rows[..., :, None, :] * columns[..., None, :, :]
+
+
+def heatmap_factors(
+    keypoints: jax.Array | np.ndarray,
+    image_size: tuple[int, int] = (128, 64),
+    sigma: float = 6.0,
+) -> tuple[jax.Array, jax.Array]:
+    """The two factors of `heatmaps`: ``map[y, x, j] = rows[y, j] columns[x, j]``.
+
+    Args:
+      keypoints: [..., 18, 2], (y, x) in pixels, -1 = missing.
+      image_size: (height, width) in pixels.
+      sigma: standard deviation in pixels.
+
+    Returns:
+      rows float32 [..., height, 18], zero for a missing joint, and columns [..., width, 18].
+
+    Raises:
+      ValueError: keypoints are not [..., 18, 2].
+    """
     keypoints = jnp.asarray(keypoints)
     _check_shape(keypoints.shape)
     present = jnp.all(keypoints != -1, axis=-1)
@@ -93,8 +115,7 @@ def heatmaps(
         return jnp.exp(-jnp.square(distance) / (2 * sigma**2))
 
     rows = gaussian(image_size[0], keypoints[..., 0]) * present[..., None, :]
-    columns = gaussian(image_size[1], keypoints[..., 1])
-    return rows[..., :, None, :] * columns[..., None, :, :]
+    return rows, gaussian(image_size[1], keypoints[..., 1])
 
 
 def body_mask(keypoints: np.ndarray, image_size: tuple[int, int] = (128, 64)) -> np.ndarray:

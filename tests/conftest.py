@@ -1,6 +1,46 @@
-"""Settings for every test: CPU, float32 by default, absl flags parsed."""
+"""Settings for every test: CPU, quiet TensorFlow, and the small configuration that they share."""
 
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from pnr_jax.config import default_config
+
+
+@pytest.fixture
+def small_config() -> ConfigDict:
+    """Every part of training switched on, at the smallest size."""
+    config = default_config()
+    config.update(steps=4, batch_size=2, image_size=(32, 32), pool_size=3, log_every=1)
+    config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2)
+    config.discriminator.update(width=4, blocks=1)
+    config.loss.perceptual = 0.0
+    config.data.update(
+        name="people", train_identities=3, test_identities=2, views=8, test_tuples=6
+    )
+    return config
+
+
+@pytest.fixture
+def make_batch():
+    """A function (B, M, size, seed) -> a random batch of the schema."""
+
+    def make(B: int = 2, M: int = 1, size: tuple[int, int] = (32, 32), seed: int = 0):
+        rng = np.random.default_rng(seed)
+        keypoints = rng.integers(0, min(size), (B, M + 1, 18, 2)).astype(np.int32)
+        images = rng.integers(0, 256, (B, M + 1, *size, 3)).astype(np.uint8)
+        return {
+            "source_images": images[:, :M],
+            "source_keypoints": keypoints[:, :M],
+            "source_valid": np.ones((B, M), bool),
+            "target_image": images[:, M],
+            "target_keypoints": keypoints[:, M],
+        }
+
+    return make

@@ -93,33 +93,86 @@ class ConvBlock(nn.Module):
         return nn.relu(Norm(self.norm, self.dtype)(x, train, valid))
 
 
-class UpBlock(nn.Module):
-    """Doubles the image size by a transposed convolution, then norm and ReLU.
+class HeatmapConv(nn.Module):
+    """`ReflectConv` of a map that is a product of rows and columns, channel by channel.
+
+    Σ_{dy,dx,j} K[dy,dx,j,f] r[y+dy,j] c[x+dx,j]: the columns meet the kernel first, then one matrix
+    product sums over dy and j: 7 taps a pixel instead of 49, and the maps are never written out.
+    """
+
+    features: int
+    size: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
+        """[B, H, J] and [B, W, J] -> [B, H, W, features]."""
+        B, W, J = columns.shape
+        shape = (self.size, self.size, J, self.features)
+        kernel = self.param("kernel", CONV_INIT, shape).astype(self.dtype)
+        rows, columns = (_reflected_windows(x.astype(self.dtype), self.size) for x in (rows, columns))
+        mixed = jnp.einsum("bxej,dejf->bdjxf", columns, kernel)
+        rows = rows.reshape(B, -1, self.size * J)
+        mixed = mixed.reshape(B, self.size * J, W * self.features)
+        return (rows @ mixed).reshape(B, -1, W, self.features)
+
+
+def _reflected_windows(x: jax.Array, size: int) -> jax.Array:
+    """[B, L, J] -> [B, L, size, J]: the `size` neighbours of each place, reflected at the ends."""
+    length = x.shape[1]
+    x = jnp.pad(x, ((0, 0), (size // 2, size // 2), (0, 0)), mode="reflect")
+    return jnp.stack([x[:, i : i + length] for i in range(size)], axis=2)
+
+
+class TransposedConv(nn.Module):
+    """A transposed convolution of stride 2, computed as its four phases.
+
+    Every second output pixel in y and x sees the same 2×2 inputs through other taps: one 2×2
+    convolution to 4·features and an interleaving, the same numbers and products as the dilated
+    form, whose gradient is slow on CPUs.
 
     Attributes:
       features: channels out.
-      kernel: 3 is PATN's; its taps overlap unevenly and draw a checkerboard, which 4 cannot.
-      norm: kind of `Norm`.
+      size: of the kernel: 3 is PATN's; its taps overlap unevenly, which draws a checkerboard that
+        4 cannot.
       dtype: of the computation.
     """
 
     features: int
-    kernel: int = 3
+    size: int = 3
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[B, H, W, C] -> [B, 2 H, 2 W, features]."""
+        B, H, W, C = x.shape
+        kernel = self.param("kernel", CONV_INIT, (self.size, self.size, C, self.features))
+        lack = 4 - self.size
+        kernel = jnp.pad(kernel, ((lack, 0), (lack, 0), (0, 0), (0, 0)))
+        # Taps (2 i + a, 2 j + b) make phase (a, b).
+        kernel = kernel.reshape(2, 2, 2, 2, C, self.features).transpose(0, 2, 4, 1, 3, 5)
+        kernel = kernel.reshape(2, 2, C, 4 * self.features).astype(self.dtype)
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype(self.dtype)
+        y = jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        ).reshape(B, H + 1, W + 1, 2, 2, self.features)
+        phases = [[y[:, a : a + H, b : b + W, a, b] for b in (0, 1)] for a in (0, 1)]
+        rows = [jnp.stack(pair, axis=3) for pair in phases]
+        return jnp.stack(rows, axis=2).reshape(B, 2 * H, 2 * W, self.features)
+
+
+class UpBlock(nn.Module):
+    """Transposed convolution, norm, ReLU: doubles the image size."""
+
+    features: int
+    size: int = 3
     norm: str = "batch"
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         """[B, H, W, C] -> [B, 2 H, 2 W, features]."""
-        x = nn.ConvTranspose(
-            self.features,
-            (self.kernel, self.kernel),
-            strides=(2, 2),
-            padding="SAME",
-            use_bias=False,
-            kernel_init=CONV_INIT,
-            dtype=self.dtype,
-        )(x)
+        x = TransposedConv(self.features, self.size, self.dtype)(x)
         return nn.relu(Norm(self.norm, self.dtype)(x, train))
 
 

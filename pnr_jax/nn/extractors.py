@@ -6,11 +6,18 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pnr_jax.nn.blocks import CONV_INIT, ConvBlock, ResidualBlock
+from pnr_jax.nn.blocks import (
+    CONV_INIT,
+    ConvBlock,
+    HeatmapConv,
+    Norm,
+    ReflectConv,
+    ResidualBlock,
+)
 
 
 class _Trunk(nn.Module):
-    """Stem, two downsampling convolutions, N residual blocks: [B, H, W, C] -> [B, h, w, 4·width]."""
+    """What follows the stem's 7×7 convolution: two downsampling convolutions, N residual blocks."""
 
     width: int
     blocks: int
@@ -20,9 +27,10 @@ class _Trunk(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None) -> jax.Array:
-        x = ConvBlock(self.width, 7, norm=self.norm, dtype=self.dtype)(x, train, valid)
+        """[B, H, W, width] -> [B, H / 4, W / 4, 4·width]."""
+        x = nn.relu(Norm(self.norm, self.dtype)(x, train, valid))
         for features in (2 * self.width, 4 * self.width):
-            x = ConvBlock(features, 3, 2, norm=self.norm, dtype=self.dtype)(x, train, valid)
+            x = ConvBlock(features, 3, 2, self.norm, self.dtype)(x, train, valid)
         for _ in range(self.blocks):
             x = ResidualBlock(self.norm, self.dropout, self.dtype)(x, train, valid)
         return x
@@ -56,14 +64,14 @@ class AppearanceExtractor(nn.Module):
           train: batch statistics and dropout.
           valid: bool [B], False leaves an image out of batch norm's statistics.
         """
-        x = _Trunk(self.width, self.blocks, self.norm, self.dropout, self.dtype)(
-            images.astype(self.dtype), train, valid
-        )
+        x = ReflectConv(self.width, 7, dtype=self.dtype)(images.astype(self.dtype))
+        trunk = _Trunk(self.width, self.blocks, self.norm, self.dropout, self.dtype)
+        x = trunk(x, train, valid)
         return x.reshape(x.shape[0], -1, x.shape[-1])
 
 
 class PoseExtractor(nn.Module):
-    """f_p: pose heatmaps to P, as f_a, then a linear layer from D to d.
+    """f_p: pose heatmaps, by their factors, to P: as f_a, then a linear layer from D to d.
 
     Attributes:
       d: features of a row of P, the paper's 20.
@@ -83,17 +91,22 @@ class PoseExtractor(nn.Module):
 
     @nn.compact
     def __call__(
-        self, heatmaps: jax.Array, train: bool = False, valid: jax.Array | None = None
+        self,
+        rows: jax.Array,
+        columns: jax.Array,
+        train: bool = False,
+        valid: jax.Array | None = None,
     ) -> jax.Array:
         """Returns P: float [B, n, d].
 
         Args:
-          heatmaps: float [B, H, W, 18].
+          rows: float [B, H, 18], factor of the heatmaps (`keypoints.heatmap_factors`).
+          columns: float [B, W, 18], the other factor.
           train: batch statistics and dropout.
           valid: bool [B], False leaves a pose out of batch norm's statistics.
         """
-        x = _Trunk(self.width, self.blocks, self.norm, self.dropout, self.dtype)(
-            heatmaps.astype(self.dtype), train, valid
-        )
+        x = HeatmapConv(self.width, 7, self.dtype)(rows, columns)
+        trunk = _Trunk(self.width, self.blocks, self.norm, self.dropout, self.dtype)
+        x = trunk(x, train, valid)
         x = nn.Dense(self.d, kernel_init=CONV_INIT, dtype=self.dtype)(x)
         return x.reshape(x.shape[0], -1, self.d)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from pnr_jax.keypoints import heatmaps
+from pnr_jax.keypoints import heatmap_factors
 from pnr_jax.nn.extractors import AppearanceExtractor, PoseExtractor
 from pnr_jax.nn.generator import Generator
 from pnr_jax.regression import least_squares, pnorm_regression, predict
@@ -97,9 +97,9 @@ class PNR(nn.Module):
             poses = jnp.concatenate([poses, target_keypoints[:, None]], axis=1)
             valid = jnp.concatenate([valid, jnp.ones_like(valid[:, :1])], axis=1)
         P = self.pose_features(poses, valid, train)
-        P_s = P[:, : source_keypoints.shape[1]]
         P_t = P[:, 0] if target_keypoints is None else P[:, -1]
-        F = self.regress(source_images, P_s, source_valid, row_weights, train)
+        H = self.appearance_features(source_images, source_valid, train)
+        F = self.estimate(P[:, : H.shape[1]], H, source_valid, row_weights)
         return self.draw(P_t, F, train)
 
     def encode(
@@ -107,7 +107,8 @@ class PNR(nn.Module):
     ) -> jax.Array:
         """F [B, d, D], all that is kept of the sources (shapes as in `__call__`)."""
         P = self.pose_features(source_keypoints, source_valid)
-        return self.regress(source_images, P, source_valid)
+        H = self.appearance_features(source_images, source_valid)
+        return self.estimate(P, H, source_valid)
 
     def render(self, F: jax.Array, target_keypoints: jax.Array) -> jax.Array:
         """Images float32 [B, H, W, 3] of the people F [B, d, D] in the poses int [B, 18, 2]."""
@@ -117,26 +118,40 @@ class PNR(nn.Module):
     def pose_features(self, keypoints: jax.Array, valid: jax.Array, train: bool = False) -> jax.Array:
         """P [B, M, n, d] of poses int [B, M, 18, 2]."""
         B, M = keypoints.shape[:2]
-        maps = heatmaps(keypoints.reshape(B * M, 18, 2), self.image_size, self.sigma)
-        P = self.pose(maps, train, valid.reshape(B * M)).astype(jnp.float32)
+        flat = keypoints.reshape(B * M, 18, 2)
+        rows, columns = heatmap_factors(flat, self.image_size, self.sigma)
+        P = self.pose(rows, columns, train, valid.reshape(B * M)).astype(jnp.float32)
         return P.reshape(B, M, -1, self.d)
 
-    def regress(
+    def appearance_features(
+        self, images: jax.Array, valid: jax.Array, train: bool = False
+    ) -> jax.Array:
+        """H [B, M, n, D] of images uint8 [B, M, H, W, 3]."""
+        B, M = valid.shape
+        flat = scale_images(images).reshape(B * M, *images.shape[2:])
+        H = self.appearance(flat, train, valid.reshape(B * M)).astype(jnp.float32)
+        return H.reshape(B, M, *H.shape[1:])
+
+    def estimate(
         self,
-        source_images: jax.Array,
         P: jax.Array,
+        H: jax.Array,
         source_valid: jax.Array,
         row_weights: jax.Array | None = None,
-        train: bool = False,
     ) -> jax.Array:
-        """F [B, d, D]: one regression over the rows of all M sources (eqs. 1-4)."""
-        B, M, n, d = P.shape
-        images = scale_images(source_images).reshape(B * M, *source_images.shape[2:])
-        H = self.appearance(images, train, source_valid.reshape(B * M)).astype(jnp.float32)
+        """F [B, d, D]: one regression over the rows of all M sources (eqs. 1-4).
+
+        Args:
+          P: float32 [B, M, n, d].
+          H: float32 [B, M, n, D].
+          source_valid: bool [B, M], False pads.
+          row_weights: [B, M·n], v of eq. 4.
+        """
+        B, M, n, _ = P.shape
         weights = jnp.repeat(source_valid.astype(jnp.float32), n, axis=1)
         if row_weights is not None:
             weights = weights * row_weights
-        H, P = H.reshape(B, M * n, -1), P.reshape(B, M * n, d)
+        P, H = P.reshape(B, M * n, -1), H.reshape(B, M * n, -1)
         if self.p == 2:
             return least_squares(P, H, weights=weights)
         return pnorm_regression(P, H, p=self.p, weights=weights, iterations=self.iterations)
