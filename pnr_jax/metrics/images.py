@@ -1,4 +1,6 @@
-"""What every metric of image pairs asks of its input."""
+"""What every metric of images asks of its input, and how it is fed to the device."""
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -26,3 +28,24 @@ def check_images(
         raise ValueError(
             f"masks must be bool {expected} for {shapes}, got {masks.dtype} {list(masks.shape)}"
         )
+
+
+def chunks(size: int, *batches: np.ndarray) -> Iterator[tuple[slice, list[np.ndarray]]]:
+    """Cuts batches of one length into chunks of one size, so that one compiled program serves all.
+
+    Args:
+      size: length of a chunk.
+      *batches: [N, ...] each.
+
+    Yields:
+      (where in N, the chunk of each batch); the ragged last one repeats its last item.
+
+    >>> for where, (chunk,) in chunks(2, np.array([4, 5, 6])):
+    ...     print(where, chunk)
+    slice(0, 2, None) [4 5]
+    slice(2, 3, None) [6 6]
+    """
+    count = len(batches[0])
+    for start in range(0, count, size):
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        yield slice(start, min(start + size, count)), [batch[rows] for batch in batches]

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pnr_jax.metrics.images import check_images
+from pnr_jax.metrics.images import check_images, chunks
 
 _RADIUS = 5
 _TAPS = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / 1.5) ** 2)
@@ -148,13 +148,9 @@ def _check_size_and_range(images: np.ndarray, data_range: float | None) -> None:
 
 
 def _in_chunks(score: Callable[..., jax.Array], *batches: np.ndarray) -> np.ndarray:
-    """Applies score to chunks of one size; the ragged last one repeats its last pair."""
     scores = np.empty(len(batches[0]))
-    for start in range(0, len(scores), _PAIRS_AT_ONCE):
-        chunk = [batch[start : start + _PAIRS_AT_ONCE] for batch in batches]
-        count = len(chunk[0])
-        rows = np.minimum(np.arange(_PAIRS_AT_ONCE), count - 1)
-        scores[start : start + count] = score(*(part[rows] for part in chunk))[:count]
+    for where, chunk in chunks(_PAIRS_AT_ONCE, *batches):
+        scores[where] = score(*chunk)[: where.stop - where.start]
     return scores
 
 

@@ -10,7 +10,6 @@ import sys
 import types
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -170,7 +169,6 @@ def test_the_graphs_names_are_all_there(inception_2015):
     assert names == set(inception_weights.tensorflow_names().values())
 
 
-def test_every_parameter_is_used(inception_2015):
+def test_the_published_kernels_are_recognised(inception_2015):
     layers, _ = inception_weights._from_graph(graph_of(inception_2015))
     assert inception_weights.kernels_sha256(layers) == inception_weights._KERNELS_SHA256
-    assert len(jax.tree.leaves(layers)) == 94 * 5

@@ -1,0 +1,105 @@
+"""Reads the files that pretrained networks come in, as named NumPy arrays.
+
+Nothing in a file is ever executed: PyTorch files are opened with ``weights_only``.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from pnr_jax.errors import UserError
+
+Arrays = dict[str, np.ndarray]
+
+
+def read_arrays(path: str | Path, what: str, where_from: str) -> Arrays:
+    """Reads `.pth`/`.pt` state dicts, `.safetensors` and frozen TensorFlow graphs (`.pb`).
+
+    PyTorch and TensorFlow are imported only here, and only for their own kind of file.
+
+    Args:
+      path: the file.
+      what: how to call it in a message, e.g. "Inception weights".
+      where_from: where it is published, for the message when it is missing.
+
+    Returns:
+      name -> array, as the file lays them out; of a graph its constants.
+
+    Raises:
+      UserError: the file is missing, of another kind, or cannot be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{what}: no file {path}; get it from {where_from}")
+    readers = {
+        ".pth": _read_torch,
+        ".pt": _read_torch,
+        ".safetensors": _read_safetensors,
+        ".pb": _read_frozen_graph,
+    }
+    if path.suffix not in readers:
+        raise UserError(f"{what}: {path} must end in {', '.join(readers)}")
+    try:
+        return readers[path.suffix](path)
+    except ImportError as error:
+        raise UserError(
+            f"{what}: reading {path} needs {error.name} (pip install {error.name}), "
+            "or convert it to .safetensors"
+        ) from None
+    except Exception as error:
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{what}: {path} cannot be read ({first_line})") from None
+
+
+def _read_torch(path: Path) -> Arrays:
+    import torch
+
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return {name: tensor.numpy() for name, tensor in state.items()}
+
+
+def _read_safetensors(path: Path) -> Arrays:
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def _read_frozen_graph(path: Path) -> Arrays:
+    from tensorflow import make_ndarray
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    graph = GraphDef.FromString(path.read_bytes())
+    return {
+        node.name: make_ndarray(node.attr["value"].tensor)
+        for node in graph.node
+        if node.op == "Const"
+    }
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_shapes(params: Mapping, expected: Mapping, what: str) -> None:
+    """Compares a converted tree of arrays with the network's own.
+
+    Args:
+      params: the converted tree.
+      expected: a tree of arrays or `jax.ShapeDtypeStruct`, e.g. from `jax.eval_shape` of `init`.
+      what: as in `read_arrays`.
+
+    Raises:
+      UserError: a shape differs; the message names the first such array.
+    """
+    shapes = dict(jax.tree_util.tree_leaves_with_path(expected))
+    for key, array in jax.tree_util.tree_leaves_with_path(params):
+        if array.shape != shapes[key].shape:
+            raise UserError(
+                f"{what}: {jax.tree_util.keystr(key)} has shape {list(array.shape)}, "
+                f"the network's is {list(shapes[key].shape)}"
+            )

@@ -1,0 +1,196 @@
+"""LPIPS v0.1: a perceptual distance on the features of AlexNet or VGG16.
+
+    d(a, b) = Σ_l mean_yx w_l · (f_l(a)/|f_l(a)| - f_l(b)/|f_l(b)|)²
+
+with f_l the features after the ReLUs of five layers, of length 1 along the channels, and w_l >= 0
+one learnt weight a channel. The field reports AlexNet's.
+
+Reference: Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric",
+CVPR 2018.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from pnr_jax.errors import UserError
+from pnr_jax.metrics.images import check_images, chunks
+from pnr_jax.nn.convert import check_shapes, read_arrays, sha256
+
+Network = Literal["alex", "vgg"]
+
+_PAIRS_AT_ONCE = 16
+# ImageNet's mean and standard deviation, for images in [-1, 1].
+_SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
+_SCALE = np.array([0.458, 0.448, 0.450], np.float32)
+_EPS = 1e-10
+
+
+class _Trunk(NamedTuple):
+    """Attributes: width, kernel, stride and padding of each convolution; pools; taps; names."""
+
+    widths: tuple[int, ...]
+    kernels: tuple[int, ...]
+    strides: tuple[int, ...]
+    pool: int  # window of the stride-2 maximum pools
+    pools_before: tuple[int, ...]  # convolutions that a pool precedes
+    taps: tuple[int, ...]  # convolutions whose features are compared
+    indices: tuple[int, ...]  # in torchvision's `features`
+
+
+_TRUNKS: dict[str, _Trunk] = {
+    "alex": _Trunk(
+        widths=(64, 192, 384, 256, 256),
+        kernels=(11, 5, 3, 3, 3),
+        strides=(4, 1, 1, 1, 1),
+        pool=3,
+        pools_before=(1, 2),
+        taps=(0, 1, 2, 3, 4),
+        indices=(0, 3, 6, 8, 10),
+    ),
+    "vgg": _Trunk(
+        widths=(64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
+        kernels=(3,) * 13,
+        strides=(1,) * 13,
+        pool=2,
+        pools_before=(2, 4, 7, 10),
+        taps=(1, 3, 6, 9, 12),
+        indices=(0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
+    ),
+}
+
+# The beginning of each trunk's SHA-256 is in the name that torchvision publishes it under.
+_TRUNK_FILES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
+_LINEAR_SHA256 = {
+    "alex": "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+    "vgg": "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+}
+
+
+class LPIPS(nn.Module):
+    """Two batches of images -> a distance for each pair.
+
+    Attributes:
+      network: "alex" or "vgg".
+    """
+
+    network: Network = "alex"
+
+    @nn.compact
+    def __call__(self, reference: jax.Array, generated: jax.Array) -> jax.Array:
+        """Args: float [B, H, W, 3] in [-1, 1], twice. Returns: float32 [B]."""
+        both = jnp.concatenate([reference, generated]).astype(jnp.float32)
+        distance = jnp.zeros(len(reference))
+        for layer, features in enumerate(self._features((both - _SHIFT) / _SCALE)):
+            length = jnp.sqrt(jnp.sum(features**2, axis=-1, keepdims=True))
+            a, b = jnp.split(features / (length + _EPS), 2)
+            weights = self.param(f"linear_{layer}", nn.initializers.ones, (features.shape[-1],))
+            distance += jnp.sum(jnp.mean(jnp.square(a - b), axis=(1, 2)) * weights, axis=-1)
+        return distance
+
+    def _features(self, x: jax.Array) -> list[jax.Array]:
+        trunk = _TRUNKS[self.network]
+        features = []
+        for index, (width, kernel, stride) in enumerate(
+            zip(trunk.widths, trunk.kernels, trunk.strides, strict=True)
+        ):
+            if index in trunk.pools_before:
+                x = nn.max_pool(x, (trunk.pool, trunk.pool), (2, 2))
+            # AlexNet's first layer is padded by 2 although its kernel is 11 wide.
+            padding = 2 if stride > 1 else kernel // 2
+            conv = nn.Conv(
+                width,
+                (kernel, kernel),
+                stride,
+                padding,
+                precision=jax.lax.Precision.HIGHEST,  # an accelerator's default is coarser
+                name=f"conv_{index}",
+            )
+            x = nn.relu(conv(x))
+            if index in trunk.taps:
+                features.append(x)
+        return features
+
+
+def lpips(
+    variables: dict, reference: np.ndarray, generated: np.ndarray, network: Network = "alex"
+) -> np.ndarray:
+    """LPIPS of image pairs.
+
+    Args:
+      variables: from `load`, of the same network.
+      reference: uint8 [N, H, W, 3], at least 32 pixels each way; a few at a time go to the device.
+      generated: uint8 [N, H, W, 3].
+      network: "alex" or "vgg".
+
+    Returns:
+      float64 [N], 0 for equal images.
+
+    Raises:
+      ValueError: the batches are not uint8 of one shape, or too small.
+    """
+    check_images(reference, generated)
+    if min(reference.shape[1:3]) < 32:
+        raise ValueError(f"LPIPS needs 32 pixels each way, the images are {list(reference.shape)}")
+    distances = np.empty(len(reference))
+    for where, pair in chunks(_PAIRS_AT_ONCE, reference, generated):
+        distances[where] = _distance(variables, *pair, network)[: where.stop - where.start]
+    return distances
+
+
+@partial(jax.jit, static_argnames="network")
+def _distance(
+    variables: dict, reference: jax.Array, generated: jax.Array, network: Network
+) -> jax.Array:
+    scaled = (images.astype(jnp.float32) / 127.5 - 1 for images in (reference, generated))
+    return cast(jax.Array, LPIPS(network).apply(variables, *scaled))
+
+
+def load(trunk_path: str | Path, linear_path: str | Path, network: Network = "alex") -> dict:
+    """Reads the variables of `LPIPS` from the files that users have.
+
+    Other weights of the same layout load too, with a logged warning: their distances compare with
+    no published ones.
+
+    Args:
+      trunk_path: torchvision's AlexNet or VGG16, a state dict (`.pth`) or its `.safetensors`.
+      linear_path: the `lpips` package's linear layers, `weights/v0.1/alex.pth` or `vgg.pth`.
+      network: "alex" or "vgg".
+
+    Raises:
+      UserError: a file is missing, cannot be read, or holds another network.
+    """
+    trunk_file = _TRUNK_FILES[network]
+    trunk = read_arrays(trunk_path, "LPIPS trunk", f"download.pytorch.org/models ({trunk_file})")
+    linear = read_arrays(
+        linear_path, "LPIPS linear layers", f"the lpips package (lpips/weights/v0.1/{network}.pth)"
+    )
+    params: dict = {}
+    try:
+        for index, place in enumerate(_TRUNKS[network].indices):
+            kernel = trunk[f"features.{place}.weight"].transpose(2, 3, 1, 0)
+            params[f"conv_{index}"] = {"kernel": kernel, "bias": trunk[f"features.{place}.bias"]}
+        for layer in range(len(_TRUNKS[network].taps)):
+            params[f"linear_{layer}"] = linear[f"lin{layer}.model.1.weight"].reshape(-1)
+    except KeyError as error:
+        raise UserError(
+            f"LPIPS weights: {trunk_path} and {linear_path} lack {error}; are they {network}'s?"
+        ) from None
+    images = np.zeros((1, 64, 64, 3))
+    expected = jax.eval_shape(LPIPS(network).init, jax.random.key(0), images, images)
+    check_shapes({"params": params}, expected, f"LPIPS weights of {network}")
+    digest = Path(trunk_file).stem.split("-")[-1]
+    for path, published in ((trunk_path, digest), (linear_path, _LINEAR_SHA256[network])):
+        if not sha256(path).startswith(published):
+            logging.warning(
+                "LPIPS weights: %s is not the published file; its distances compare with no "
+                "published ones",
+                path,
+            )
+    return {"params": params}
