@@ -4,6 +4,12 @@ The letters are the paper's: appearance features ``H`` [..., n, D] are explained
 ``P`` [..., n, d] through a matrix ``F`` [..., d, D], so that ``H ≈ P F``.
 """
 
-from pnr_jax.regression._pnorm import least_squares, pnorm_regression, predict
+from pnr_jax.regression._pnorm import (
+    Solution,
+    least_squares,
+    pnorm_regression,
+    predict,
+    solve_pnorm,
+)
 
-__all__ = ["least_squares", "pnorm_regression", "predict"]
+__all__ = ["Solution", "least_squares", "pnorm_regression", "predict", "solve_pnorm"]

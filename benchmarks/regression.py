@@ -1,0 +1,210 @@
+"""Time of p-norm regression: forward, backward, peers, floor, compilation, memory, accuracy.
+
+    python -m benchmarks.regression                         # all of it on a CPU, in minutes
+    python -m benchmarks.regression --peer=torch            # with PyTorch beside it
+    python -m benchmarks.regression --implementation=pallas # on a GPU: check and time the kernel
+
+Every number of a row is a median of one run in which all contestants take turns, so that a noisy
+machine is noisy to all. ``--peer=torch`` needs PyTorch, ``--peer=exact`` scipy.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pnr_jax.regression import least_squares, pnorm_regression
+
+BATCH, POSE, APPEARANCE, IMAGE_ROWS = 8, 20, 256, 512
+Contestant = Callable[[], Any]
+
+
+def problem(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Features with 2% noise and 10% gross outliers: P [8, rows, 20], H [8, rows, 256]."""
+    rng = np.random.default_rng(seed)
+    P = rng.standard_normal((BATCH, rows, POSE))
+    H = P @ rng.standard_normal((BATCH, POSE, APPEARANCE))
+    H += 0.1 * rng.standard_normal(H.shape)
+    H += (rng.random(H.shape) < 0.1) * 30 * rng.standard_normal(H.shape)
+    return P.astype(np.float32), H.astype(np.float32)
+
+
+def user_first(P: jax.Array, H: jax.Array, iterations: int) -> jax.Array:
+    """What one writes first: the system of one column, vmapped over columns and batch."""
+    ridge = 1e-6 * jnp.eye(P.shape[-1])
+
+    def column(P: jax.Array, h: jax.Array) -> jax.Array:
+        f = jnp.linalg.solve(P.T @ P + ridge, P.T @ h)
+        for _ in range(iterations):
+            w = 1 / jnp.maximum(jnp.abs(h - P @ f), 1e-4)
+            f = jnp.linalg.solve((P.T * w) @ P + ridge, P.T @ (w * h))
+        return f
+
+    return jax.vmap(jax.vmap(column, (None, 1), 1))(P, H)
+
+
+def gram_products(P: jax.Array, H: jax.Array, iterations: int) -> jax.Array:
+    """The floor of exact IRLS: its Gram products alone, of the 210 distinct pairs of columns."""
+    k, l = np.triu_indices(P.shape[-1])
+    pairs = jnp.swapaxes(P[..., k] * P[..., l], -1, -2)
+    total = jnp.zeros((*pairs.shape[:-1], H.shape[-1]), H.dtype)
+    for i in range(iterations):
+        total = total + pairs @ (H + i)
+    return total
+
+
+def torch_contestants(P: np.ndarray, H: np.ndarray, iterations: int) -> dict[str, Contestant]:
+    """IRLS at its best in PyTorch, and this library's iteration written in PyTorch."""
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    P, H = torch.tensor(P), torch.tensor(H)
+    ridge = 1e-6 * torch.eye(POSE)
+
+    def weighted_solve(P: Any, W: Any, b: Any) -> Any:
+        pairs = (P[..., :, None] * P[..., None, :]).flatten(-2).mT
+        A = (pairs @ W).mT.unflatten(-1, (POSE, POSE)) + ridge * W.mean()
+        return torch.cholesky_solve(b.mT[..., None], torch.linalg.cholesky(A))[..., 0].mT
+
+    def start(P: Any) -> tuple[Any, Any]:
+        L = torch.linalg.cholesky(P.mT @ P + ridge)
+        return L, torch.linalg.solve_triangular(L, P.mT, upper=False).mT.contiguous()
+
+    def irls() -> Any:
+        F = torch.cholesky_solve(P.mT @ H, torch.linalg.cholesky(P.mT @ P + ridge))
+        for _ in range(iterations):
+            W = 1 / torch.clamp((H - P @ F).abs(), min=1e-4)
+            F = weighted_solve(P, W, P.mT @ (W * H))
+        return F
+
+    def ours() -> Any:
+        L, Q = start(P)
+        x, size = Q.mT @ H, H.abs().mean(-2, keepdim=True)
+        for k in range(iterations):
+            r = H - Q @ x
+            W = torch.rsqrt(r * r + (size * 0.3 * 0.5**k) ** 2)
+            g = Q.mT @ (W * r)
+            if k == iterations - 1:
+                x = x + weighted_solve(Q, W, g)
+                break
+            q, s = g, (g * g).sum(-2, keepdim=True)
+            for _ in range(2):
+                image = Q.mT @ (W * (Q @ q))
+                a = s / (q * image).sum(-2, keepdim=True)
+                x, g = x + a * q, g - a * image
+                s, last = (g * g).sum(-2, keepdim=True), s
+                q = g + s / last * q
+        return torch.linalg.solve_triangular(L.mT, x, upper=True)
+
+    return {"PyTorch, IRLS": irls, "PyTorch, this library's iteration": ours}
+
+
+def medians(contestants: dict[str, Contestant], rounds: int) -> dict[str, float]:
+    """Median milliseconds of each, all taking turns."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(rounds + 2):
+        for name, contestant in contestants.items():
+            start = time.perf_counter()
+            jax.block_until_ready(contestant())
+            if turn >= 2:
+                times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: float(np.median(t)) for name, t in times.items()}
+
+
+def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Contestant, float, int]:
+    """The compiled function, seconds to compile it, and its temporary memory in bytes."""
+    lowered = jax.jit(function).lower(*arguments)
+    start = time.perf_counter()
+    program = lowered.compile()
+    seconds = time.perf_counter() - start
+    memory = program.memory_analysis()
+    return lambda: program(*arguments), seconds, memory.temp_size_in_bytes
+
+
+def loss(P: jax.Array, H: jax.Array, G: jax.Array, **options: Any) -> jax.Array:
+    """A scalar whose derivative reaches every entry of F."""
+    return jnp.sum(G * pnorm_regression(P, H, **options))
+
+
+def speed(rows: int, rounds: int, peer: str | None, options: dict[str, Any]) -> None:
+    """Prints the table of one number of rows."""
+    P, H = problem(rows)
+    G = np.ones((BATCH, POSE, APPEARANCE), np.float32)
+    iterations = options["iterations"]
+    forward, seconds, memory = compiled(lambda P, H: pnorm_regression(P, H, **options), P, H)
+    both, seconds_both, memory_both = compiled(
+        jax.value_and_grad(lambda P, H, G: loss(P, H, G, **options), (0, 1)), P, H, G
+    )
+    long = options | {"iterations": 50}
+    memory_50 = compiled(jax.grad(lambda P, H, G: loss(P, H, G, **long), (0, 1)), P, H, G)[2]
+    contestants = {"this library, forward": forward, "forward + backward": both}
+    for name, function in {
+        "least squares": lambda P, H: least_squares(P, H),
+        "vmap(solve), IRLS": lambda P, H: user_first(P, H, iterations),
+        "the Gram products of IRLS alone": lambda P, H: gram_products(P, H, iterations),
+        "one Gram product": lambda P, H: gram_products(P, H, 1),
+    }.items():
+        contestants[name] = compiled(function, P, H)[0]
+    if peer == "torch":
+        contestants |= torch_contestants(P, H, iterations)
+    times = medians(contestants, rounds)
+    print(f"\n{BATCH} problems, n = {rows}, d = {POSE}, D = {APPEARANCE}, {options}")
+    print(f"compile {seconds:.1f} s, with backward {seconds_both:.1f} s; temporary memory")
+    print(f"{memory / 2**20:.0f} MiB, with backward {memory_both / 2**20:.0f}, ", end="")
+    print(f"with backward at 50 iterations {memory_50 / 2**20:.0f}\n")
+    print("| | ms | × forward | mean of abs(H − P F) |\n| --- | --- | --- | --- |")
+    for name, milliseconds in times.items():
+        F = contestants[name]()
+        fits = getattr(F, "shape", None) == (BATCH, POSE, APPEARANCE)
+        error = f"{np.abs(H - P @ np.asarray(F)).mean():.5f}" if fits else ""
+        ratio = milliseconds / times["this library, forward"]
+        print(f"| {name} | {milliseconds:.1f} | {ratio:.2f} | {error} |")
+
+
+def accuracy(columns: int = 24) -> None:
+    """Prints the gap to the exact optimum (linear programming), and the exact solver's time."""
+    from scipy.optimize import linprog
+
+    P, H = (x[0].astype(np.float64) for x in problem(IMAGE_ROWS))
+    H, rows = H[:, :columns], len(P)
+    equations, cost = np.hstack([P, np.eye(rows), -np.eye(rows)]), np.ones(POSE + 2 * rows)
+    cost[:POSE] = 0
+    bounds = [(None, None)] * POSE + [(0, None)] * (2 * rows)
+    start = time.perf_counter()
+    best = [linprog(cost, A_eq=equations, b_eq=h, bounds=bounds).fun for h in H.T]
+    print(f"\nHiGHS: {1e3 * (time.perf_counter() - start) / columns:.1f} ms a column\n")
+    print("| iterations | eps 1e-3 | 1e-4 | 1e-5 | 1e-6 | ridge 1e-4, eps 1e-5 |\n|" + " --- |" * 6)
+    settings = [(e, 0.0) for e in (1e-3, 1e-4, 1e-5, 1e-6)] + [(1e-5, 1e-4)]
+    for iterations in (1, 2, 3, 5, 8, 10, 20, 50):
+        cells = []
+        for eps, ridge in settings:
+            arguments = P.astype(np.float32), H.astype(np.float32)
+            F = pnorm_regression(*arguments, iterations=iterations, eps=eps, ridge=ridge)
+            gap = np.abs(H - P @ np.asarray(F, np.float64)).sum(0) / best - 1
+            cells.append(f"{gap.mean():.1e}, {gap.max():.1e}")
+        print(f"| {iterations} | " + " | ".join(cells) + " |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[512, 1536, 2560])
+    parser.add_argument("--iterations", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--peer", choices=["torch", "exact"])
+    parser.add_argument("--implementation", choices=["xla", "pallas"])
+    arguments = parser.parse_args()
+    print(f"jax {jax.__version__}, {jax.devices()[0].device_kind}, {os.cpu_count()} CPU cores")
+    options = {"iterations": arguments.iterations, "implementation": arguments.implementation}
+    for rows in arguments.rows:
+        speed(rows, arguments.rounds, arguments.peer, options)
+    if arguments.peer == "exact":
+        accuracy()
+
+
+if __name__ == "__main__":
+    main()
