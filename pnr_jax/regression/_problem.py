@@ -99,7 +99,7 @@ def normalise(P: jax.Array, H: jax.Array, weights: jax.Array | None, ridge: floa
         v = jnp.ones((P.shape[-2], 1), dtype)
     else:
         v = weights.astype(dtype)[..., None]
-        P, H = jnp.where(v == 0, 0, P), jnp.where(v == 0, 0, H)
+        P, H, v = (jnp.where(v == 0, 0, x) for x in (P, H, v))
         v = jnp.where(v < 0, jnp.nan, v)  # under jit a negative weight gives NaN, not garbage
         v = v / _unit(v)
     P_unit, H_unit = _unit(P), _unit(H)
@@ -136,6 +136,10 @@ def _whiten(P: jax.Array, v: jax.Array, squares: jax.Array) -> jax.Array:
     Q = matmul(P, first)
     G = matmul(transpose(Q), v * Q) + matmul(transpose(first), squares[..., None] * first)
     values, vectors = jnp.linalg.eigh(G)
-    keep = values > tolerance * values[..., -1:]
-    scale = jnp.where(keep, jax.lax.rsqrt(jnp.where(keep, values, 1)), 0)
-    return matmul(first, vectors * scale[..., None, :])
+    keep = (values > tolerance * values[..., -1:])[..., None, :]
+    scale = jax.lax.rsqrt(jnp.where(keep, values[..., None, :], 1))
+    T = matmul(first, jnp.where(keep, vectors * scale, 0))
+    # The first pass blew the other directions up, and roundoff left traces of them in T.
+    null = matmul(first, jnp.where(keep, 0, vectors))
+    null = null / jnp.maximum(jnp.linalg.norm(null, axis=-2, keepdims=True), tolerance)
+    return T - matmul(null, matmul(transpose(null), T))
