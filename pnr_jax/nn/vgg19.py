@@ -3,6 +3,7 @@
 Reference: Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015.
 """
 
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -80,7 +81,8 @@ def load(path: str | Path) -> VGG19:
     except KeyError as error:
         raise UserError(f"--vgg19={path}: has no entry {error}; is it VGG19?") from None
     except Exception as error:
-        raise UserError(f"--vgg19={path}: cannot be read ({error})") from None
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"--vgg19={path}: cannot be read ({first_line})") from None
 
 
 def _from_npz(path: Path) -> VGG19:
@@ -95,17 +97,18 @@ def _from_npz(path: Path) -> VGG19:
 def _from_keras(path: Path) -> VGG19:
     import h5py
 
+    arrays: dict[str, list[np.ndarray]] = {"block1_conv1": [], "block1_conv2": []}
+
+    def collect(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            # The layer's name is in the path or, in Keras 3's weights, an attribute of the group.
+            for layer in arrays.keys() & {*name.split("/"), item.parent.attrs.get("name")}:
+                arrays[layer].append(item[()])
+
     with h5py.File(path) as file:
-        arrays: dict[str, np.ndarray] = {}
-
-        def collect(name: str, item: object) -> None:
-            if isinstance(item, h5py.Dataset):
-                arrays[name] = np.asarray(item)
-
         file.visititems(collect)
     layers = []
-    for layer in ("block1_conv1", "block1_conv2"):
-        found = [array for name, array in arrays.items() if layer in name.split("/")]
+    for layer, found in arrays.items():
         kernels = [array for array in found if array.ndim == 4]
         biases = [array for array in found if array.ndim == 1]
         if len(kernels) != 1 or len(biases) != 1:
@@ -122,7 +125,13 @@ def _from_torch(path: Path) -> VGG19:
             f"--vgg19={path}: reading a PyTorch file needs PyTorch (pip install torch), "
             "or convert the file to .safetensors"
         ) from None
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(
+            f"--vgg19={path}: cannot be read: damaged, or more than a state dict of tensors "
+            "(other objects could run code, so they are not loaded)"
+        ) from None
     return _torchvision({name: tensor.numpy() for name, tensor in state.items()}, path)
 
 
