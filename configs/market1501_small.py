@@ -14,9 +14,9 @@ from pnr_jax.config import default_config
 def get_config() -> ConfigDict:
     """The configuration."""
     config = default_config()
-    config.steps = 10_000
+    config.steps = 4_500
     config.batch_size = 8
-    config.learning_rate = 5e-4
+    config.learning_rate = 1e-3
     config.decay_from = 0.5
     config.model.update(width=16, blocks=2, norm="instance", up_kernel=4)
     config.loss.update(l1=1.0, perceptual=0.0, gan_image=0.0, gan_pose=0.0)

@@ -59,8 +59,7 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
     config_lib.save(config, workdir)
     # The evaluation's "mean image" row needs it, and later commands need the workdir alone.
     figures.save_png(workdir / "mean_image.png", _mean_image(examples.images.images))
-    # The copies keep donation safe: constants of `init` may share a buffer.
-    state = jax.tree.map(lambda x: x.copy(), jax.jit(lambda: init_state(config))())
+    state = init_state(config)
     say(_description(state))
     with open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
         if checkpoints.latest:

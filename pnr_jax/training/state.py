@@ -68,7 +68,19 @@ def learning_rate(config: ConfigDict) -> optax.Schedule:
 
 
 def init_state(config: ConfigDict) -> TrainState:
-    """The state at step 0, a function of the configuration's seed."""
+    """The state at step 0, a function of the configuration's seed.
+
+    Compiled without optimisation: it runs once, and optimising dozens of random number generators
+    would take many times longer than running them.
+    """
+    draw = jax.jit(lambda: _init_state(config)).lower()
+    quick = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    state = draw.compile(compiler_options=quick)()
+    # Training donates its state, where no two entries may share a buffer; constants here do.
+    return jax.tree.map(jnp.copy, state)
+
+
+def _init_state(config: ConfigDict) -> TrainState:
     model_key, *discriminator_keys = jax.random.split(jax.random.key(config.seed), 3)
     H, W = config.image_size
     image = jnp.zeros((1, H, W, 3))

@@ -1,0 +1,62 @@
+"""The CSV reader: right results, and one clear line for each mistake."""
+
+import numpy as np
+import pytest
+
+from pnr_jax.data.annotations import HEADER, read_annotations, write_annotations
+from pnr_jax.errors import UserError
+
+GOOD = "a.jpg: [{}]: [{}]".format(", ".join(map(str, range(18))), ", ".join(["-1"] + ["3"] * 17))
+
+
+def write(tmp_path, *rows, header=HEADER):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_reads_y_first_and_marks_a_half_missing_joint(tmp_path):
+    annotations = read_annotations(write(tmp_path, GOOD))
+    assert list(annotations) == ["a.jpg"]
+    keypoints = annotations["a.jpg"]
+    assert keypoints.dtype == np.int32
+    assert keypoints[0].tolist() == [-1, -1]
+    assert keypoints[5].tolist() == [5, 3]
+
+
+def test_writes_what_it_reads(tmp_path):
+    rng = np.random.default_rng(0)
+    written = {f"{i}.jpg": rng.integers(0, 60, (18, 2)) for i in range(3)}
+    write_annotations(tmp_path / "b.csv", written)
+    assert (tmp_path / "b.csv").read_text().splitlines()[1].startswith("0.jpg: [")
+    read = read_annotations(tmp_path / "b.csv")
+    assert list(read) == list(written)
+    for name in written:
+        np.testing.assert_array_equal(read[name], written[name])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.jpg: [1, 2]: [1, 2]", "a.csv:2: keypoints_y has 2 numbers, expected 18"),
+        (GOOD.replace("17]", "x]"), "a.csv:2: keypoints_y is not a list of integers"),
+        (GOOD.replace("17]", "1.5]"), "a.csv:2: keypoints_y is not a list of integers"),
+        (GOOD.replace("17]", "true]"), "a.csv:2: keypoints_y is not a list of integers"),
+        (GOOD.replace("17]", "-7]"), "a.csv:2: keypoints_y has a number outside"),
+        ("a.jpg: [1]", "a.csv:2: expected 'name: .18 y.: .18 x.', found 2 field"),
+        (f"{GOOD}\n{GOOD}", "a.csv:3: a.jpg is annotated twice"),
+    ],
+)
+def test_a_bad_row_is_named_by_file_and_line(tmp_path, row, message):
+    with pytest.raises(UserError, match=message):
+        read_annotations(write(tmp_path, row))
+
+
+def test_a_wrong_header_and_an_absent_file_are_errors(tmp_path):
+    with pytest.raises(UserError, match=r"a\.csv:1: expected the header"):
+        read_annotations(write(tmp_path, GOOD, header="name,y,x"))
+    with pytest.raises(UserError, match="not found"):
+        read_annotations(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not a text file"):
+        read_annotations(tmp_path / "binary.csv")
