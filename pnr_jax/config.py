@@ -14,6 +14,7 @@ CHANGEABLE = frozenset(
     {"steps", "log_every", "checkpoint_every", "sample_every", "keep_checkpoints"}
     | {"data_dir", "vgg19"}
 )
+NORMS = ("batch", "instance", "group")
 
 
 def default_config() -> ConfigDict:
@@ -73,18 +74,21 @@ def default_config() -> ConfigDict:
 
 def check(config: ConfigDict) -> None:
     """Raises a `UserError` for values that no run can have."""
-    height, width = config.image_size
+    size = config.image_size
     rules = [
-        ("image_size", height % 4 == 0 and width % 4 == 0 and height >= 32 and width >= 32,
+        ("image_size", len(size) == 2 and all(side % 4 == 0 and side >= 32 for side in size),
          "two multiples of 4, at least 32"),
         ("steps", config.steps >= 1, "at least 1"),
         ("batch_size", config.batch_size >= 1, "at least 1"),
         ("sources", config.sources >= 1, "at least 1"),
         ("compute_dtype", config.compute_dtype in ("float32", "bfloat16"), "float32 or bfloat16"),
+        ("learning_rate", config.learning_rate > 0, "positive"),
         ("model.p", 1 <= config.model.p <= 2, "between 1 and 2"),
         ("model.iterations", config.model.iterations >= 1, "at least 1"),
-        ("model.norm", config.model.norm in ("batch", "instance", "group"),
-         "batch, instance or group"),
+        ("model.d", config.model.d >= 1, "at least 1"),
+        ("model.width", config.model.width >= 1, "at least 1"),
+        ("model.norm", config.model.norm in NORMS, " or ".join(NORMS)),
+        ("discriminator.norm", config.discriminator.norm in NORMS, " or ".join(NORMS)),
         ("model.keep_rows", 0 < config.model.keep_rows <= 1, "in (0, 1]"),
         ("decay_from", 0 <= config.decay_from <= 1, "in [0, 1]"),
         ("ema", 0 <= config.ema < 1, "in [0, 1)"),
@@ -108,17 +112,21 @@ def save(config: ConfigDict, workdir: Path) -> None:
 
 
 def load(workdir: str | Path) -> ConfigDict:
-    """The configuration of a workdir; fields that it lacks have their defaults."""
+    """The configuration of a workdir; fields that it lacks have their defaults.
+
+    Raises:
+      UserError: there is no run, or its config.json holds fields or types of another program.
+    """
     path = Path(workdir) / "config.json"
     if not path.is_file():
         raise UserError(f"--workdir={workdir}: no run here (config.json is missing)")
-    config = default_config()
+    config = default_config().lock()  # So that a field which does not exist is refused.
     try:
         config.update(ConfigDict(json.loads(path.read_text())))
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a configuration of this program ({error})") from None
     config.image_size = tuple(config.image_size)
-    return config
+    return config.unlock()
 
 
 def check_workdir(config: ConfigDict, workdir: Path) -> None:
