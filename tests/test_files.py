@@ -1,0 +1,67 @@
+"""A file is whole or absent, whatever happens while it is written."""
+
+import pytest
+
+from pnr_jax.errors import UserError
+from pnr_jax.files import read_lines, replacing, write_text
+
+
+def test_writes_into_folders_that_are_not_there_yet(tmp_path):
+    write_text(tmp_path / "a" / "b" / "c.txt", "Φ\n")
+    assert (tmp_path / "a" / "b" / "c.txt").read_text(encoding="utf-8") == "Φ\n"
+
+
+def test_leaves_nothing_but_the_file(tmp_path):
+    write_text(tmp_path / "a.txt", "1")
+    write_text(str(tmp_path / "a.txt"), "2")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "2"}
+
+
+def test_others_may_read_the_file(tmp_path):
+    write_text(tmp_path / "a.txt", "1")
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_old_file_stands_until_the_block_ends(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.parent == path.parent  # Renaming is atomic only there.
+        assert temporary.suffix == ".txt"  # Libraries choose a format by it.
+    assert path.read_text() == "new"
+
+
+def test_a_failed_block_leaves_the_old_file_alone(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+        temporary.write_text("ne")
+        raise KeyboardInterrupt
+    assert [file.name for file in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_failed_block_leaves_no_new_file(tmp_path):
+    with pytest.raises(RuntimeError), replacing(tmp_path / "a.txt"):
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_reads_lines_of_any_ending(tmp_path):
+    (tmp_path / "a.csv").write_bytes("ä,b\r\nc,d\n".encode())
+    assert read_lines(tmp_path / "a.csv", "pairs") == ["ä,b", "c,d"]
+
+
+def test_names_a_file_that_is_not_there(tmp_path):
+    for path in (tmp_path / "a.csv", tmp_path):  # A folder is no file either.
+        with pytest.raises(UserError) as caught:
+            read_lines(path, "pairs")
+        assert str(caught.value) == f"pairs file not found: {path}"
+
+
+def test_names_a_file_that_is_no_text(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(UserError, match=rf"{tmp_path / 'a.csv'}: not a text file .* pairs CSV"):
+        read_lines(tmp_path / "a.csv", "pairs")
