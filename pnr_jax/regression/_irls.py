@@ -20,6 +20,8 @@ from jax.typing import DTypeLike
 from pnr_jax.regression._linear import cholesky, cholesky_solve, matmul, transpose, weighted_gram
 from pnr_jax.regression._problem import Problem
 
+Inverse = Callable[[Problem, jax.Array], Callable[[jax.Array], jax.Array]]
+
 INEXACT = 8  # iterations, from the first, that conjugate gradients solve
 CG_STEPS = 2  # of conjugate gradients for each of them
 
@@ -43,8 +45,11 @@ class Smoothing(NamedTuple):
         return jnp.maximum(self.final(dtype), 0.3 * 0.5 ** jnp.asarray(iteration, dtype))
 
     def weights(self, problem: Problem, x: jax.Array, iteration: jax.Array | int) -> jax.Array:
-        """Weights w = ρ'(u) / u = (u² + ε²)^(p/2 − 1) of eq. 3 at x, [..., n, D]; W is v w."""
-        squares = _squares(problem, x)
+        """Weights w = ρ'(u) / u of eq. 3 at x, [..., n, D]; W is v w."""
+        return self.weights_at(_squares(problem, x), iteration)
+
+    def weights_at(self, squares: jax.Array, iteration: jax.Array | int) -> jax.Array:
+        """(u² + ε²)^(p/2 − 1) of u²."""
         base = squares + self.epsilon(iteration, squares.dtype) ** 2
         return lax.rsqrt(base) if self.p == 1 else base ** (self.p / 2 - 1)
 
@@ -52,8 +57,7 @@ class Smoothing(NamedTuple):
         """ρ''(u) = w ((p − 1) u² + ε²) / (u² + ε²), [..., n, D]."""
         squares = _squares(problem, x)
         e2 = self.epsilon(iteration, squares.dtype) ** 2
-        w = self.weights(problem, x, iteration)
-        return w * ((self.p - 1) * squares + e2) / (squares + e2)
+        return self.weights_at(squares, iteration) * ((self.p - 1) * squares + e2) / (squares + e2)
 
 
 def _squares(problem: Problem, x: jax.Array) -> jax.Array:
@@ -77,9 +81,10 @@ def negative_gradient(problem: Problem, w: jax.Array, x: jax.Array) -> jax.Array
     return matmul(transpose(problem.P), problem.v * w * residual) - matmul(problem.penalty, x)
 
 
-def factor(problem: Problem, w: jax.Array) -> jax.Array:
-    """Cholesky factors of Pᵀ W P + penalty for all columns: [..., d, d, D]."""
-    return cholesky(weighted_gram(problem.P, problem.v * w) + problem.penalty[..., None])
+def factorised(problem: Problem, w: jax.Array) -> Callable[[jax.Array], jax.Array]:
+    """Maps b to (Pᵀ W P + penalty)⁻¹ b, by one Cholesky factorisation for all columns."""
+    L = cholesky(weighted_gram(problem.P, problem.v * w) + problem.penalty[..., None])
+    return lambda b: cholesky_solve(L, b)
 
 
 def inexact_step(problem: Problem, w: jax.Array, x: jax.Array) -> jax.Array:
@@ -107,7 +112,9 @@ def _ratio(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.where(b == 0, 0, a) / jnp.where(b == 0, 1, b)
 
 
-def exact_step(problem: Problem, w: jax.Array, x: jax.Array) -> jax.Array:
+def exact_step(
+    problem: Problem, w: jax.Array, x: jax.Array, inverse: Inverse = factorised
+) -> jax.Array:
     """An iteration by a factorisation; differentiable in the problem and in w.
 
     x' = x + A⁻¹ (Pᵀ W (H − P x) − penalty x) is A⁻¹ Pᵀ W H with A = Pᵀ W P + penalty, whatever x
@@ -120,29 +127,42 @@ def exact_step(problem: Problem, w: jax.Array, x: jax.Array) -> jax.Array:
     mode, with the factor that the value was computed with.
     """
     x = stop_gradient(x)
-    L = factor(*stop_gradient((problem, w)))
+    solve = inverse(*stop_gradient((problem, w)))
     change = lax.custom_linear_solve(
         normal_operator(problem, w),
         negative_gradient(problem, w, x),
-        lambda _, b: cholesky_solve(L, b),
+        lambda _, b: solve(b),
         symmetric=True,
     )
     return x + change
 
 
-def relaxed_step(
-    problem: Problem, smoothing: Smoothing, x: jax.Array, k: jax.Array | int
-) -> jax.Array:
-    """An exact iteration, overshot: below a factor of 2 that too makes nothing worse.
+def relaxation(p: float) -> float:
+    """How far an exact iteration overshoots: below a factor of 2 that too makes nothing worse.
 
     1/(p − 1) is Newton's step where |u| ≫ ε; near p = 1 a factor of 1.5 halves the iterations.
     """
-    change = exact_step(problem, smoothing.weights(problem, x, k), x) - x
-    return x + change / max(smoothing.p - 1, 2 / 3)
+    return 1 / max(p - 1, 2 / 3)
+
+
+def relaxed_step(
+    problem: Problem,
+    smoothing: Smoothing,
+    x: jax.Array,
+    k: jax.Array | int,
+    inverse: Inverse = factorised,
+) -> jax.Array:
+    """An exact iteration, overshot."""
+    change = exact_step(problem, smoothing.weights(problem, x, k), x, inverse) - x
+    return x + relaxation(smoothing.p) * change
 
 
 def implicit_step(
-    problem: Problem, smoothing: Smoothing, x: jax.Array, k: jax.Array | int
+    problem: Problem,
+    smoothing: Smoothing,
+    x: jax.Array,
+    k: jax.Array | int,
+    inverse: Inverse = factorised,
 ) -> jax.Array:
     """Returns x itself, with the derivative of the minimiser of the smoothed problem.
 
@@ -155,12 +175,12 @@ def implicit_step(
     """
     problem_, x = stop_gradient((problem, x))
     curvature = smoothing.curvature(problem_, x, k)
-    L = factor(problem_, curvature)
+    solve = inverse(problem_, curvature)
     g = negative_gradient(problem, smoothing.weights(problem, x, k), x)
     return x + lax.custom_linear_solve(
         normal_operator(problem_, curvature),
         g - stop_gradient(g),
-        lambda _, b: cholesky_solve(L, b),
+        lambda _, b: solve(b),
         symmetric=True,
     )
 
@@ -180,7 +200,11 @@ def least_squares_solution(problem: Problem) -> jax.Array:
 
 
 def iterate(
-    problem: Problem, smoothing: Smoothing, iterations: int, inexact: int = INEXACT
+    problem: Problem,
+    smoothing: Smoothing,
+    iterations: int,
+    inexact: int = INEXACT,
+    inverse: Inverse = factorised,
 ) -> jax.Array:
     """The estimate after so many iterations from least squares, the first ones inexact."""
 
@@ -188,7 +212,7 @@ def iterate(
         return inexact_step(problem, smoothing.weights(problem, x, k), x)
 
     def relax(k: jax.Array, x: jax.Array) -> jax.Array:
-        return relaxed_step(problem, smoothing, x, k)
+        return relaxed_step(problem, smoothing, x, k, inverse)
 
     x, first = least_squares_solution(problem), min(iterations, inexact)
     x = lax.fori_loop(0, first, approach, x) if first else x

@@ -13,12 +13,14 @@ from pnr_jax.regression._irls import (
     INEXACT,
     Smoothing,
     exact_step,
+    factorised,
     implicit_step,
     iterate,
     least_squares_solution,
     relaxed_step,
 )
 from pnr_jax.regression._linear import matmul
+from pnr_jax.regression._pallas import choose, pallas_inverse, pallas_iterate
 from pnr_jax.regression._problem import check_arguments, normalise
 
 Gradient = Literal["last_step", "implicit", "unrolled"]
@@ -145,10 +147,11 @@ def pnorm_regression(
         raise ValueError(f"iterations must be at least 1; got {iterations}")
     if p == 2:
         return _least_squares(P, H, weights, ridge)
-    return _pnorm_regression(P, H, weights, Smoothing(p, eps), iterations, ridge, gradient)
+    chosen = choose(implementation, P, H)[0]
+    return _pnorm_regression(P, H, weights, Smoothing(p, eps), iterations, ridge, gradient, chosen)
 
 
-@partial(jax.jit, static_argnums=(3, 4, 5, 6))
+@partial(jax.jit, static_argnums=(3, 4, 5, 6, 7))
 def _pnorm_regression(
     P: jax.Array,
     H: jax.Array,
@@ -157,16 +160,22 @@ def _pnorm_regression(
     iterations: int,
     ridge: float,
     gradient: Gradient,
+    implementation: Literal["xla", "pallas"],
 ) -> jax.Array:
     problem = normalise(P, H, weights, ridge)
+    inverse = pallas_inverse if implementation == "pallas" else factorised
     before = problem if gradient == "unrolled" else stop_gradient(problem)
-    # The coordinates are constants to the derivative. Exact iterations do not depend on them,
-    # conjugate gradients do, so that what is unrolled must be exact.
-    inexact = 0 if gradient == "unrolled" else INEXACT
-    x = iterate(before, smoothing, iterations - 1, inexact)
-    x = exact_step(problem, smoothing.weights(before, x, iterations - 1), x)
+    if gradient == "unrolled":
+        # The coordinates are constants to the derivative. Exact iterations do not depend on them,
+        # conjugate gradients do, so that what is unrolled must be exact.
+        x = iterate(before, smoothing, iterations - 1, 0, inverse)
+    elif implementation == "pallas":
+        x = pallas_iterate(before, smoothing, iterations - 1)
+    else:
+        x = iterate(before, smoothing, iterations - 1)
+    x = exact_step(problem, smoothing.weights(before, x, iterations - 1), x, inverse)
     if gradient == "implicit":
-        x = implicit_step(problem, smoothing, x, iterations - 1)
+        x = implicit_step(problem, smoothing, x, iterations - 1, inverse)
     return problem.solution(x)
 
 

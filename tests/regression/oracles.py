@@ -8,7 +8,7 @@ def outlier_problem(n=96, d=6, D=3, seed=0, outliers=0.1, condition=1.0, batch=(
     """P with a condition number, and H = P F with noise and gross outliers, float64."""
     rng = np.random.default_rng(seed)
     U, _, V = np.linalg.svd(rng.standard_normal((*batch, n, d)), full_matrices=False)
-    P = np.sqrt(n) * (U * np.geomspace(1, 1 / condition, d)) @ V
+    P = np.sqrt(n) * (U * np.geomspace(1, 1 / condition, min(n, d))) @ V
     H = P @ rng.standard_normal((*batch, d, D))
     size = np.abs(H).mean()
     H += 0.05 * size * rng.standard_normal(H.shape)
