@@ -64,9 +64,8 @@ class Checkpoints:
         try:
             return self._checkpointer.load(step, abstract)
         except Exception as error:
-            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
-                f"{self._checkpointer.directory}/{step}: cannot be restored ({first_line}); "
+                f"{self._checkpointer.directory}/{step}: cannot be restored ({_reason(error)}); "
                 "remove that folder to go on from an older one"
             ) from error
 
@@ -108,5 +107,11 @@ def load_model(workdir: Path) -> dict[str, Any]:
     try:
         return ocp.load(path.resolve())
     except Exception as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: cannot be restored ({first_line})") from error
+        raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the error at the root: Orbax wraps it in a page of its own types."""
+    while error.__cause__:
+        error = error.__cause__
+    return (str(error) or type(error).__name__).splitlines()[0]
