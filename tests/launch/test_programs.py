@@ -1,0 +1,215 @@
+"""The programs as a user runs them: train → evaluate → generate, and what goes wrong on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pnr_jax.data.annotations import write_annotations
+from pnr_jax.data.synthetic import draw_people
+
+ROOT = Path(__file__).parents[2]
+SHRUNK = [
+    "--config.steps=6",
+    "--config.decay_from=1.0",
+    "--config.batch_size=2",
+    "--config.image_size=(32,32)",
+    "--config.model.width=4",
+    "--config.model.blocks=1",
+    "--config.data.train_identities=3",
+    "--config.data.test_identities=2",
+    "--config.data.views=8",
+    "--config.data.test_tuples=5",
+    "--config.log_every=2",
+    "--config.checkpoint_every=2",
+    "--config.sample_every=6",
+]
+
+
+def start(program, *flags):
+    return subprocess.Popen(
+        [sys.executable, ROOT / "launch" / program, *map(str, flags)],
+        cwd=ROOT,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(program, *flags):
+    """(exit code, stdout, stderr)"""
+    process = start(program, *flags)
+    out, err = process.communicate(timeout=600)
+    return process.returncode, out, err
+
+
+def train(workdir, *flags, config="quickstart"):
+    return start(
+        "train.py", f"--config=configs/{config}.py", f"--workdir={workdir}", *SHRUNK, *flags
+    )
+
+
+def lines(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A workdir of the shrunk quickstart, trained."""
+    workdir = tmp_path_factory.mktemp("runs") / "shrunk"
+    process = train(workdir)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert "trained at step 6" in out
+    return workdir
+
+
+def test_training_leaves_a_whole_workdir(trained):
+    assert [line["step"] for line in lines(trained)] == [2, 4, 6]
+    assert {"step", "loss", "l1", "images_per_second", "learning_rate"} <= set(lines(trained)[0])
+    assert {p.name for p in (trained / "checkpoints").iterdir()} >= {"4", "6"}
+    with Image.open(trained / "samples" / "00000006.png") as sheet:
+        assert sheet.width > 500
+    assert list((trained / "tensorboard").iterdir())
+    assert json.loads((trained / "config.json").read_text())["steps"] == 6
+
+
+def test_evaluation_writes_its_table_and_figures(trained):
+    code, out, err = run("evaluate.py", f"--workdir={trained}", "--limit=3")
+    assert code == 0, err
+    rows = json.loads((trained / "evaluation" / "table.json").read_text())
+    assert [(row["method"], row["set"], row["sources"]) for row in rows] == [
+        ("copy source", "pairs", 1),
+        ("mean image", "pairs", 1),
+        ("pNR (LAD)", "pairs", 1),
+        ("pNR (LAD)", "tuples", 1),
+        ("pNR (LAD)", "tuples", 3),
+        ("pNR (LAD)", "tuples", 5),
+    ]
+    for row in rows:
+        assert row["pairs"] == 3
+        assert all(np.isfinite(row[name]) for name in ("ssim", "masked_ssim", "l1"))
+    assert "| copy source | pairs |" in out
+    assert (trained / "evaluation" / "figure_multi_shot.png").is_file()
+
+
+def test_generation_draws_one_or_several_targets(trained, tmp_path):
+    people = draw_people([9], views=4)
+    for name, image in zip(people.names, people.images, strict=True):
+        Image.fromarray(image).save(tmp_path / name)
+    write_annotations(tmp_path / "a.csv", dict(zip(people.names, people.keypoints, strict=True)))
+    a, b, c, d = (tmp_path / name for name in people.names)
+    common = [f"--workdir={trained}", f"--annotations={tmp_path / 'a.csv'}"]
+    code, out, err = run(
+        "generate.py", *common, f"--source={a}", f"--target={c}", f"--output={tmp_path / 'one.png'}"
+    )
+    assert code == 0, err
+    assert "resized from 128x64" in out
+    with Image.open(tmp_path / "one.png") as image:
+        assert image.size == (32, 32)
+    code, _, err = run(
+        "generate.py",
+        *common,
+        f"--source={a},{b}",
+        f"--target={c},{d}",
+        f"--output={tmp_path}/many",
+    )
+    assert code == 0, err
+    assert {p.name for p in (tmp_path / "many").iterdir()} == {
+        f"{a.stem}___{c.stem}.png",
+        f"{a.stem}___{d.stem}.png",
+        "sheet.png",
+    }
+    code, _, err = run(
+        "generate.py", *common, f"--source={a}", "--target=none.png", f"--output={tmp_path}/x.png"
+    )
+    assert (code, err.count("\n")) == (2, 1)
+    assert "a.csv: has no row for none.png" in err
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_run_stopped_by_sigterm_goes_on_as_if_it_had_not_been(trained, tmp_path):
+    workdir = tmp_path / "stopped"
+    process = train(workdir, "--config.steps=100000")
+    deadline = time.monotonic() + 300
+    while not (workdir / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "stopped by SIGTERM at step" in out
+    stopped = lines(workdir)[-1]["step"]
+    assert 2 <= stopped < 100_000
+    assert (workdir / "checkpoints" / str(stopped)).is_dir()
+    process = train(workdir, f"--config.steps={stopped + 4}")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert f"resuming at step {stopped}" in out
+    steps = [line["step"] for line in lines(workdir)]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == stopped + 4
+    losses = {line["step"]: line["l1"] for line in lines(workdir)}
+    for line in lines(trained):
+        if line["step"] in losses:
+            assert losses[line["step"]] == line["l1"]
+
+
+@pytest.mark.parametrize(
+    ("config", "flags", "message"),
+    [
+        ("quickstart", ["--config.model.widht=8"], "widht"),
+        ("quickstart", ["--config.batch_size=many"], "many"),
+        ("quickstart", ["--config.model.p=3"], "--config.model.p=3.0: must be between 1 and 2"),
+        (
+            "quickstart",
+            ["--vgg19=/none.npz", "--config.loss.perceptual=1.0"],
+            "/none.npz: no such file",
+        ),
+        ("quickstart", ["stray"], "unexpected argument 'stray'"),
+        ("none", [], "configs/none.py"),
+        ("market1501_supervised_lad", [], "name VGG19's weights by --vgg19"),
+        ("market1501_small", ["--data_dir=/none"], "no prepared Market-1501 there"),
+        ("market1501_small", [], "say where it lies by --data_dir"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, config, flags, message):
+    process = train(tmp_path / "run", *flags, config=config)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 2, err
+    assert message in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_workdir_of_another_configuration_is_refused(trained):
+    process = train(trained, "--config.seed=5")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert f"--workdir={trained} holds a run with seed=0, not 5" in err
+
+
+@pytest.mark.parametrize(
+    ("program", "flags"),
+    [
+        ("evaluate.py", []),
+        (
+            "generate.py",
+            ["--source=a.png", "--annotations=a.csv", "--target=b.png", "--output=c.png"],
+        ),
+    ],
+)
+def test_a_folder_without_a_run_is_named(tmp_path, program, flags):
+    code, _, err = run(program, f"--workdir={tmp_path}", *flags)
+    assert (code, err) == (
+        2,
+        f"error: --workdir={tmp_path}: no run here (config.json is missing)\n",
+    )
