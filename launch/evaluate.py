@@ -1,6 +1,6 @@
 """Scores a trained run on identities it never saw; writes WORKDIR/evaluation/.
 
-    python launch/evaluate.py --workdir=runs/quickstart
+python launch/evaluate.py --workdir=runs/quickstart
 """
 
 from pathlib import Path
@@ -17,7 +17,9 @@ from pnr_jax.transfer import PoseTransfer
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the data set; the run's by default.")
 SOURCES = flags.DEFINE_list("sources", ["1", "3", "5"], "Numbers of source images, M.")
-LIMIT = flags.DEFINE_integer("limit", None, "Score the first N pairs and tuples only.", lower_bound=1)
+LIMIT = flags.DEFINE_integer(
+    "limit", None, "Score the first N pairs and tuples only.", lower_bound=1
+)
 flags.mark_flag_as_required("workdir")
 
 

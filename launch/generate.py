@@ -60,9 +60,7 @@ def _pose(
     return resize_keypoints(_keypoints(path, annotations, original), original, size)
 
 
-def _keypoints(
-    path: Path, annotations: dict[str, np.ndarray], size: tuple[int, int]
-) -> np.ndarray:
+def _keypoints(path: Path, annotations: dict[str, np.ndarray], size: tuple[int, int]) -> np.ndarray:
     if path.name not in annotations:
         raise UserError(f"{ANNOTATIONS.value}: has no row for {path.name}; add its 18 keypoints")
     keypoints = annotations[path.name]

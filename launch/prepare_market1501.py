@@ -27,7 +27,9 @@ def main() -> None:
     )
     for what, names in (("left out, unreadable", builder.damaged), ("resized", builder.resized)):
         if names:
-            print(f"{len(names)} image(s) {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
+            print(
+                f"{len(names)} image(s) {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}"
+            )
     for split, info in builder.info.splits.items():
         print(f"{split}: {info.num_examples:,} images")
     print(f"prepared {builder.data_dir}; train with --data_dir={DATA_DIR.value}")

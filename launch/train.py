@@ -1,6 +1,6 @@
 """Trains a configuration; run again with the same --workdir, it goes on where it stopped.
 
-    python launch/train.py --config=configs/quickstart.py --workdir=runs/quickstart
+python launch/train.py --config=configs/quickstart.py --workdir=runs/quickstart
 """
 
 from pathlib import Path

@@ -57,10 +57,14 @@ def model_methods(name: str, transfer: PoseTransfer, sources: Sequence[int]) -> 
 
 
 def trivial_methods(mean_image: np.ndarray) -> list[Method]:
-    """ "copy source" and "mean image" (uint8 [H, W, 3])."""
+    """The rows "copy source" and "mean image" (uint8 [H, W, 3])."""
     return [
         Method("copy source", 1, lambda batch: batch["source_images"][:, 0]),
-        Method("mean image", 1, lambda batch: np.repeat(mean_image[None], len(batch["target_image"]), 0)),
+        Method(
+            "mean image",
+            1,
+            lambda batch: np.repeat(mean_image[None], len(batch["target_image"]), 0),
+        ),
     ]
 
 
@@ -119,7 +123,10 @@ def write_figures(methods: Sequence[Method], examples: Examples, folder: Path) -
     batch = gather(examples.images, tuples)
     size = batch["target_image"].shape[1:3]
     pose = np.stack([draw_skeleton(size, keypoints) for keypoints in batch["target_keypoints"]])
-    drawn = {m.sources: m.generate(gather(examples.images, _first_sources(tuples, m.sources))) for m in methods}
+    drawn = {
+        m.sources: m.generate(gather(examples.images, _first_sources(tuples, m.sources)))
+        for m in methods
+    }
     sources = batch["source_images"]
     single = [
         ("source", sources[:, 0]),

@@ -27,9 +27,10 @@ def sheet(columns: Sequence[tuple[str, np.ndarray]], blocks: int = 1) -> np.ndar
     zoom = max(1, round(CELL_HEIGHT / height))
     height, width = height * zoom, width * zoom
     rows = -(-count // blocks)
-    font = ImageFont.load_default(size=max(11, min(20, width // 6)))
+    font_size = max(11, min(20, width // 6))
+    font = ImageFont.load_default(font_size)
     lines = [_wrap(heading, font, width) for heading, _ in columns]
-    head = max(len(words) for words in lines) * (font.size + 3) + GAP
+    head = max(len(words) for words in lines) * (font_size + 3) + GAP
     block_width = len(columns) * (width + GAP) + 3 * GAP
     canvas = Image.new(
         "RGB", (blocks * block_width - 2 * GAP, head + rows * (height + GAP) + GAP), GROUND

@@ -30,11 +30,11 @@ class PoseTransfer:
 
         @jax.jit
         def encode(variables: Any, images: Any, keypoints: Any, valid: Any) -> jax.Array:
-            return model.apply(variables, images, keypoints, valid, method="encode")
+            return jnp.asarray(model.apply(variables, images, keypoints, valid, method="encode"))
 
         @jax.jit
         def render(variables: Any, F: Any, keypoints: Any) -> jax.Array:
-            return to_uint8(model.apply(variables, F, keypoints, method="render"))
+            return to_uint8(jnp.asarray(model.apply(variables, F, keypoints, method="render")))
 
         self._encode, self._render = encode, render
 

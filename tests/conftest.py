@@ -22,9 +22,7 @@ def small_config() -> ConfigDict:
     config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2)
     config.discriminator.update(width=4, blocks=1)
     config.loss.perceptual = 0.0
-    config.data.update(
-        name="people", train_identities=3, test_identities=2, views=8, test_tuples=6
-    )
+    config.data.update(name="people", train_identities=3, test_identities=2, views=8, test_tuples=6)
     return config
 
 

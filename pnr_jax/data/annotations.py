@@ -60,7 +60,9 @@ def _parse_list(field: str, axis: str, where: str) -> np.ndarray:
     try:
         values = json.loads(field)
     except json.JSONDecodeError:
-        raise UserError(f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}") from None
+        raise UserError(
+            f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}"
+        ) from None
     if not isinstance(values, list) or not all(type(v) is int for v in values):
         raise UserError(f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}")
     if len(values) != JOINT_COUNT:

@@ -69,7 +69,7 @@ def resize(images: Images, size: tuple[int, int]) -> Images:
 
 
 def check_keypoints(keypoints: np.ndarray, size: tuple[int, int], where: str) -> None:
-    """Raises a `UserError` naming the first joint of [18, 2] that lies outside an image of `size`."""
+    """Raises a `UserError` naming the first joint of [18, 2] outside an image of `size`."""
     outside = ((keypoints < -1) | (keypoints >= np.array(size))).any(axis=-1)
     if outside.any():
         joint = int(np.argmax(outside))
@@ -80,9 +80,7 @@ def check_keypoints(keypoints: np.ndarray, size: tuple[int, int], where: str) ->
         )
 
 
-def index_tuples(
-    names: Sequence[str], tuples: Sequence[tuple[str, ...]], where: str
-) -> np.ndarray:
+def index_tuples(names: Sequence[str], tuples: Sequence[tuple[str, ...]], where: str) -> np.ndarray:
     """Turns tuples of names into int32 [T, M + 1] indices into `names`.
 
     Raises:
@@ -92,4 +90,6 @@ def index_tuples(
     try:
         return np.array([[position[name] for name in row] for row in tuples], np.int32)
     except KeyError as error:
-        raise UserError(f"{where}: names the image {error}, which the data set does not have") from None
+        raise UserError(
+            f"{where}: names the image {error}, which the data set does not have"
+        ) from None

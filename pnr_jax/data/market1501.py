@@ -9,7 +9,7 @@ Reference: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 20
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -149,9 +149,7 @@ def read_split(annotations: Path, split: str) -> dict[str, np.ndarray]:
     return read_annotations(annotations / annotation_file(split))
 
 
-def split_tuples(
-    annotations: Path, split: str, seed: int = 0
-) -> dict[str, list[tuple[str, ...]]]:
+def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list[tuple[str, ...]]]:
     """The pair and tuple files of a split: {file name: tuples}.
 
     Pairs are the published files where the folder has them, else made by the published rule: all

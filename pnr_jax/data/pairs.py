@@ -25,7 +25,7 @@ def identity_of(name: str) -> str:
 
 
 def usable_names(annotations: Mapping[str, np.ndarray]) -> list[str]:
-    """Names of images that may enter a pair: somebody, with both shoulders and both hips visible."""
+    """Names of images that may enter a pair: of somebody, both shoulders and hips visible."""
     return [
         name
         for name, keypoints in annotations.items()
@@ -105,7 +105,9 @@ def read_tuples(path: str | Path) -> list[tuple[str, ...]]:
     sources = len(header) - 1
     if header not in (_header(1), _header(sources)) or sources < 1:
         found = lines[0][:60] if lines else "an empty file"
-        raise UserError(f"{path}:1: expected the header 'from,to' or 'from_0,...,to', not '{found}'")
+        raise UserError(
+            f"{path}:1: expected the header 'from,to' or 'from_0,...,to', not '{found}'"
+        )
     tuples = []
     for number, line in enumerate(lines[1:], start=2):
         names = tuple(field.strip() for field in line.split(","))

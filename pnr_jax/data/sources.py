@@ -1,5 +1,6 @@
 """Where a configuration's examples come from: the embedded people or a prepared data set."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from pnr_jax.data.images import Images, index_tuples, resize
 from pnr_jax.data.synthetic import draw_people
 from pnr_jax.errors import UserError
 
+Tuples = Sequence[tuple[str, ...]]
+
 
 class Examples(NamedTuple):
     """Images and the tuples over them: int32 [T, M + 1], M sources and the target."""
@@ -19,19 +22,25 @@ class Examples(NamedTuple):
 
 
 def load_training(config: ConfigDict) -> Examples:
-    """The training examples: all pairs of an identity, or every image as its own target.
+    """The training examples over all images of the split.
 
-    Unsupervised training knows no identities, so a tuple is an image and itself (target := source).
+    Supervised: every ordered pair of an identity's images (M = 1), or as many tuples drawn from
+    them (M > 1). Unsupervised training knows no identities: a tuple is an image and itself.
     """
     if config.data.name == "people":
         images = _people(config, "train")
-        pairs, where = pairs_lib.make_pairs(images.annotations), "the embedded people"
+        tuples: Tuples = pairs_lib.make_pairs(images.annotations)
+        where = "the embedded people"
     else:
-        images, pairs, where = _market1501(config, "train", "pairs")
+        images, tuples, where = _market1501(config, "train", "pairs")
     if not config.supervised:
-        used = sorted({name for pair in pairs for name in pair})
-        pairs = [(name, name) for name in used]
-    return _examples(images, pairs, where, config)
+        tuples = [(name, name) for name in sorted({name for row in tuples for name in row})]
+    elif config.sources > 1:
+        tuples = pairs_lib.sample_tuples(
+            images.annotations, config.sources, count=len(tuples), seed=config.seed
+        )
+    indices = index_tuples(images.names, tuples, where)
+    return Examples(resize(images, tuple(config.image_size)), indices)
 
 
 def load_test(config: ConfigDict, kind: str = "tuples") -> Examples:
@@ -43,19 +52,15 @@ def load_test(config: ConfigDict, kind: str = "tuples") -> Examples:
     """
     if config.data.name == "people":
         images = _people(config, "test")
-        tuples = pairs_lib.sample_tuples(
+        tuples: Tuples = pairs_lib.sample_tuples(
             images.annotations, sources=5, count=config.data.test_tuples, seed=config.data.seed
         )
         if kind == "pairs":
             tuples = [(row[0], row[-1]) for row in tuples]
-        return _examples(images, tuples, "the embedded people", config)
-    images, tuples, where = _market1501(config, "test", kind)
-    return _examples(images, tuples, where, config)
-
-
-def _examples(
-    images: Images, tuples: list[tuple[str, ...]], where: str, config: ConfigDict
-) -> Examples:
+        where = "the embedded people"
+    else:
+        images, tuples, where = _market1501(config, "test", kind)
+    # Half of Market-1501's test images are in no tuple: keep what is used.
     indices = index_tuples(images.names, tuples, where)
     used, positions = np.unique(indices, return_inverse=True)
     kept = Images(images.images[used], images.keypoints[used], [images.names[i] for i in used])
@@ -73,9 +78,7 @@ def _people(config: ConfigDict, split: str) -> Images:
     return Images(*draw_people(identities, views=config.data.views, seed=config.data.seed))
 
 
-def _market1501(
-    config: ConfigDict, split: str, kind: str
-) -> tuple[Images, list[tuple[str, ...]], str]:
+def _market1501(config: ConfigDict, split: str, kind: str) -> tuple[Images, Tuples, str]:
     if not config.data_dir:
         raise UserError("this configuration trains on Market-1501: say where it lies by --data_dir")
     from pnr_jax.data import market1501  # Imports TensorFlow.

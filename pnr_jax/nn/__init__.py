@@ -1,1 +1,1 @@
-"""The networks: Flax Linen modules, pure `init` and `apply`, arrays of shape [B, H, W, channels]."""
+"""The networks: Flax Linen modules, pure `init` and `apply`, arrays [B, H, W, channels]."""

@@ -19,7 +19,7 @@ def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32
 
 
 class Norm(nn.Module):
-    """Normalisation by kind: "batch" (PATN's on Market-1501), "instance" or "group" (of 16 channels).
+    """Normalisation: "batch" (PATN's on Market-1501), "instance" or "group" (of 16 channels).
 
     Statistics and parameters are float32 whatever the compute dtype.
 
@@ -110,7 +110,9 @@ class HeatmapConv(nn.Module):
         B, W, J = columns.shape
         shape = (self.size, self.size, J, self.features)
         kernel = self.param("kernel", CONV_INIT, shape).astype(self.dtype)
-        rows, columns = (_reflected_windows(x.astype(self.dtype), self.size) for x in (rows, columns))
+        rows, columns = (
+            _reflected_windows(x.astype(self.dtype), self.size) for x in (rows, columns)
+        )
         mixed = jnp.einsum("bxej,dejf->bdjxf", columns, kernel)
         rows = rows.reshape(B, -1, self.size * J)
         mixed = mixed.reshape(B, self.size * J, W * self.features)

@@ -1,4 +1,4 @@
-"""D_I and D_K: is this image of this person, in this pose? (section 2.4, PATN's networks)"""
+"""D_I and D_K: is this image of this person, in this pose? Section 2.4, PATN's networks."""
 
 from typing import Any
 

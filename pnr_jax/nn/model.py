@@ -18,12 +18,12 @@ from pnr_jax.regression import least_squares, pnorm_regression, predict
 
 
 def scale_images(images: jax.Array) -> jax.Array:
-    """uint8 [0, 255] to float32 [-1, 1]."""
+    """Scales uint8 [0, 255] to float32 [-1, 1]."""
     return images.astype(jnp.float32) / 127.5 - 1.0
 
 
 def to_uint8(images: jax.Array) -> jax.Array:
-    """float [-1, 1] to uint8 [0, 255], rounded."""
+    """Rounds float [-1, 1] to uint8 [0, 255]."""
     return jnp.clip(jnp.round((images + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
 
 
@@ -115,7 +115,9 @@ class PNR(nn.Module):
         valid = jnp.ones((target_keypoints.shape[0], 1), bool)
         return self.draw(self.pose_features(target_keypoints[:, None], valid)[:, 0], F)
 
-    def pose_features(self, keypoints: jax.Array, valid: jax.Array, train: bool = False) -> jax.Array:
+    def pose_features(
+        self, keypoints: jax.Array, valid: jax.Array, train: bool = False
+    ) -> jax.Array:
         """P [B, M, n, d] of poses int [B, M, 18, 2]."""
         B, M = keypoints.shape[:2]
         flat = keypoints.reshape(B * M, 18, 2)
@@ -169,3 +171,21 @@ def build_model(config: ConfigDict) -> PNR:
     return PNR(
         image_size=tuple(config.image_size), dtype=jnp.dtype(config.compute_dtype), **settings
     )
+
+
+def draw_batch(model: PNR, variables: Any, batch: dict[str, Any]) -> jax.Array:
+    """Images uint8 [B, H, W, 3] of a batch's people in its target poses, as in inference.
+
+    Args:
+      model: of `variables`.
+      variables: {"params": ..., "batch_stats": ...}.
+      batch: see `pnr_jax.data.pipeline`; the target image is not looked at.
+    """
+    images = model.apply(
+        variables,
+        batch["source_images"],
+        batch["source_keypoints"],
+        batch["source_valid"],
+        batch["target_keypoints"],
+    )
+    return to_uint8(jnp.asarray(images))

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pnr_jax.data.pipeline import Batch, gather, training_batches
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton
 from pnr_jax.nn import vgg19
-from pnr_jax.nn.model import build_model, to_uint8
+from pnr_jax.nn.model import build_model, draw_batch
 from pnr_jax.training.progress import Progress
 from pnr_jax.training.state import (
     TrainState,
@@ -87,13 +88,17 @@ def _run(
     shown = _first(sources.load_test(config, "pairs"), SAMPLES)
     scored = _first(examples, SCORED)
     step_fn = _compile(make_step(config, vgg), state, _first(examples, config.batch_size), say)
-    draw = _draw_function(config)
+    draw_compiled = jax.jit(partial(draw_batch, build_model(config)))
     rate = learning_rate(config)
     writer = MetricWriter(workdir, start)
     progress = Progress(start, config.steps, config.batch_size, say)
     batches = training_batches(
         *examples, batch_size=config.batch_size, seed=config.seed, start=start, stop=config.steps
     )
+
+    def draw(batch: Batch) -> np.ndarray:
+        return np.asarray(draw_compiled(trained_variables(state), batch))
+
     with _sigterm() as stopping, contextlib.closing(writer), contextlib.closing(progress):
         for step, batch in enumerate(batches, start=start + 1):
             state, metrics = step_fn(state, batch)
@@ -105,11 +110,11 @@ def _run(
                 writer.scalars(step, values)
                 progress.show(step, values)
             if step % config.sample_every == 0 or last:
-                grid = sample_grid(shown, draw(trained_variables(state), shown))
+                grid = sample_grid(shown, draw(shown))
                 figures.save_png(workdir / "samples" / f"{step:08d}.png", grid)
                 writer.image(step, "samples", grid)
             if step % config.checkpoint_every == 0 or last:
-                generated = draw(trained_variables(state), scored)
+                generated = draw(scored)
                 checkpoints.save(step, state, score=_mean_l1(generated, scored["target_image"]))
             if last:
                 break
@@ -164,18 +169,6 @@ def _compile(step: Step, state: TrainState, batch: Batch, say: Say) -> Any:
     compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
     say(f"compiled the training step in {time.monotonic() - began:.0f} s")
     return compiled
-
-
-def _draw_function(config: ConfigDict) -> Callable[[Any, Batch], np.ndarray]:
-    """The function (variables, batch) -> uint8 [B, H, W, 3]."""
-    model = build_model(config)
-
-    @jax.jit
-    def draw(variables: Any, batch: Batch) -> jax.Array:
-        inputs = {name: value for name, value in batch.items() if name != "target_image"}
-        return to_uint8(model.apply(variables, **inputs))
-
-    return lambda variables, batch: np.asarray(draw(variables, batch))
 
 
 def _mean_image(images: np.ndarray) -> np.ndarray:

@@ -14,8 +14,7 @@ from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """All of a run's state; arrays only.
 
     Attributes:
@@ -61,7 +60,9 @@ def learning_rate(config: ConfigDict) -> optax.Schedule:
     return optax.schedules.join_schedules(
         [
             optax.schedules.constant_schedule(config.learning_rate),
-            optax.schedules.linear_schedule(config.learning_rate, 0.0, max(1, config.steps - start)),
+            optax.schedules.linear_schedule(
+                config.learning_rate, 0.0, max(1, config.steps - start)
+            ),
         ],
         [start],
     )
@@ -74,7 +75,10 @@ def init_state(config: ConfigDict) -> TrainState:
     would take many times longer than running them.
     """
     draw = jax.jit(lambda: _init_state(config)).lower()
-    quick = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    quick: dict[str, str | bool] = {
+        "xla_backend_optimization_level": "0",
+        "xla_llvm_disable_expensive_passes": True,
+    }
     state = draw.compile(compiler_options=quick)()
     # Training donates its state, where no two entries may share a buffer; constants here do.
     return jax.tree.map(jnp.copy, state)

@@ -59,7 +59,9 @@ def make_step(config: ConfigDict, vgg: VGG19 | None) -> Step:
             total += config.loss.perceptual * parts["perceptual"]
         fake = _fakes(generated, batch)
         for name, discriminator in discriminators.items():
-            logits = _judge(discriminator, state.discriminators[name], name, fake, config, judge_key)
+            logits = _judge(
+                discriminator, state.discriminators[name], name, fake, config, judge_key
+            )
             parts[f"gan_{name}"] = losses.adversarial(logits, True)
             total += gan_weights[name] * parts[f"gan_{name}"]
         return total, (generated, updates, parts | {"loss": total})
@@ -110,7 +112,7 @@ def make_step(config: ConfigDict, vgg: VGG19 | None) -> Step:
 
 
 def _row_mask(config: ConfigDict, batch: dict[str, Any], key: jax.Array) -> jax.Array:
-    """v of eq. 4: which of the n = h·w rows of each source the regression may see, [B, M·n]."""
+    """Draws v of eq. 4, [B, M·n]: which of the h·w rows of each source the regression sees."""
     B, M = batch["source_images"].shape[:2]
     n = (config.image_size[0] // 4) * (config.image_size[1] // 4)
     return jax.random.bernoulli(key, config.model.keep_rows, (B, M * n)).astype(jnp.float32)

@@ -1,4 +1,4 @@
-"""The composed model: one regression over all sources, masks that block, padding without a trace."""
+"""The composed model: one regression over all sources, masks that block, padding unseen."""
 
 import jax
 import numpy as np
@@ -126,6 +126,4 @@ def test_one_source_of_many_is_the_single_shot_path(make_batch):
     model = make_model()
     variables = initialise(model, many)
     one = many | {name: many[name][:, :1] for name in many if name.startswith("source")}
-    np.testing.assert_allclose(
-        draw(model, variables, many), draw(model, variables, one), atol=1e-4
-    )
+    np.testing.assert_allclose(draw(model, variables, many), draw(model, variables, one), atol=1e-4)

@@ -126,9 +126,7 @@ def test_batch_norm_leaves_padding_out_of_its_statistics():
     scale = np.asarray(variables["params"]["BatchNorm_0"]["scale"])
     expected = (kept - mean) / np.sqrt(variance + 1e-5) * scale
     np.testing.assert_allclose(y[np.array([0, 2])], expected, atol=1e-4)
-    np.testing.assert_allclose(
-        updates["batch_stats"]["BatchNorm_0"]["mean"], 0.1 * mean, atol=1e-5
-    )
+    np.testing.assert_allclose(updates["batch_stats"]["BatchNorm_0"]["mean"], 0.1 * mean, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "axes"), [("instance", (1, 2)), ("batch", (0, 1, 2))])

@@ -52,7 +52,9 @@ def test_adversarial_is_the_binary_cross_entropy_of_the_sigmoid():
 
 
 def test_a_discriminator_that_wins_completely_gives_no_infinity():
-    loss, gradient = jax.value_and_grad(lambda x: losses.adversarial(x, True))(np.full(4, -1e4, np.float32))
+    loss, gradient = jax.value_and_grad(lambda x: losses.adversarial(x, True))(
+        np.full(4, -1e4, np.float32)
+    )
     assert np.isfinite(loss)
     np.testing.assert_allclose(gradient, -0.25)
 
