@@ -8,14 +8,14 @@ what Triton asks for.
 """
 
 import functools
-import logging
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
 
 from pnr_jax.regression._irls import (
     CG_STEPS,
@@ -27,8 +27,6 @@ from pnr_jax.regression._irls import (
 from pnr_jax.regression._problem import Problem
 
 _ROWS = 64  # of P and H in a block
-_LARGEST_POSE = 32  # columns of P: a block's Gram matrices must fit on chip
-_log = logging.getLogger("pnr_jax.regression")
 
 Rows = Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]  # -> P, weights, residual
 
@@ -160,30 +158,45 @@ def _power_of_two(n: int) -> int:
     return max(16, 1 << (n - 1).bit_length())
 
 
-def _columns() -> int:
-    """Of a block: the lanes of a TPU; few enough on a GPU that it has a block for each core."""
-    return 16 if jax.default_backend() == "gpu" else 128
-
-
 def _call(kernel: Any, problem: Problem, operands: list[tuple[str, jax.Array]]) -> jax.Array:
     """Runs the kernel over batch × blocks of columns; the result has the shape of the last operand.
 
-    Operands are named by their last two axes, of n rows, d, D columns or 1. Each is broadcast to
-    the batch and padded with zeros to whole blocks: rows and columns of zeros change nothing.
+    Operands are named by their last two axes, of n rows, d, D columns or 1. A block has as many
+    columns as a TPU has lanes, and on a GPU so few that there is one for each core.
     """
-    x = operands[-1][1]
-    batch, d = x.shape[:-2], x.shape[-2]
-    width = min(_columns(), _power_of_two(x.shape[-1]))
-    block = {"d": _power_of_two(d), "D": width, "1": 1}
-    block["n"] = -(-problem.P.shape[-2] // _ROWS) * _ROWS
-    columns = -(-x.shape[-1] // width)
+
+    def on(width: int, **how: Any) -> Callable[..., jax.Array]:
+        def run(*arrays: jax.Array) -> jax.Array:
+            return _call_blocks(kernel, problem.P.shape[-2], names, arrays, width, how)
+
+        return run
+
+    names, arrays = zip(*operands, strict=True)
+    # Mosaic, the other way to compile for NVIDIA, copies blocks of at most 256 rows.
+    nvidia = on(16, compiler_params=triton.CompilerParams(num_warps=8))
+    return lax.platform_dependent(*arrays, cpu=on(128, interpret=True), cuda=nvidia, tpu=on(128))
+
+
+def _call_blocks(
+    kernel: Any,
+    n: int,
+    names: tuple[str, ...],
+    arrays: tuple[jax.Array, ...],
+    width: int,
+    how: dict[str, Any],
+) -> jax.Array:
+    """Broadcasts to the batch and pads to whole blocks: rows and columns of 0 change nothing."""
+    x = arrays[-1]
+    batch, d, D = x.shape[:-2], *x.shape[-2:]
+    width = min(width, _power_of_two(D))
+    block = {"n": -(-n // _ROWS) * _ROWS, "d": _power_of_two(d), "D": width, "1": 1}
+    columns = -(-D // width)
 
     def prepared(axes: str, a: jax.Array) -> jax.Array:
         shape = [block[axis] * (columns if axis == "D" else 1) for axis in axes]
         a = jnp.broadcast_to(a, (*batch, *a.shape[-2:])).reshape(-1, *a.shape[-2:])
-        fill = 1 if axes == "1D" else 0  # sizes, which are divided by
         padding = [(0, 0)] + [(0, s - t) for s, t in zip(shape, a.shape[-2:], strict=True)]
-        return jnp.pad(a, padding, constant_values=fill)
+        return jnp.pad(a, padding, constant_values=axes == "1D")  # sizes are divided by
 
     def spec(axes: str) -> pl.BlockSpec:
         def index(b: Any, c: Any) -> tuple[Any, ...]:
@@ -191,16 +204,16 @@ def _call(kernel: Any, problem: Problem, operands: list[tuple[str, jax.Array]]) 
 
         return pl.BlockSpec((None, block[axes[0]], block[axes[1]]), index)
 
-    arrays = [prepared(axes, a) for axes, a in operands]
+    padded = [prepared(axes, a) for axes, a in zip(names, arrays, strict=True)]
     out = pl.pallas_call(
         kernel,
-        out_shape=jax.ShapeDtypeStruct(arrays[-1].shape, x.dtype),
-        grid=(arrays[-1].shape[0], columns),
-        in_specs=[spec(axes) for axes, _ in operands],
+        out_shape=jax.ShapeDtypeStruct(padded[-1].shape, x.dtype),
+        grid=(padded[-1].shape[0], columns),
+        in_specs=[spec(axes) for axes in names],
         out_specs=spec("dD"),
-        interpret=jax.default_backend() == "cpu",
-    )(*arrays)
-    return out[:, :d, : x.shape[-1]].reshape(x.shape)
+        **how,
+    )(*padded)
+    return out[:, :d, :D].reshape(x.shape)
 
 
 def pallas_iterate(problem: Problem, smoothing: Smoothing, iterations: int) -> jax.Array:
@@ -217,44 +230,3 @@ def pallas_inverse(problem: Problem, w: jax.Array) -> Callable[[jax.Array], jax.
     """The same as `factorised`, in one kernel, which factorises anew for each b."""
     operands = [("nd", problem.P), ("nD", problem.v * w), ("dd", problem.penalty)]
     return lambda b: _call(_solve_kernel, problem, [*operands, ("dD", b)])
-
-
-def choose(
-    implementation: Literal["xla", "pallas"] | None, P: jax.Array, H: jax.Array
-) -> tuple[Literal["xla", "pallas"], str]:
-    """The implementation to use and why; what the caller names, or the best that is sure to run."""
-    if implementation is not None:
-        return implementation, "asked for"
-    reason = _objection(jnp.result_type(P, H) == jnp.float64, P.shape[-1] > _LARGEST_POSE)
-    _log.debug("p-norm regression by %s: %s", "xla" if reason else "pallas", reason or "a GPU")
-    return ("xla", reason) if reason else ("pallas", "a GPU")
-
-
-def _objection(double: bool, wide: bool) -> str:
-    """Why not the kernel; nothing if it will do."""
-    if jax.default_backend() != "gpu":
-        return f"the platform is {jax.default_backend()}; the kernel is for GPUs"
-    if double:
-        return "the kernel computes in float32"
-    if wide:
-        return f"the kernel holds at most {_LARGEST_POSE} columns of P"
-    return _trial()
-
-
-@functools.cache
-def _trial() -> str:
-    """Runs the kernel once on this machine against numpy's answer; what went wrong, if anything."""
-    from pnr_jax.regression._problem import normalise
-
-    with jax.ensure_compile_time_eval():
-        P = jnp.linspace(-1.0, 1.0, 64)[:, None] ** jnp.arange(3)
-        problem = normalise(P, P + 0.1 * jnp.sin(jnp.arange(64.0))[:, None], None, 0.0)
-        try:
-            smoothing, w = Smoothing(1.0, 1e-3), jnp.ones_like(problem.H)
-            start = least_squares_solution(problem)
-            x = pallas_iterate(problem, smoothing, INEXACT + 2)
-            b = pallas_inverse(problem, w)(start)
-            ok = bool(jnp.all(jnp.isfinite(x)) & jnp.allclose(b, start, atol=1e-3))
-        except Exception as error:
-            return f"the kernel does not run here: {type(error).__name__}"
-    return "" if ok else "the kernel computes something else here"

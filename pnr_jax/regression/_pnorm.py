@@ -9,8 +9,10 @@ from jax import lax
 from jax.lax import stop_gradient
 from jax.typing import ArrayLike
 
+from pnr_jax.regression._choice import Implementation, choose
 from pnr_jax.regression._irls import (
     INEXACT,
+    Inverse,
     Smoothing,
     exact_step,
     factorised,
@@ -20,7 +22,6 @@ from pnr_jax.regression._irls import (
     relaxed_step,
 )
 from pnr_jax.regression._linear import matmul
-from pnr_jax.regression._pallas import choose, pallas_inverse, pallas_iterate
 from pnr_jax.regression._problem import check_arguments, normalise
 
 Gradient = Literal["last_step", "implicit", "unrolled"]
@@ -83,7 +84,7 @@ def pnorm_regression(
     eps: float = 1e-5,
     ridge: float = 0.0,
     gradient: Gradient = "last_step",
-    implementation: Literal["xla", "pallas"] | None = None,
+    implementation: Implementation | None = None,
 ) -> jax.Array:
     r"""p-norm regression by iteratively reweighted least squares (eqs. 1, 3 and 4).
 
@@ -160,10 +161,13 @@ def _pnorm_regression(
     iterations: int,
     ridge: float,
     gradient: Gradient,
-    implementation: Literal["xla", "pallas"],
+    implementation: Implementation,
 ) -> jax.Array:
     problem = normalise(P, H, weights, ridge)
-    inverse = pallas_inverse if implementation == "pallas" else factorised
+    inverse: Inverse = factorised
+    if implementation == "pallas":  # imported at use: not every build of jax brings a compiler
+        from pnr_jax.regression._pallas import pallas_inverse as inverse
+        from pnr_jax.regression._pallas import pallas_iterate
     before = problem if gradient == "unrolled" else stop_gradient(problem)
     if gradient == "unrolled":
         # The coordinates are constants to the derivative. Exact iterations do not depend on them,
