@@ -77,8 +77,9 @@ class PoseTransfer:
                 f"source_images {source_images.shape}, not {source_keypoints.shape}"
             )
         if source_valid is None:
-            source_valid = np.ones(expected[:2], bool)
-        elif source_valid.shape != expected[:2]:
+            source_valid = np.ones(expected[:2])
+        source_valid = np.asarray(source_valid, bool)
+        if source_valid.shape != expected[:2]:
             raise ValueError(f"source_valid must be {expected[:2]}, not {source_valid.shape}")
         return self._encode(
             self._variables, source_images, jnp.asarray(source_keypoints, jnp.int32), source_valid
