@@ -20,6 +20,9 @@ SOURCES = flags.DEFINE_list("sources", ["1", "3", "5"], "Numbers of source image
 LIMIT = flags.DEFINE_integer(
     "limit", None, "Score the first N pairs and tuples only.", lower_bound=1
 )
+MODEL = flags.DEFINE_enum(
+    "model", "model", ["model", "model_best"], "The latest, or the one of the lowest training L1."
+)
 flags.mark_flag_as_required("workdir")
 
 
@@ -29,7 +32,7 @@ def main() -> None:
     settings = config.load(workdir)
     if DATA_DIR.value is not None:
         settings.data_dir = str(Path(DATA_DIR.value).resolve())
-    transfer = PoseTransfer.load(workdir)
+    transfer = PoseTransfer.load(workdir, MODEL.value)
     methods = evaluation.model_methods(_name(settings), transfer, _sources())
     trivial = evaluation.trivial_methods(read_image(workdir / "mean_image.png"))
     rows = []

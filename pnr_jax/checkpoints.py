@@ -84,10 +84,16 @@ def open_checkpoints(workdir: Path, keep: int = 1) -> Iterator[Checkpoints]:
         checkpoints.close()
 
 
-def export_model(workdir: Path, variables: dict[str, Any]) -> Path:
-    """Writes `model/`: a plain nested dict of arrays that Orbax restores without this package."""
-    path = (workdir / "model").resolve()
-    temporary = path.with_name("model.new")
+def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") -> Path:
+    """Writes a plain nested dict of arrays that Orbax restores without this package.
+
+    Args:
+      workdir: of the run.
+      variables: nested dict of arrays.
+      name: of the folder: "model" (the latest) or "model_best".
+    """
+    path = (workdir / name).resolve()
+    temporary = path.with_name(f"{name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     ocp.save(temporary, jax.tree.map(np.asarray, variables))
     shutil.rmtree(path, ignore_errors=True)
@@ -95,15 +101,15 @@ def export_model(workdir: Path, variables: dict[str, Any]) -> Path:
     return path
 
 
-def load_model(workdir: Path) -> dict[str, Any]:
-    """The variables that `export_model` wrote.
+def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
+    """The variables that `export_model` wrote under `name`.
 
     Raises:
       UserError: the run has not written them yet, or they are damaged.
     """
-    path = workdir / "model"
+    path = workdir / name
     if not path.is_dir():
-        raise UserError(f"--workdir={workdir}: no trained model here yet (model/ is missing)")
+        raise UserError(f"--workdir={workdir}: no trained model here yet ({name}/ is missing)")
     try:
         return ocp.load(path.resolve())
     except Exception as error:

@@ -77,8 +77,7 @@ def evaluate(method: Method, examples: Examples, which: str) -> Row:
       which: "pairs" or "tuples", the name of the set in the row.
     """
     scores = {name: np.zeros(len(examples.tuples)) for name in METRICS}
-    label = f"{method.name}, M = {method.sources}"
-    for start, batch, generated in _generated(method, examples, label):
+    for start, batch, generated in _generated(method, examples):
         stop = start + len(generated)
         for name, values in _score(batch, generated).items():
             scores[name][start:stop] = values
@@ -123,9 +122,10 @@ def write_figures(methods: Sequence[Method], examples: Examples, folder: Path) -
     batch = gather(examples.images, tuples)
     size = batch["target_image"].shape[1:3]
     pose = np.stack([draw_skeleton(size, keypoints) for keypoints in batch["target_keypoints"]])
+    shown_examples = examples._replace(tuples=tuples)
     drawn = {
-        m.sources: m.generate(gather(examples.images, _first_sources(tuples, m.sources)))
-        for m in methods
+        method.sources: np.concatenate([g for _, _, g in _generated(method, shown_examples)])
+        for method in methods
     }
     sources = batch["source_images"]
     single = [
@@ -151,11 +151,10 @@ def _first_sources(tuples: np.ndarray, sources: int) -> np.ndarray:
     return np.concatenate([tuples[:, :sources], tuples[:, -1:]], axis=1)
 
 
-def _generated(
-    method: Method, examples: Examples, label: str
-) -> Iterator[tuple[int, Batch, np.ndarray]]:
+def _generated(method: Method, examples: Examples) -> Iterator[tuple[int, Batch, np.ndarray]]:
     """Yields (first row, batch, generated) in batches of one shape, the last one's padding cut."""
     tuples = _first_sources(examples.tuples, method.sources)
+    label = f"{method.name}, M = {method.sources}"
     for start in tqdm(range(0, len(tuples), BATCH), desc=label, disable=None, leave=False):
         rows = tuples[start : start + BATCH]
         padded = np.concatenate([rows, np.repeat(rows[:1], BATCH - len(rows), axis=0)])

@@ -39,14 +39,14 @@ class PoseTransfer:
         self._encode, self._render = encode, render
 
     @classmethod
-    def load(cls, workdir: str | Path) -> "PoseTransfer":
-        """The trained model of a workdir.
+    def load(cls, workdir: str | Path, model: str = "model") -> "PoseTransfer":
+        """The trained model of a workdir: the latest, or the best by "model_best".
 
         Raises:
           UserError: there is no run, or no model yet.
         """
         config = config_lib.load(workdir)
-        return cls(config, load_model(Path(workdir)))
+        return cls(config, load_model(Path(workdir), model))
 
     def encode(
         self,

@@ -33,7 +33,7 @@ from pnr_jax.training.step import Step, make_step
 from pnr_jax.training.writer import MetricWriter
 
 SAMPLES = 8  # Rows of a sample grid.
-SCORED = 64  # Fixed training examples that choose the best checkpoint.
+SCORED = 64  # Fixed training examples that choose the best checkpoint; drawn SAMPLES at a time.
 
 Say = Callable[[str], None]
 
@@ -69,6 +69,9 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
         if int(state.step) < config.steps:
             state = _run(config, workdir, state, examples, checkpoints, vgg, say)
         path = export_model(workdir, trained_variables(state))
+        if checkpoints.best is not None:
+            best = checkpoints.restore(checkpoints.best, like=state)
+            export_model(workdir, trained_variables(best), "model_best")
     done = int(state.step) >= config.steps
     say(f"{'trained' if done else 'stopped by SIGTERM'} at step {int(state.step):,}: {path}")
     return done
@@ -97,7 +100,10 @@ def _run(
     )
 
     def draw(batch: Batch) -> np.ndarray:
-        return np.asarray(draw_compiled(trained_variables(state), batch))
+        slices = [slice(i, i + SAMPLES) for i in range(0, len(batch["target_image"]), SAMPLES)]
+        parts = [{name: value[rows] for name, value in batch.items()} for rows in slices]
+        variables = trained_variables(state)
+        return np.concatenate([np.asarray(draw_compiled(variables, part)) for part in parts])
 
     with _sigterm() as stopping, contextlib.closing(writer), contextlib.closing(progress):
         for step, batch in enumerate(batches, start=start + 1):
@@ -138,6 +144,8 @@ def sample_grid(batch: Batch, generated: np.ndarray) -> np.ndarray:
 
 def _perceptual_network(config: ConfigDict, say: Say) -> vgg19.VGG19 | None:
     if not config.loss.perceptual:
+        if config.vgg19:
+            say("--vgg19 is not used: loss.perceptual (λ2) is 0")
         return None
     if config.vgg19:
         return vgg19.load(config.vgg19)

@@ -40,6 +40,14 @@ def test_a_step_moves_every_parameter_of_every_network(small_config, make_batch,
         assert all(stats.values())
 
 
+def test_bfloat16_computes_with_float32_parameters(small_config, make_batch):
+    small_config.compute_dtype = "bfloat16"
+    new, metrics = jax.jit(make_step(small_config, None))(init_state(small_config), make_batch())
+    assert all(np.isfinite(value) for value in metrics.values())
+    kinds = {x.dtype for x in jax.tree.leaves((new.variables, new.discriminators))}
+    assert kinds == {np.dtype("float32")}
+
+
 def test_without_gan_losses_there_are_no_discriminators_and_no_pool(small_config, make_batch):
     small_config.loss.update(gan_image=0.0, gan_pose=0.0)
     state = init_state(small_config)
