@@ -9,6 +9,7 @@ Reference: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 20
 
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -200,10 +201,12 @@ def prepare(
         data_dir=str(data_dir),
     )
     builder.download_and_prepare()
-    damaged = set(builder.damaged)
+    # What was damaged is known from the data set: it may be an earlier call's.
+    records = builder.as_dataset(split="all", decoders={"image": tfds.decode.SkipDecoding()})
+    kept = {record["name"].decode() for record in tfds.as_numpy(records)}
     for name, tuples in csvs.items():
-        kept = [row for row in tuples if not damaged.intersection(row)]
-        pairs_lib.write_tuples(Path(builder.data_dir) / name, kept)
+        whole = [row for row in tuples if kept.issuperset(row)]
+        pairs_lib.write_tuples(Path(builder.data_dir) / name, whole)
     return builder
 
 
@@ -244,7 +247,7 @@ def _reader(archive: zipfile.ZipFile, entry: str) -> Read:
     def read() -> bytes:
         try:
             return archive.read(entry)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise UserError(f"{archive.filename}: {entry} is damaged ({error})") from None
 
     return read
