@@ -203,7 +203,8 @@ def prepare(
     builder.download_and_prepare()
     # What was damaged is known from the data set: it may be an earlier call's.
     records = builder.as_dataset(split="all", decoders={"image": tfds.decode.SkipDecoding()})
-    kept = {record["name"].decode() for record in tfds.as_numpy(records)}
+    batches = tfds.as_numpy(records.batch(1024))
+    kept = {name.decode() for batch in batches for name in batch["name"]}
     for name, tuples in csvs.items():
         whole = [row for row in tuples if kept.issuperset(row)]
         pairs_lib.write_tuples(Path(builder.data_dir) / name, whole)
