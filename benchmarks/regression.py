@@ -4,11 +4,14 @@
     python -m benchmarks.regression --peer=torch            # with PyTorch beside it
     python -m benchmarks.regression --implementation=pallas # on a GPU: check and time the kernel
 
-Every number of a row is a median of one run in which all contestants take turns, so that a noisy
-machine is noisy to all. ``--peer=torch`` needs PyTorch, ``--peer=exact`` scipy.
+Every number is a median of one run in which all contestants take turns, so that a noisy machine
+is noisy to all. ``--peer=torch`` needs PyTorch, ``--peer=exact`` scipy. Real features: save P and H
+of a trained model, [8, n, d] and [8, n, D], by ``np.savez("features.npz", P=P, H=H)`` and add
+``--features=features.npz`` to see the accuracy and the time on those.
 """
 
 import argparse
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -20,7 +23,8 @@ import numpy as np
 
 from pnr_jax.regression import least_squares, pnorm_regression
 
-BATCH, POSE, APPEARANCE, IMAGE_ROWS = 8, 20, 256, 512
+BATCH, POSE, APPEARANCE = 8, 20, 256
+PRODUCT = 2048  # of two square matrices of this size: the machine's rate
 Contestant = Callable[[], Any]
 
 
@@ -48,27 +52,17 @@ def user_first(P: jax.Array, H: jax.Array, iterations: int) -> jax.Array:
     return jax.vmap(jax.vmap(column, (None, 1), 1))(P, H)
 
 
-def gram_products(P: jax.Array, H: jax.Array, iterations: int) -> jax.Array:
-    """The floor of exact IRLS: its Gram products alone, of the 210 distinct pairs of columns."""
-    k, l = np.triu_indices(P.shape[-1])
-    pairs = jnp.swapaxes(P[..., k] * P[..., l], -1, -2)
-    total = jnp.zeros((*pairs.shape[:-1], H.shape[-1]), H.dtype)
-    for i in range(iterations):
-        total = total + pairs @ (H + i)
-    return total
-
-
 def torch_contestants(P: np.ndarray, H: np.ndarray, iterations: int) -> dict[str, Contestant]:
     """IRLS at its best in PyTorch, and this library's iteration written in PyTorch."""
     import torch
 
     torch.set_num_threads(os.cpu_count() or 1)
-    P, H = torch.tensor(P), torch.tensor(H)
-    ridge = 1e-6 * torch.eye(POSE)
+    P, H, d = torch.tensor(P), torch.tensor(H), P.shape[-1]
+    ridge = 1e-6 * torch.eye(d)
 
     def weighted_solve(P: Any, W: Any, b: Any) -> Any:
         pairs = (P[..., :, None] * P[..., None, :]).flatten(-2).mT
-        A = (pairs @ W).mT.unflatten(-1, (POSE, POSE)) + ridge * W.mean()
+        A = (pairs @ W).mT.unflatten(-1, (d, d)) + ridge * W.mean()
         return torch.cholesky_solve(b.mT[..., None], torch.linalg.cholesky(A))[..., 0].mT
 
     def start(P: Any) -> tuple[Any, Any]:
@@ -131,55 +125,78 @@ def loss(P: jax.Array, H: jax.Array, G: jax.Array, **options: Any) -> jax.Array:
     return jnp.sum(G * pnorm_regression(P, H, **options))
 
 
-def speed(rows: int, rounds: int, peer: str | None, options: dict[str, Any]) -> None:
-    """Prints the table of one number of rows."""
-    P, H = problem(rows)
-    G = np.ones((BATCH, POSE, APPEARANCE), np.float32)
-    iterations = options["iterations"]
+def speed(P: np.ndarray, H: np.ndarray, rounds: int, peer: str | None, options: Any) -> None:
+    """Prints the table of one problem."""
+    (batch, n, d), D, iterations = P.shape, H.shape[-1], options["iterations"]
+    G, square = np.ones((batch, d, D), np.float32), jnp.ones((PRODUCT, PRODUCT))
     forward, seconds, memory = compiled(lambda P, H: pnorm_regression(P, H, **options), P, H)
-    both, seconds_both, memory_both = compiled(
-        jax.value_and_grad(lambda P, H, G: loss(P, H, G, **options), (0, 1)), P, H, G
-    )
-    long = options | {"iterations": 50}
-    memory_50 = compiled(jax.grad(lambda P, H, G: loss(P, H, G, **long), (0, 1)), P, H, G)[2]
+
+    def gradients(P: jax.Array, H: jax.Array, **changes: Any) -> Any:
+        return jax.grad(lambda P, H: loss(P, H, G, **options | changes), (0, 1))(P, H)
+
+    both, seconds_both, memory_both = compiled(gradients, P, H)
+    memory_50 = compiled(functools.partial(gradients, iterations=50), P, H)[2]
     contestants = {"this library, forward": forward, "forward + backward": both}
     for name, function in {
-        "least squares": lambda P, H: least_squares(P, H),
-        "vmap(solve), IRLS": lambda P, H: user_first(P, H, iterations),
-        "the Gram products of IRLS alone": lambda P, H: gram_products(P, H, iterations),
-        "one Gram product": lambda P, H: gram_products(P, H, 1),
+        "least squares": least_squares,
+        "vmap(solve), IRLS": functools.partial(user_first, iterations=iterations),
     }.items():
         contestants[name] = compiled(function, P, H)[0]
+    if options["implementation"] == "pallas":
+        xla = {"implementation": "xla"}
+        contestants["XLA, forward"] = compiled(
+            lambda P, H: pnorm_regression(P, H, **options | xla), P, H
+        )[0]
+        contestants["XLA, forward + backward"] = compiled(
+            functools.partial(gradients, **xla), P, H
+        )[0]
+        contestants["reading H once"] = compiled(lambda P, H: H.sum(), P, H)[0]
     if peer == "torch":
         contestants |= torch_contestants(P, H, iterations)
-    times = medians(contestants, rounds)
-    print(f"\n{BATCH} problems, n = {rows}, d = {POSE}, D = {APPEARANCE}, {options}")
-    print(f"compile {seconds:.1f} s, with backward {seconds_both:.1f} s; temporary memory")
-    print(f"{memory / 2**20:.0f} MiB, with backward {memory_both / 2**20:.0f}, ", end="")
-    print(f"with backward at 50 iterations {memory_50 / 2**20:.0f}\n")
+    product = compiled(lambda a: jnp.matmul(a, a, precision="highest"), square)[0]
+    times = medians(contestants | {"product": product}, rounds)
+    rate = 2 * PRODUCT**3 / times.pop("product")
+    floor = iterations * batch * n * d * (d + 1) * D / rate
+    print(f"\n{batch} problems, n = {n}, d = {d}, D = {D}, {options}; compile {seconds:.1f} s, ")
+    print(f"with backward {seconds_both:.1f} s; temporary memory {memory / 2**20:.0f} MiB, with ")
+    print(f"backward {memory_both / 2**20:.0f}, that at 50 iterations {memory_50 / 2**20:.0f}; ")
+    print(f"matrix products run at {rate / 1e6:.0f} GFLOP/s\n")
     print("| | ms | × forward | mean of abs(H − P F) |\n| --- | --- | --- | --- |")
     for name, milliseconds in times.items():
         F = contestants[name]()
-        fits = getattr(F, "shape", None) == (BATCH, POSE, APPEARANCE)
+        fits = getattr(F, "shape", None) == (batch, d, D)
         error = f"{np.abs(H - P @ np.asarray(F)).mean():.5f}" if fits else ""
         ratio = milliseconds / times["this library, forward"]
         print(f"| {name} | {milliseconds:.1f} | {ratio:.2f} | {error} |")
+    ratio = floor / times["this library, forward"]
+    print(f"| floor of IRLS: its Gram products at that rate | {floor:.1f} | {ratio:.2f} | |")
+    if options["implementation"] == "pallas":
+        check(forward(), contestants["XLA, forward"](), "F")
+        for name, a, b in zip("PH", both(), contestants["XLA, forward + backward"](), strict=True):
+            check(a, b, f"d{name}")
 
 
-def accuracy(columns: int = 24) -> None:
+def check(kernel: jax.Array, xla: jax.Array, name: str) -> None:
+    """Prints how far the kernel is from XLA."""
+    difference = float(jnp.max(jnp.abs(kernel - xla)) / jnp.max(jnp.abs(xla)))
+    print(f"\n{name}: largest difference from XLA, relative to the largest entry: {difference:.1e}")
+
+
+def accuracy(P: np.ndarray, H: np.ndarray, columns: int = 24) -> None:
     """Prints the gap to the exact optimum (linear programming), and the exact solver's time."""
     from scipy.optimize import linprog
 
-    P, H = (x[0].astype(np.float64) for x in problem(IMAGE_ROWS))
-    H, rows = H[:, :columns], len(P)
-    equations, cost = np.hstack([P, np.eye(rows), -np.eye(rows)]), np.ones(POSE + 2 * rows)
-    cost[:POSE] = 0
-    bounds = [(None, None)] * POSE + [(0, None)] * (2 * rows)
+    P, H = P[0].astype(np.float64), H[0, :, :columns].astype(np.float64)
+    n, d = P.shape
+    equations, cost = np.hstack([P, np.eye(n), -np.eye(n)]), np.ones(d + 2 * n)
+    cost[:d] = 0
+    bounds = [(None, None)] * d + [(0, None)] * (2 * n)
     start = time.perf_counter()
     best = [linprog(cost, A_eq=equations, b_eq=h, bounds=bounds).fun for h in H.T]
-    print(f"\nHiGHS: {1e3 * (time.perf_counter() - start) / columns:.1f} ms a column\n")
-    print("| iterations | eps 1e-3 | 1e-4 | 1e-5 | 1e-6 | ridge 1e-4, eps 1e-5 |\n|" + " --- |" * 6)
-    settings = [(e, 0.0) for e in (1e-3, 1e-4, 1e-5, 1e-6)] + [(1e-5, 1e-4)]
+    print(f"\nn = {n}, HiGHS: {1e3 * (time.perf_counter() - start) / columns:.1f} ms a column\n")
+    settings = [(e, 0.0) for e in (1e-3, 1e-4, 1e-5, 1e-6)] + [(1e-5, 1e-4), (1e-5, 1e-2)]
+    cells = [f"eps {eps:g}, ridge {ridge:g}" for eps, ridge in settings]
+    print("| iterations | " + " | ".join(cells) + " |\n|" + " --- |" * (len(cells) + 1))
     for iterations in (1, 2, 3, 5, 8, 10, 20, 50):
         cells = []
         for eps, ridge in settings:
@@ -197,13 +214,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--peer", choices=["torch", "exact"])
     parser.add_argument("--implementation", choices=["xla", "pallas"])
+    parser.add_argument("--features", help="an .npz with P and H, in place of made ones")
     arguments = parser.parse_args()
     print(f"jax {jax.__version__}, {jax.devices()[0].device_kind}, {os.cpu_count()} CPU cores")
     options = {"iterations": arguments.iterations, "implementation": arguments.implementation}
-    for rows in arguments.rows:
-        speed(rows, arguments.rounds, arguments.peer, options)
-    if arguments.peer == "exact":
-        accuracy()
+    if arguments.features:
+        with np.load(arguments.features) as saved:
+            problems = [(saved["P"], saved["H"])]
+    else:
+        problems = [problem(rows) for rows in arguments.rows]
+    for P, H in problems:
+        speed(P, H, arguments.rounds, arguments.peer, options)
+        if arguments.peer == "exact":
+            accuracy(P, H)
 
 
 if __name__ == "__main__":
