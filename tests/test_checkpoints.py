@@ -82,7 +82,7 @@ def test_a_save_that_was_cut_off_is_no_checkpoint(tmp_path):
     with open_checkpoints(tmp_path) as checkpoints:
         checkpoints.save(3, make_state(3), 0.5)
     folder = tmp_path / "checkpoints"
-    shutil.copytree(folder / "3", folder / "4.orbax-checkpoint-tmp")
+    shutil.copytree(folder / "3", folder / "9.orbax-checkpoint-tmp")
     with open_checkpoints(tmp_path) as checkpoints:
         assert checkpoints.latest == 3
         checkpoints.save(4, make_state(4), 0.6)

@@ -159,7 +159,7 @@ def test_figures_show_the_first_tuple_of_each_identity(tmp_path):
     images = np.broadcast_to(np.array(palette, np.uint8)[:, None, None], (18, *SIZE, 3))
     names = [f"{i // 6 + 1:04d}_c1s1_{i:06d}_00.jpg" for i in range(18)]
     keypoints = np.full((18, 18, 2), -1, np.int32)
-    people = [[0, 1, 2, 3, 4, 5], [12, 13, 14, 15, 16, 17], [5, 4, 3, 2, 1, 0]]
+    people = [[0, 1, 2, 3, 4, 5], [12, 13, 14, 15, 16, 17], [1, 2, 3, 0, 5, 4]]
     examples = Examples(Images(images, keypoints, names), np.array(people, np.int32))
 
     def drawing(M):
