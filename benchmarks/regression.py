@@ -56,7 +56,7 @@ def torch_contestants(P: np.ndarray, H: np.ndarray, iterations: int) -> dict[str
     """IRLS at its best in PyTorch, and this library's iteration written in PyTorch."""
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     P, H, d = torch.tensor(P), torch.tensor(H), P.shape[-1]
     ridge = 1e-6 * torch.eye(d)
 
@@ -216,7 +216,10 @@ def main() -> None:
     parser.add_argument("--implementation", choices=["xla", "pallas"])
     parser.add_argument("--features", help="an .npz with P and H, in place of made ones")
     arguments = parser.parse_args()
-    print(f"jax {jax.__version__}, {jax.devices()[0].device_kind}, {os.cpu_count()} CPU cores")
+    print(
+        f"jax {jax.__version__}, {jax.devices()[0].device_kind}, "
+        f"{len(os.sched_getaffinity(0))} CPU cores"
+    )
     options = {"iterations": arguments.iterations, "implementation": arguments.implementation}
     if arguments.features:
         with np.load(arguments.features) as saved:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
+from jax.typing import ArrayLike
 
 from pnr_jax.regression._linear import matmul, transpose
 
@@ -29,6 +30,19 @@ class Problem(NamedTuple):
     def solution(self, x: jax.Array) -> jax.Array:
         """F [..., d, D] in the caller's coordinates of x in the problem's."""
         return matmul(self.T, x) * self.H_unit / self.P_unit
+
+
+def as_arrays(
+    P: ArrayLike, H: ArrayLike, weights: ArrayLike | None
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    """The arguments as arrays."""
+    return jnp.asarray(P), jnp.asarray(H), None if weights is None else jnp.asarray(weights)
+
+
+def check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+    """Raises ValueError for a value that is not among the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}; got {value!r}")
 
 
 def check_arguments(
