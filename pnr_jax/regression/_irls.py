@@ -5,7 +5,7 @@ The smoothed problem, for each column h of H with residual r = h − P x and s =
     minimise  Σ_j v_j ρ(r_j / s) s² + xᵀ penalty x / 2,    ρ'(u) = u (u² + ε²)^(p/2 − 1),
 
 so ρ(u) = |u|^p / p for |u| ≫ ε. An iteration minimises the quadratic that touches it from above
-at the present x, with the weights W = v (u² + ε²)^(p/2 − 1) of eq. 3, so no iteration makes it worse.
+at the present x, with the weights W = v (u² + ε²)^(p/2 − 1) of eq. 3, so that none makes it worse.
 """
 
 from collections.abc import Callable
