@@ -44,6 +44,7 @@ def default_config() -> ConfigDict:
             "model": {
                 "p": 1.0,
                 "iterations": 5,
+                "ridge": 0.0,  # Relative to each column of P.
                 "d": 20,
                 "width": 64,  # D = 4 * width
                 "blocks": 4,

@@ -4,6 +4,7 @@ Nothing in a file is ever executed: PyTorch files are opened with ``weights_only
 """
 
 import hashlib
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,7 +58,13 @@ def read_arrays(path: str | Path, what: str, where_from: str) -> Arrays:
 def _read_torch(path: Path) -> Arrays:
     import torch
 
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # PyTorch's own message is an essay on how to run it anyway
+        raise ValueError(
+            "damaged, or more than a state dict of tensors; other objects could run code, "
+            "so they are not loaded"
+        ) from None
     return {name: tensor.numpy() for name, tensor in state.items()}
 
 

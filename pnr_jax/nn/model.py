@@ -34,6 +34,7 @@ class PNR(nn.Module):
       image_size: (H, W), multiples of 4.
       p: of the norm, 1 (LAD, by IRLS) to 2 (LSE, closed form).
       iterations: of IRLS.
+      ridge: of the regression, relative to each column of P.
       d: columns of P.
       width: channels of the stems; D = 4·width.
       blocks: N residual blocks in f_a, f_p and G.
@@ -47,6 +48,7 @@ class PNR(nn.Module):
     image_size: tuple[int, int] = (128, 64)
     p: float = 1.0
     iterations: int = 5
+    ridge: float = 0.0
     d: int = 20
     width: int = 64
     blocks: int = 4
@@ -155,8 +157,10 @@ class PNR(nn.Module):
             weights = weights * row_weights
         P, H = P.reshape(B, M * n, -1), H.reshape(B, M * n, -1)
         if self.p == 2:
-            return least_squares(P, H, weights=weights)
-        return pnorm_regression(P, H, p=self.p, weights=weights, iterations=self.iterations)
+            return least_squares(P, H, weights=weights, ridge=self.ridge)
+        return pnorm_regression(
+            P, H, p=self.p, weights=weights, iterations=self.iterations, ridge=self.ridge
+        )
 
     def draw(self, P_t: jax.Array, F: jax.Array, train: bool = False) -> jax.Array:
         """The image of H_t = P_t F: P_t [B, n, d], F [B, d, D] -> float32 [B, H, W, 3]."""

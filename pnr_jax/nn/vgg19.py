@@ -3,7 +3,6 @@
 Reference: Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015.
 """
 
-import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pnr_jax.errors import UserError
+from pnr_jax.nn.convert import read_arrays
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -65,9 +65,9 @@ def load(path: str | Path) -> VGG19:
     path = Path(path)
     readers: dict[str, Callable[[Path], VGG19]] = {
         ".npz": _from_npz,
-        ".pth": _from_torch,
-        ".pt": _from_torch,
-        ".safetensors": _from_safetensors,
+        ".pth": _from_state_dict,
+        ".pt": _from_state_dict,
+        ".safetensors": _from_state_dict,
         ".h5": _from_keras,
     }
     if path.suffix not in readers:
@@ -117,28 +117,8 @@ def _from_keras(path: Path) -> VGG19:
     return _caffe([kernel for kernel, _ in layers], [bias for _, bias in layers], path)
 
 
-def _from_torch(path: Path) -> VGG19:
-    try:
-        import torch
-    except ImportError:
-        raise UserError(
-            f"--vgg19={path}: reading a PyTorch file needs PyTorch (pip install torch), "
-            "or convert the file to .safetensors"
-        ) from None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"--vgg19={path}: cannot be read: damaged, or more than a state dict of tensors "
-            "(other objects could run code, so they are not loaded)"
-        ) from None
-    return _torchvision({name: tensor.numpy() for name, tensor in state.items()}, path)
-
-
-def _from_safetensors(path: Path) -> VGG19:
-    from safetensors.numpy import load_file
-
-    return _torchvision(load_file(path), path)
+def _from_state_dict(path: Path) -> VGG19:
+    return _torchvision(read_arrays(path, "--vgg19", "torchvision"), path)
 
 
 def _torchvision(state: Mapping[str, np.ndarray], path: Path) -> VGG19:

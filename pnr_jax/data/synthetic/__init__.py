@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pnr_jax.data.synthetic.body import JOINTS, Body, draw_body, draw_pose
+from pnr_jax.data.synthetic.body import Body, draw_body, draw_pose
 from pnr_jax.data.synthetic.camera import draw_background, draw_view, photograph
 from pnr_jax.data.synthetic.canvas import Canvas
 from pnr_jax.data.synthetic.clothes import Outfit, draw_outfit
 from pnr_jax.data.synthetic.figure import Camera, draw_figure
 from pnr_jax.data.synthetic.paint import Paint, paint_outfit
 from pnr_jax.errors import UserError
+from pnr_jax.keypoints import JOINTS
 
 HEIGHT, WIDTH = 128, 64
 _FINE = 2  # canvas pixels a picture's pixel, each way

@@ -11,27 +11,6 @@ import numpy as np
 
 from pnr_jax.data.synthetic.canvas import Point
 
-# COCO-18 as OpenPose orders it; "right" is the person's own right.
-JOINTS = (
-    "nose",
-    "neck",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "right_eye",
-    "left_eye",
-    "right_ear",
-    "left_ear",
-)
 SIDES = (("right", -1.0), ("left", 1.0))
 
 

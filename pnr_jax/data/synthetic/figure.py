@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pnr_jax.data.synthetic.body import JOINTS, SIDES, Body, Point, Pose, moved, skeleton, turned
+from pnr_jax.data.synthetic.body import SIDES, Body, Point, Pose, moved, skeleton, turned
 from pnr_jax.data.synthetic.canvas import Canvas, Profile, taper
 from pnr_jax.data.synthetic.clothes import Outfit
 from pnr_jax.data.synthetic.paint import HEM, Paint
 from pnr_jax.data.synthetic.patterns import TRUNK_ROWS
+from pnr_jax.keypoints import JOINTS
 
 # How much flesh, cloth and hair may lie over a visible joint, in body heights. Trunk joints are
 # found wherever they lie in the picture.
