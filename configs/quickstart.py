@@ -13,12 +13,12 @@ from pnr_jax.config import default_config
 def get_config() -> ConfigDict:
     """The configuration."""
     config = default_config()
-    config.steps = 3_000
+    config.steps = 4_200
     config.batch_size = 8
     config.image_size = (64, 32)
-    config.learning_rate = 1e-3
-    config.decay_from = 0.5
-    config.model.update(width=16, blocks=2, norm="instance", sigma=3.0, up_kernel=4)
+    config.learning_rate = 3e-3
+    config.decay_from = 0.3
+    config.model.update(width=16, blocks=2, ridge=0.01, sigma=3.0, up_kernel=4)
     config.loss.update(l1=1.0, perceptual=0.0, gan_image=0.0, gan_pose=0.0)
     config.loss.perceptual_required = False
     config.data.update(
