@@ -19,7 +19,7 @@ quickstart: .venv/installed
 	$(BIN)/python launch/evaluate.py --workdir=$(RUN)
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadgroup
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

@@ -15,6 +15,9 @@ from PIL import Image
 from pnr_jax.data.annotations import write_annotations
 from pnr_jax.data.synthetic import draw_people
 
+# One worker runs them all, so that the shrunk quickstart is trained once.
+pytestmark = pytest.mark.xdist_group("programs")
+
 ROOT = Path(__file__).parents[2]
 SHRUNK = [
     "--config.steps=6",
