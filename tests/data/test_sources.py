@@ -1,0 +1,50 @@
+"""What a configuration's examples are, for every way to train."""
+
+import numpy as np
+import pytest
+
+from pnr_jax.data import sources
+from pnr_jax.errors import UserError
+
+
+def identities(examples, column):
+    return [examples.images.names[i].split("_")[0] for i in examples.tuples[:, column]]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_supervised_examples_are_sources_and_a_target_of_one_person(small_config, count):
+    small_config.sources = count
+    examples = sources.load_training(small_config)
+    assert examples.images.images.shape == (24, 32, 32, 3)
+    assert examples.tuples.shape[1] == count + 1
+    assert all((np.diff(np.sort(examples.tuples, axis=1)) > 0).ravel())
+    for column in range(count):
+        assert identities(examples, column) == identities(examples, -1)
+    assert len(examples.tuples) > 60
+
+
+def test_unsupervised_examples_are_every_usable_image_and_itself(small_config):
+    pairs = sources.load_training(small_config)
+    small_config.supervised = False
+    examples = sources.load_training(small_config)
+    np.testing.assert_array_equal(examples.tuples[:, 0], examples.tuples[:, 1])
+    assert set(examples.tuples[:, 0]) == set(pairs.tuples.ravel())
+
+
+def test_people_of_the_test_are_not_those_of_training(small_config):
+    training = sources.load_training(small_config)
+    tuples, pairs = (sources.load_test(small_config, kind) for kind in ("tuples", "pairs"))
+    assert tuples.tuples.shape == (6, 6)
+    assert pairs.tuples.shape == (6, 2)
+    assert not {*identities(tuples, -1)} & {*identities(training, -1)}
+    for column in (0, -1):  # One and five sources are scored on the same targets.
+        np.testing.assert_array_equal(
+            tuples.images.images[tuples.tuples[:, column]],
+            pairs.images.images[pairs.tuples[:, column]],
+        )
+
+
+def test_market1501_without_a_folder_is_named(small_config):
+    small_config.data.name = "market1501"
+    with pytest.raises(UserError, match="--data_dir"):
+        sources.load_training(small_config)
