@@ -48,4 +48,4 @@ def pckh(predicted: np.ndarray, target: np.ndarray, alpha: float = 0.5) -> float
 
     near = np.all(np.abs(predicted - target) < alpha * size[..., None, :], axis=-1)
     counted = visible & has_head[..., None]
-    return float(np.sum(near & found & counted) / max(1, np.sum(counted)))
+    return float(np.sum(near & found & counted)) / max(1, int(np.sum(counted)))
