@@ -37,8 +37,8 @@ def run(main: Callable[[], None]) -> None:
 def _restart_with_huge_pages() -> None:
     """Starts the program again with glibc's malloc asking for huge pages.
 
-    XLA's convolutions on CPUs take and return tens of MB each; in 4 kB pages, faulting them in
-    anew costs a quarter of a training step. The setting is read at start-up alone, other C
+    XLA's convolutions on CPUs take and return tens of MB each, and faulting them in anew in 4 kB
+    pages is a good part of a training step. The setting is read at start-up alone, other C
     libraries and systems ignore it, and a user's own GLIBC_TUNABLES stands.
     """
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
