@@ -4,7 +4,8 @@
         --annotations=FOLDER_OF_THE_CSVS --data_dir=data
 
 The archive comes from the data set's authors (research use only); the annotation CSVs are those
-that the field's repositories share. Missing pair files are made by the published rule.
+that the field's repositories share. Missing pair files are made by the published rule. Beside the
+TensorFlow Datasets records lies one packed file a split, which is read without TensorFlow.
 """
 
 from absl import flags
@@ -20,9 +21,9 @@ flags.mark_flags_as_required(["source", "annotations", "data_dir"])
 
 def main() -> None:
     """Prepares."""
-    from pnr_jax.data import market1501  # Imports TensorFlow.
+    from pnr_jax.data import market1501_builder  # Imports TensorFlow.
 
-    builder = market1501.prepare(
+    builder = market1501_builder.prepare(
         SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value
     )
     for what, names in (("left out, unreadable", builder.damaged), ("resized", builder.resized)):

@@ -27,7 +27,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Heavy packages that some machines lack, and the modules that may import them when imported.
 AT_USE = {
     "tensorflow": set(),
-    "tensorflow_datasets": {"pnr_jax.data.market1501"},
+    "tensorflow_datasets": {"pnr_jax.data.market1501_builder"},
     "torch": set(),
     "h5py": set(),
 }

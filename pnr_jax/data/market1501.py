@@ -1,104 +1,33 @@
-"""Market-1501 with keypoints as a TensorFlow Datasets builder.
+"""Market-1501 with keypoints: its files, and a prepared data set in memory.
 
-The data set is for research only and may not be distributed, so nothing is downloaded: the builder
-reads the official archive (or its unpacked folder) and the annotation CSVs that the field shares.
-It lives in a module of its own because it imports TensorFlow Datasets.
+The data set is for research only and may not be distributed, so nothing is downloaded: the
+official archive (or its unpacked folder) and the annotation CSVs that the field shares are read.
+TensorFlow is imported only to load a data set that has no packed file; what builds one is
+`pnr_jax.data.market1501_builder`.
 
 Reference: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015.
 """
 
-import io
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
-from PIL import Image
 
 from pnr_jax.data import images as images_lib
+from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.annotations import read_annotations
 from pnr_jax.errors import UserError
-from pnr_jax.keypoints import resize_keypoints
 
+VERSION = "1.0.0"
 IMAGE_SIZE = (128, 64)
 FOLDERS = {"train": "bounding_box_train", "test": "bounding_box_test"}
 TEST_PAIRS = 12_000
 TUPLE_SOURCES = 5
 
 Read = Callable[[], bytes]
-
-
-class Market1501(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder: `image` uint8 [128, 64, 3], `keypoints` int32 [18, 2] (y, x), `name`."""
-
-    VERSION = tfds.core.Version("1.0.0")
-
-    def __init__(
-        self,
-        *,
-        source: str | None = None,
-        annotations: str | None = None,
-        max_damaged: int = 0,
-        **kwargs: Any,
-    ):
-        """Builder over the archive `source` and the folder `annotations` of the CSVs.
-
-        Args:
-          source: Market-1501-v15.09.15.zip or the folder that it unpacks to.
-          annotations: folder of market-annotation-{train,test}.csv.
-          max_damaged: how many unreadable images to leave out before giving up.
-          **kwargs: of the TFDS builder, such as `data_dir`.
-        """
-        super().__init__(**kwargs)
-        self.source = source
-        self.annotations = annotations
-        self.max_damaged = max_damaged
-        self.damaged: list[str] = []
-        self.resized: list[str] = []
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            description="Market-1501 with 18 OpenPose keypoints an image. Research use only.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(*IMAGE_SIZE, 3)),
-                    "keypoints": tfds.features.Tensor(shape=(18, 2), dtype=np.int32),
-                    "name": tfds.features.Text(),
-                }
-            ),
-            homepage="https://www.cv-foundation.org/openaccess/content_iccv_2015/html/"
-            "Zheng_Scalable_Person_Re-Identification_ICCV_2015_paper.html",
-        )
-
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager  # Nothing is downloaded.
-        if self.source is None or self.annotations is None:
-            raise UserError("Market1501 needs `source` and `annotations` to build the data set")
-        return {split: self._generate_examples(split) for split in FOLDERS}
-
-    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        assert self.source and self.annotations
-        files = list_files(Path(self.source), FOLDERS[split])
-        for name, keypoints in read_split(Path(self.annotations), split).items():
-            try:
-                data = files[name]()
-                image = images_lib.decode(data, name)
-            except UserError as error:
-                self.damaged.append(name)
-                if len(self.damaged) > self.max_damaged:
-                    raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
-                continue
-            size = image.shape[:2]
-            images_lib.check_keypoints(keypoints, size, name)
-            if size != IMAGE_SIZE:
-                self.resized.append(name)
-                data = _png(images_lib.resize_image(image, IMAGE_SIZE))
-                keypoints = resize_keypoints(keypoints, size, IMAGE_SIZE)
-            yield name, {"image": io.BytesIO(data), "keypoints": keypoints, "name": name}
 
 
 def annotation_file(split: str) -> str:
@@ -114,6 +43,11 @@ def pairs_file(split: str) -> str:
 def tuples_file(split: str) -> str:
     """The name of a split's multi-shot tuples (5 sources and a target)."""
     return f"market-tuples-{split}.csv"
+
+
+def packed_file(split: str) -> str:
+    """The name of a split's packed file, which needs no TensorFlow."""
+    return f"market-packed-{split}.npz"
 
 
 def list_files(source: Path, folder: str) -> dict[str, Read]:
@@ -171,77 +105,44 @@ def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list
     return {pairs_file(split): pairs, tuples_file(split): tuples}
 
 
-def prepare(
-    source: str | Path, annotations: str | Path, data_dir: str | Path, max_damaged: int = 0
-) -> Market1501:
-    """Builds the data set under `data_dir`, with its pair and tuple files, and returns its builder.
-
-    Everything that can be checked is checked before the first byte is written; TFDS builds in a
-    folder of another name and renames it at the end.
-
-    Raises:
-      UserError: names the file, line or image at fault.
-    """
-    source, annotations = Path(source), Path(annotations)
-    csvs: dict[str, list[tuple[str, ...]]] = {}
-    for split, folder in FOLDERS.items():
-        files = list_files(source, folder)
-        names = read_split(annotations, split)
-        absent = [name for name in names if name not in files]
-        if absent:
-            raise UserError(
-                f"{annotations / annotation_file(split)}: {len(absent)} image(s) are not in "
-                f"{source}'s {folder}, the first is {absent[0]}"
-            )
-        csvs |= split_tuples(annotations, split)
-    builder = Market1501(
-        source=str(source),
-        annotations=str(annotations),
-        max_damaged=max_damaged,
-        data_dir=str(data_dir),
-    )
-    builder.download_and_prepare()
-    # What was damaged is known from the data set: it may be an earlier call's.
-    records = builder.as_dataset(split="all", decoders={"image": tfds.decode.SkipDecoding()})
-    batches = tfds.as_numpy(records.batch(1024))
-    kept = {name.decode() for batch in batches for name in batch["name"]}
-    for name, tuples in csvs.items():
-        whole = [row for row in tuples if kept.issuperset(row)]
-        pairs_lib.write_tuples(Path(builder.data_dir) / name, whole)
-    return builder
-
-
 def load(data_dir: str | Path, split: str) -> images_lib.Images:
     """Decodes a prepared split into memory, sorted by name (train: 12,936 images, 318 MB).
+
+    From its packed file where there is one, without TensorFlow; else from the TFDS records. Both
+    hold the same bytes and one decoder reads them, so the images are equal to the bit.
 
     Raises:
       UserError: `data_dir` holds no prepared Market-1501.
     """
-    records = _builder(data_dir).as_dataset(split=split).batch(512)
-    batches = list(tfds.as_numpy(records))
-    names = np.concatenate([batch["name"] for batch in batches])
-    order = np.argsort(names)
-    return images_lib.Images(
-        np.concatenate([batch["image"] for batch in batches])[order],
-        np.concatenate([batch["keypoints"] for batch in batches])[order],
-        [name.decode() for name in names[order]],
-    )
+    folder = prepared_folder(data_dir)
+    path = folder / packed_file(split)
+    if path.is_file():
+        return packed_lib.unpack(packed_lib.read(path), str(path))
+    from pnr_jax.data import market1501_builder  # Imports TensorFlow.
+
+    return packed_lib.unpack(market1501_builder.read_records(folder, split), str(folder))
 
 
-def load_tuples(data_dir: str | Path, file_name: str) -> tuple[Path, list[tuple[str, ...]]]:
-    """One of the prepared pair or tuple files, and where it lies."""
-    path = Path(_builder(data_dir).data_dir) / file_name
+def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:
+    """The prepared "pairs" or "tuples" of a split, and the file that they lie in."""
+    name = {"pairs": pairs_file, "tuples": tuples_file}[kind](split)
+    path = prepared_folder(data_dir) / name
     return path, pairs_lib.read_tuples(path)
 
 
-def _builder(data_dir: str | Path) -> tfds.core.DatasetBuilder:
-    folder = Path(data_dir) / "market1501" / str(Market1501.VERSION)
+def prepared_folder(data_dir: str | Path) -> Path:
+    """The folder of the prepared data set.
+
+    Raises:
+      UserError: there is none.
+    """
+    folder = Path(data_dir) / "market1501" / VERSION
     if not folder.is_dir():
         raise UserError(
             f"--data_dir={data_dir}: no prepared Market-1501 there; "
             "run launch/prepare_market1501.py --source=... --annotations=... --data_dir=... first"
         )
-    return tfds.builder_from_directory(str(folder))
+    return folder
 
 
 def _reader(archive: zipfile.ZipFile, entry: str) -> Read:
@@ -252,9 +153,3 @@ def _reader(archive: zipfile.ZipFile, entry: str) -> Read:
             raise UserError(f"{archive.filename}: {entry} is damaged ({error})") from None
 
     return read
-
-
-def _png(image: np.ndarray) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, format="PNG")
-    return data.getvalue()

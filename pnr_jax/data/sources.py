@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
+from pnr_jax.data import market1501
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.images import Images, index_tuples, resize
 from pnr_jax.data.synthetic import draw_people
@@ -81,8 +82,5 @@ def _people(config: ConfigDict, split: str) -> Images:
 def _market1501(config: ConfigDict, split: str, kind: str) -> tuple[Images, Tuples, str]:
     if not config.data_dir:
         raise UserError("this configuration trains on Market-1501: say where it lies by --data_dir")
-    from pnr_jax.data import market1501  # Imports TensorFlow.
-
-    name = (market1501.tuples_file if kind == "tuples" else market1501.pairs_file)(split)
-    path, tuples = market1501.load_tuples(config.data_dir, name)
+    path, tuples = market1501.load_tuples(config.data_dir, split, kind)
     return market1501.load(config.data_dir, split), tuples, str(path)

@@ -1,0 +1,153 @@
+"""Market-1501 with keypoints as a TensorFlow Datasets builder, and its preparation.
+
+A module of its own because it imports TensorFlow Datasets; `pnr_jax.data.market1501` does not.
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from pnr_jax.data import images as images_lib
+from pnr_jax.data import market1501
+from pnr_jax.data import packed as packed_lib
+from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.errors import UserError
+from pnr_jax.keypoints import resize_keypoints
+
+
+class Market1501(tfds.core.GeneratorBasedBuilder):
+    """TFDS builder: `image` uint8 [128, 64, 3], `keypoints` int32 [18, 2] (y, x), `name`."""
+
+    VERSION = tfds.core.Version(market1501.VERSION)
+
+    def __init__(
+        self,
+        *,
+        source: str | None = None,
+        annotations: str | None = None,
+        max_damaged: int = 0,
+        **kwargs: Any,
+    ):
+        """Builder over the archive `source` and the folder `annotations` of the CSVs.
+
+        Args:
+          source: Market-1501-v15.09.15.zip or the folder that it unpacks to.
+          annotations: folder of market-annotation-{train,test}.csv.
+          max_damaged: how many unreadable images to leave out before giving up.
+          **kwargs: of the TFDS builder, such as `data_dir`.
+        """
+        super().__init__(**kwargs)
+        self.source = source
+        self.annotations = annotations
+        self.max_damaged = max_damaged
+        self.damaged: list[str] = []
+        self.resized: list[str] = []
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            description="Market-1501 with 18 OpenPose keypoints an image. Research use only.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(*market1501.IMAGE_SIZE, 3)),
+                    "keypoints": tfds.features.Tensor(shape=(18, 2), dtype=np.int32),
+                    "name": tfds.features.Text(),
+                }
+            ),
+            homepage="https://www.cv-foundation.org/openaccess/content_iccv_2015/html/"
+            "Zheng_Scalable_Person_Re-Identification_ICCV_2015_paper.html",
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        del dl_manager  # Nothing is downloaded.
+        if self.source is None or self.annotations is None:
+            raise UserError("Market1501 needs `source` and `annotations` to build the data set")
+        return {split: self._generate_examples(split) for split in market1501.FOLDERS}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        assert self.source and self.annotations
+        files = market1501.list_files(Path(self.source), market1501.FOLDERS[split])
+        for name, keypoints in market1501.read_split(Path(self.annotations), split).items():
+            try:
+                data = files[name]()
+                image = images_lib.decode(data, name)
+            except UserError as error:
+                self.damaged.append(name)
+                if len(self.damaged) > self.max_damaged:
+                    raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                continue
+            size = image.shape[:2]
+            images_lib.check_keypoints(keypoints, size, name)
+            if size != market1501.IMAGE_SIZE:
+                self.resized.append(name)
+                data = _png(images_lib.resize_image(image, market1501.IMAGE_SIZE))
+                keypoints = resize_keypoints(keypoints, size, market1501.IMAGE_SIZE)
+            yield name, {"image": io.BytesIO(data), "keypoints": keypoints, "name": name}
+
+
+def prepare(
+    source: str | Path, annotations: str | Path, data_dir: str | Path, max_damaged: int = 0
+) -> Market1501:
+    """Builds the data set under `data_dir`, with its pair, tuple and packed files.
+
+    Everything that can be checked is checked before the first byte is written; TFDS builds in a
+    folder of another name and renames it at the end.
+
+    Returns:
+      The builder; its `damaged` and `resized` name images.
+
+    Raises:
+      UserError: names the file, line or image at fault.
+    """
+    source, annotations = Path(source), Path(annotations)
+    csvs: dict[str, list[tuple[str, ...]]] = {}
+    for split, folder in market1501.FOLDERS.items():
+        files = market1501.list_files(source, folder)
+        names = market1501.read_split(annotations, split)
+        absent = [name for name in names if name not in files]
+        if absent:
+            raise UserError(
+                f"{annotations / market1501.annotation_file(split)}: {len(absent)} image(s) are "
+                f"not in {source}'s {folder}, the first is {absent[0]}"
+            )
+        csvs |= market1501.split_tuples(annotations, split)
+    builder = Market1501(
+        source=str(source),
+        annotations=str(annotations),
+        max_damaged=max_damaged,
+        data_dir=str(data_dir),
+    )
+    builder.download_and_prepare()
+    # What was damaged is known from the data set: it may be an earlier call's.
+    prepared = Path(builder.data_dir)
+    records = {split: read_records(prepared, split) for split in market1501.FOLDERS}
+    kept = {name for packed in records.values() for name in packed.names.tolist()}
+    for name, tuples in csvs.items():
+        pairs_lib.write_tuples(prepared / name, [row for row in tuples if kept.issuperset(row)])
+    for split, packed in records.items():
+        packed_lib.write(prepared / market1501.packed_file(split), packed)
+    return builder
+
+
+def read_records(folder: str | Path, split: str) -> packed_lib.Packed:
+    """The encoded images of a prepared split with their keypoints, sorted by name."""
+    builder = tfds.builder_from_directory(str(folder))
+    dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
+    batches = list(tfds.as_numpy(dataset.batch(1024)))
+    names, images, keypoints = (
+        np.concatenate([batch[key] for batch in batches]) for key in ("name", "image", "keypoints")
+    )
+    order = np.argsort(names)
+    return packed_lib.pack(
+        [names[i].decode() for i in order], keypoints[order], [images[i] for i in order]
+    )
+
+
+def _png(image: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, format="PNG")
+    return data.getvalue()
