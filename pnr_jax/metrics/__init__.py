@@ -3,7 +3,7 @@
 from pnr_jax.metrics.fid import frechet_distance
 from pnr_jax.metrics.inception_score import inception_score
 from pnr_jax.metrics.l1 import l1
-from pnr_jax.metrics.pckh import pckh
+from pnr_jax.metrics.pckh import pckh, pckh_counts
 from pnr_jax.metrics.ssim import masked_ssim, ssim, ssim_inside_mask
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "l1",
     "masked_ssim",
     "pckh",
+    "pckh_counts",
     "ssim",
     "ssim_inside_mask",
 ]

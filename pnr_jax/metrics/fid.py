@@ -1,8 +1,83 @@
 """Fréchet distance between two sets of features (FID, where Inception made them)."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pnr_jax.errors import UserError
+
+
+class Gaussian(NamedTuple):
+    """What the distance needs of a set of features; sets of any size in the memory of D².
+
+    Attributes:
+      count: N, how many there are.
+      mean: float64 [D].
+      root: float64 [min(N, D), D], R with RᵀR = the sum of the centred features' squares.
+    """
+
+    count: int
+    mean: np.ndarray
+    root: np.ndarray
+
+
+def gaussian(features: np.ndarray) -> Gaussian:
+    """Fits a Gaussian to features [N, D].
+
+    Raises:
+      ValueError: the features are not [N, D].
+      UserError: there are none; NaN or infinity.
+    """
+    features = np.asarray(features, np.float64)
+    if features.ndim != 2:
+        raise ValueError(f"features must be [N, D], got {list(features.shape)}")
+    if not len(features):
+        raise UserError("Fréchet distance: a set has no images")
+    if not np.isfinite(features).all():
+        raise UserError(
+            "Fréchet distance: NaN or infinite features; "
+            "look at the images or the network that made them"
+        )
+    mean = features.mean(axis=0)
+    return Gaussian(len(features), mean, np.linalg.qr(features - mean, mode="r"))
+
+
+def merge(a: Gaussian, b: Gaussian) -> Gaussian:
+    """The Gaussian of two sets together, so that features come in chunks.
+
+    The squares around the common mean are those around each own plus, for the distance between the
+    means, one row more: ``√(N_a N_b / (N_a + N_b)) (μ_a - μ_b)``.
+
+    >>> rows = np.arange(12.0).reshape(6, 2) ** 2
+    >>> parts, whole = merge(gaussian(rows[:2]), gaussian(rows[2:])), gaussian(rows)
+    >>> np.allclose(parts.mean, whole.mean), np.allclose(abs(parts.root), abs(whole.root))
+    (True, True)
+    """
+    count = a.count + b.count
+    between = np.sqrt(a.count * b.count / count) * (a.mean - b.mean)
+    root = np.linalg.qr(np.concatenate([a.root, b.root, between[None]]), mode="r")
+    return Gaussian(count, a.mean + (b.mean - a.mean) * (b.count / count), root)
+
+
+def gaussian_distance(a: Gaussian, b: Gaussian) -> float:
+    """Squared Fréchet distance of two Gaussians: see `frechet_distance`.
+
+    Raises:
+      ValueError: their dimensions differ.
+      UserError: fewer than 2 features.
+    """
+    if a.mean.shape != b.mean.shape:
+        raise ValueError(f"features have {len(a.mean)} and {len(b.mean)} dimensions")
+    for name, fitted in (("first", a), ("second", b)):
+        if fitted.count < 2:
+            raise UserError(
+                f"Fréchet distance: the {name} set has 1 image; a covariance needs at least 2"
+            )
+    root_a, root_b = (fitted.root / np.sqrt(fitted.count - 1) for fitted in (a, b))
+    overlap = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
+    spread = np.sum(root_a**2) + np.sum(root_b**2) - 2 * overlap
+    # Equal sets may come out a rounding below zero.
+    return float(max(0.0, np.sum((a.mean - b.mean) ** 2) + spread))
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
@@ -33,30 +108,9 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
     >>> round(frechet_distance(a, a + 3), 9)
     9.0
     """
-    a, b = np.asarray(features_a, np.float64), np.asarray(features_b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+    shapes = [np.shape(features_a), np.shape(features_b)]
+    if [len(shape) for shape in shapes] != [2, 2] or shapes[0][1] != shapes[1][1]:
         raise ValueError(
-            f"features must be [N_a, D] and [N_b, D], got {list(a.shape)} and {list(b.shape)}"
+            f"features must be [N_a, D] and [N_b, D], got {list(shapes[0])} and {list(shapes[1])}"
         )
-    for name, features in (("first", a), ("second", b)):
-        if len(features) < 2:
-            raise UserError(
-                f"Fréchet distance: the {name} set has {len(features)} images; "
-                "a covariance needs at least 2"
-            )
-        if not np.isfinite(features).all():
-            raise UserError(
-                f"Fréchet distance: the {name} set has NaN or infinite features; "
-                "look at the images or the network that made them"
-            )
-    mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
-    root_a, root_b = _covariance_factor(a - mean_a), _covariance_factor(b - mean_b)
-    overlap = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
-    spread = np.sum(root_a**2) + np.sum(root_b**2) - 2 * overlap
-    # Equal sets may come out a rounding below zero.
-    return float(max(0.0, np.sum((mean_a - mean_b) ** 2) + spread))
-
-
-def _covariance_factor(centred: np.ndarray) -> np.ndarray:
-    """R [min(N, D), D] with RᵀR = the covariance."""
-    return np.linalg.qr(centred, mode="r") / np.sqrt(len(centred) - 1)
+    return gaussian_distance(gaussian(features_a), gaussian(features_b))

@@ -31,6 +31,14 @@ def pckh(predicted: np.ndarray, target: np.ndarray, alpha: float = 0.5) -> float
     >>> pckh(pose, pose), pckh(np.full((18, 2), -1), pose)
     (1.0, 0.0)
     """
+    right, visible = pckh_counts(predicted, target, alpha)
+    return int(right.sum()) / max(1, int(visible.sum()))
+
+
+def pckh_counts(
+    predicted: np.ndarray, target: np.ndarray, alpha: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `pckh` divides, person by person: (right joints, visible target joints), int [...]."""
     predicted, target = np.asarray(predicted, np.float64), np.asarray(target, np.float64)
     if predicted.shape != target.shape or target.shape[-2:] != (18, 2):
         raise ValueError(
@@ -48,4 +56,4 @@ def pckh(predicted: np.ndarray, target: np.ndarray, alpha: float = 0.5) -> float
 
     near = np.all(np.abs(predicted - target) < alpha * size[..., None, :], axis=-1)
     counted = visible & has_head[..., None]
-    return float(np.sum(near & found & counted)) / max(1, int(np.sum(counted)))
+    return np.sum(near & found & counted, axis=-1), np.sum(counted, axis=-1)

@@ -6,6 +6,7 @@ from scipy.linalg import sqrtm
 
 from pnr_jax.errors import UserError
 from pnr_jax.metrics import frechet_distance
+from pnr_jax.metrics.fid import gaussian, gaussian_distance, merge
 
 
 def features(seed, count, size):
@@ -63,10 +64,29 @@ def test_bad_features_are_named():
         frechet_distance(a, a[:, :3])
     with pytest.raises(ValueError, match=r"\[4\]"):
         frechet_distance(a[0], a)
-    with pytest.raises(UserError, match="second set has 1 images"):
+    with pytest.raises(UserError, match="second set has 1 image;"):
         frechet_distance(a, a[:1])
+    with pytest.raises(UserError, match="no images"):
+        frechet_distance(a[:0], a)
+    with pytest.raises(ValueError, match="4 and 3 dimensions"):
+        gaussian_distance(gaussian(a), gaussian(a[:, :3]))
     for value in (np.nan, np.inf):
         bad = a.copy()
         bad[3, 2] = value
-        with pytest.raises(UserError, match="first set has NaN"):
+        with pytest.raises(UserError, match="NaN or infinite features"):
             frechet_distance(bad, a)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 30, 2), (20, 20), (3, 3, 3, 3)])
+def test_chunks_merge_to_the_whole(sizes):
+    a, b = 100 + features(8, sum(sizes), 6), features(9, 25, 6)
+    parts = [gaussian(part) for part in np.split(a, np.cumsum(sizes)[:-1])]
+    merged = parts[0]
+    for part in parts[1:]:
+        merged = merge(merged, part)
+    assert merged.count == len(a)
+    np.testing.assert_allclose(merged.mean, a.mean(axis=0))
+    squares = np.cov(a, rowvar=False) * (len(a) - 1)
+    np.testing.assert_allclose(merged.root.T @ merged.root, squares, rtol=1e-9, atol=1e-9)
+    expected = frechet_distance(a, b)
+    assert gaussian_distance(merged, gaussian(b)) == pytest.approx(expected, rel=1e-9)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pnr_jax.metrics import pckh
+from pnr_jax.metrics import pckh, pckh_counts
 
 
 def person(**places):
@@ -84,6 +84,14 @@ def test_against_the_published_rule():
     assert pckh(predicted.reshape(5, 10, 18, 2), target.reshape(5, 10, 18, 2)) == pytest.approx(
         right / count
     )
+
+
+def test_counts_are_each_persons():
+    headless, whole = person(joint_0=(4, 10), joint_9=(90, 30)), person(**HEAD, joint_9=(90, 30))
+    target = np.concatenate([headless, whole, whole])
+    predicted = np.concatenate([headless, person(**HEAD), whole])
+    right, visible = pckh_counts(predicted, target)
+    assert (right.tolist(), visible.tolist()) == ([0, 2, 3], [0, 3, 3])
 
 
 def test_wrong_shapes_are_named():
