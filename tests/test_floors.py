@@ -14,11 +14,11 @@ import pnr_jax
 FLOORS = [
     {"errors", "regression", "keypoints"},
     {"files"},
-    {"config", "checkpoints", "figures"},
-    {"data", "metrics", "pose_estimation"},
+    {"config", "checkpoints", "figures", "sharding"},
+    {"data", "metrics", "pose_estimation", "animation"},
     {"nn"},
     {"training", "transfer"},
-    {"evaluation", "export"},
+    {"evaluation", "augmentation", "export"},
     {"studio"},
     {"cli"},
 ]

@@ -1,0 +1,85 @@
+"""Animates a person: one regression, any number of frames.
+
+    python launch/animate.py --workdir=runs/quickstart --source=A.png,B.png \
+        --annotations=annotations.csv --target=C.png,D.png,E.png --loop --output=walk.gif,walk.png
+
+The poses are those of --target, in order, with frames in between; or the rows of --poses=CSV, one
+a frame. The suffix of an --output says what it is: .gif, .mp4, or .png for a contact strip.
+"""
+
+import jax
+import numpy as np
+from absl import flags
+
+from pnr_jax import animation, cli
+from pnr_jax.data.annotations import read_annotations
+from pnr_jax.data.images import check_keypoints
+from pnr_jax.data.photos import Size, read_photos, read_poses
+from pnr_jax.errors import UserError
+from pnr_jax.keypoints import resize_keypoints
+from pnr_jax.transfer import PoseTransfer
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+SOURCE = flags.DEFINE_list("source", None, "Images of one person.")
+ANNOTATIONS = flags.DEFINE_string("annotations", None, "Keypoints of all named images (CSV).")
+TARGET = flags.DEFINE_list("target", None, "Images whose poses the animation goes through.")
+POSES = flags.DEFINE_string(
+    "poses", None, "CSV of poses in order, in pixels of the first --source, instead of --target."
+)
+FRAMES = flags.DEFINE_integer(
+    "frames",
+    None,
+    "Frames from one pose to the next; 8 with --target, 1 with --poses if not given.",
+    lower_bound=1,
+)
+LOOP = flags.DEFINE_boolean("loop", False, "Go on from the last pose to the first.")
+FPS = flags.DEFINE_float("fps", 10.0, "Frames a second.", lower_bound=1, upper_bound=50)
+OUTPUT = flags.DEFINE_list("output", None, "Files to write: .gif, .mp4, .png (contact strip).")
+flags.mark_flags_as_required(["workdir", "source", "annotations", "output"])
+flags.mark_flags_as_mutual_exclusive(["target", "poses"], required=True)
+
+BATCH = 16
+
+
+def main() -> None:
+    """Animates."""
+    for path in OUTPUT.value:
+        animation.check_output(path)
+    transfer = PoseTransfer.load(WORKDIR.value)
+    size = transfer.image_size
+    annotations = read_annotations(ANNOTATIONS.value)
+    sources, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
+    if TARGET.value:
+        keys = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
+    else:
+        keys = _rows(POSES.value, sizes[0], size)
+    frames = FRAMES.value or (8 if TARGET.value else 1)
+    poses = animation.interpolate(keys, frames, size, LOOP.value)
+    images = _render(transfer, transfer.encode(sources[None], keypoints[None]), poses)
+    for path in OUTPUT.value:
+        animation.write(path, images, poses, FPS.value)
+        print(f"{path}: {len(images)} frames from {len(keys)} poses and {len(sources)} source(s)")
+
+
+def _rows(csv: str, original: Size, size: Size) -> np.ndarray:
+    """The poses [K, 18, 2] of a CSV, without empty ones at its start and end."""
+    rows = read_annotations(csv)
+    for name, pose in rows.items():
+        check_keypoints(pose, original, f"{csv}: {name}")
+    poses = np.stack([*rows.values(), np.full((18, 2), -1)])
+    (seen,) = np.nonzero((poses != -1).any(axis=(1, 2)))
+    if not seen.size:
+        raise UserError(f"{csv}: has no visible joint in any row, so no pose")
+    return resize_keypoints(poses[seen[0] : seen[-1] + 1], original, size)
+
+
+def _render(transfer: PoseTransfer, F: jax.Array, poses: np.ndarray) -> np.ndarray:
+    """Images uint8 [T, H, W, 3] of one person, in batches of one shape."""
+    F = np.repeat(F, BATCH, axis=0)
+    padded = np.concatenate([poses, np.repeat(poses[-1:], -len(poses) % BATCH, axis=0)])
+    batches = [transfer.render(F, batch) for batch in padded.reshape(-1, BATCH, 18, 2)]
+    return np.concatenate(batches)[: len(poses)]
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,213 @@
+"""From some poses to an animation: the poses in between, and GIF, MP4 or a contact strip of them.
+
+Joints hang on a tree that is rooted at the neck (`keypoints.LIMBS`). Between two poses the neck
+moves on a straight line, and every other joint on a circle about its parent while the limb's
+length changes evenly. A limb of the trunk or head that turns by more than a quarter shows a body
+that turns round, in depth: it shrinks and grows again instead of going round in the picture.
+"""
+
+import importlib.util
+import itertools
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pnr_jax import figures
+from pnr_jax.errors import UserError
+from pnr_jax.files import replacing
+from pnr_jax.keypoints import JOINTS, LIMBS, draw_skeleton
+
+# A parent comes before its children; the last two limbs tie the ears to the shoulders as well.
+_PARENT = {child: parent for parent, child in LIMBS[:-2]}
+_ORDER = (JOINTS.index("neck"), *_PARENT)
+_SWINGING = {i for i, name in enumerate(JOINTS) if name.split("_")[-1] in
+             ("elbow", "wrist", "knee", "ankle")}  # fmt: skip
+_FACE = [JOINTS.index(name) for name in ("nose", "right_eye", "left_eye")]
+_SHOULDERS = [JOINTS.index(name) for name in ("right_shoulder", "left_shoulder")]
+STRIP = 12  # Frames that a contact strip has at most.
+
+
+def interpolate(
+    poses: np.ndarray, frames: int, image_size: tuple[int, int], loop: bool = False
+) -> np.ndarray:
+    """A sequence that goes through all `poses`, evenly in time.
+
+    A joint that some poses lack between two that have it is filled in, except for nose and eyes
+    where all three are missing above visible shoulders: that person is seen from behind. Before
+    its first pose and after its last a joint stays missing, from half way on.
+
+    Args:
+      poses: int [K, 18, 2], (y, x) pixels, -1 = missing.
+      frames: how many frames from one pose to the next; 1 only fills in what is missing.
+      image_size: (height, width) in pixels; joints that leave the image are missing there.
+      loop: go on from the last pose to the first.
+
+    Returns:
+      int32 [T, 18, 2], T = (K - 1)·frames + 1, or K·frames with `loop`.
+
+    Raises:
+      ValueError: poses are not [K, 18, 2] with K >= 1, or frames is below 1.
+
+    >>> shoulder, elbow = JOINTS.index("right_shoulder"), JOINTS.index("right_elbow")
+    >>> poses = np.full((2, 18, 2), -1)
+    >>> poses[:, shoulder], poses[:, elbow] = (20, 20), [(20, 10), (30, 20)]  # The arm falls.
+    >>> interpolate(poses, frames=2, image_size=(64, 64))[1, elbow]  # Half way: 45 degrees.
+    array([27, 13], dtype=int32)
+    """
+    poses = np.asarray(poses)
+    if poses.ndim != 3 or poses.shape[1:] != (18, 2) or not len(poses) or frames < 1:
+        raise ValueError(
+            f"poses must be [K, 18, 2] with K >= 1 and frames >= 1, got {poses.shape}, {frames}"
+        )
+    missing = (poses == -1).any(axis=-1, keepdims=True)
+    filled = _fill(np.where(missing, np.nan, poses.astype(float)))
+    stops = [*filled, filled[0]] if loop else [*filled]
+    sequence = [
+        _between(a, b, i / frames) for a, b in itertools.pairwise(stops) for i in range(frames)
+    ]
+    sequence += [] if loop else [filled[-1]]
+    return _pixels(np.stack(sequence), image_size)
+
+
+def check_output(path: str | Path) -> None:
+    """Raises a `UserError` for a file that `write` cannot write, before anything is drawn."""
+    suffix = Path(path).suffix
+    if suffix not in (".gif", ".mp4", ".png"):
+        raise UserError(f"--output={path}: the suffix must be .gif, .mp4 or .png (contact strip)")
+    if suffix == ".mp4" and not importlib.util.find_spec("imageio_ffmpeg"):
+        raise UserError(
+            f"--output={path}: MP4 needs FFmpeg; pip install imageio-ffmpeg, or write a .gif"
+        )
+
+
+def write(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -> None:
+    """Writes an animation by the suffix of `path`: .gif, .mp4, or .png for a contact strip.
+
+    Args:
+      path: of the file, which is whole or absent.
+      images: uint8 [T, H, W, 3], enlarged by a whole factor where they are small.
+      poses: int [T, 18, 2], shown in the contact strip.
+      fps: frames a second.
+
+    Raises:
+      UserError: another suffix, or .mp4 without the package imageio-ffmpeg.
+    """
+    check_output(path)
+    path = Path(path)
+    if path.suffix == ".gif":
+        _write_gif(path, images, fps)
+    elif path.suffix == ".mp4":
+        _write_mp4(path, images, fps)
+    else:
+        figures.save_png(path, contact_strip(images, poses))
+
+
+def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """Up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, STRIP).round().astype(int))
+    size = images.shape[1:3]
+    return figures.sheet(
+        [(str(i + 1), np.stack([draw_skeleton(size, poses[i]), images[i]])) for i in chosen]
+    )
+
+
+def _fill(poses: np.ndarray) -> np.ndarray:
+    """Places joints that are missing between two poses that have them; NaN is missing."""
+    poses, given = poses.copy(), _seen(poses)
+    behind = np.all(given[:, _SHOULDERS], axis=1) & ~np.any(given[:, _FACE], axis=1)
+    for joint in _ORDER:
+        times = np.flatnonzero(given[:, joint])
+        for before, after in itertools.pairwise(times):
+            for k in range(before + 1, after):
+                if not (joint in _FACE and behind[k]):
+                    t = (k - before) / (after - before)
+                    poses[k, joint] = _place(joint, poses[before], poses[after], t, poses[k])
+    return poses
+
+
+def _between(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
+    """The pose [18, 2] at time t from pose a (t = 0) to pose b (t = 1)."""
+    pose = np.full((18, 2), np.nan)
+    for joint in _ORDER:
+        pose[joint] = _place(joint, a, b, t, pose)
+    return pose
+
+
+def _place(joint: int, a: np.ndarray, b: np.ndarray, t: float, pose: np.ndarray) -> np.ndarray:
+    """Where `joint` is at time t from a to b, in a `pose` whose nearer joints have been placed."""
+    anchors = (j for j in _ancestors(joint) if _seen(np.stack([a, b, pose]))[:, j].all())
+    anchor = next(anchors, None)
+    if anchor is None:
+        return _straight(a[joint], b[joint], t)
+    start, end = a[joint] - a[anchor], b[joint] - b[anchor]
+    return pose[anchor] + _swing(start, end, t, turns=joint not in _SWINGING)
+
+
+def _swing(start: np.ndarray, end: np.ndarray, t: float, turns: bool) -> np.ndarray:
+    """The limb (y, x) at time t: length and angle change evenly, the angle by the shorter way."""
+    lengths, angle = (np.hypot(*start), np.hypot(*end)), np.arctan2(*start)
+    turn = (np.arctan2(*end) - angle + np.pi) % (2 * np.pi) - np.pi
+    # A limb that is missing (NaN) has no angle, one of length 0 neither.
+    if np.isnan(turn) or min(lengths) == 0 or (turns and abs(turn) > np.pi / 2):
+        return _straight(start, end, t)
+    angle += t * turn
+    return ((1 - t) * lengths[0] + t * lengths[1]) * np.array([np.sin(angle), np.cos(angle)])
+
+
+def _straight(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
+    if np.isnan(start + end).any():
+        return start if t < 0.5 else end
+    return (1 - t) * start + t * end
+
+
+def _ancestors(joint: int) -> Iterator[int]:
+    while joint in _PARENT:
+        joint = _PARENT[joint]
+        yield joint
+
+
+def _seen(poses: np.ndarray) -> np.ndarray:
+    return np.all(~np.isnan(poses), axis=-1)
+
+
+def _pixels(poses: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """NaN and what lies outside the image become -1."""
+    pixels = np.rint(np.where(np.isnan(poses), -1, poses)).astype(np.int32)
+    outside = ((pixels < 0) | (pixels >= image_size)).any(axis=-1, keepdims=True)
+    return np.where(outside, np.int32(-1), pixels)
+
+
+def _enlarged(images: np.ndarray) -> list[Image.Image]:
+    zoom = max(1, round(figures.CELL_HEIGHT / images.shape[1]))
+    size = (images.shape[2] * zoom, images.shape[1] * zoom)
+    return [Image.fromarray(image).resize(size, Image.Resampling.BICUBIC) for image in images]
+
+
+def _write_gif(path: Path, images: np.ndarray, fps: float) -> None:
+    # One palette for all frames: with one each, still parts of the picture flicker.
+    palette = Image.fromarray(images.reshape(-1, *images.shape[2:])).quantize(256)
+    frames = [
+        frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in _enlarged(images)
+    ]
+    with replacing(path) as temporary:
+        frames[0].save(
+            temporary, "GIF", save_all=True, append_images=frames[1:], duration=1000 / fps, loop=0
+        )
+
+
+def _write_mp4(path: Path, images: np.ndarray, fps: float) -> None:
+    import imageio_ffmpeg  # An extra: `pip install pnr-jax[video]`.
+
+    frames = _enlarged(images)
+    size = "{}x{}".format(*frames[0].size)
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i", "-"]
+    # Players ask for 4:2:0 colour, which needs even sides, as every size here has.
+    target = ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y"]
+    with replacing(path) as temporary:
+        # Not imageio_ffmpeg's own writer: it forks, which a process with JAX's threads should not.
+        pixels = b"".join(frame.tobytes() for frame in frames)
+        subprocess.run([*program, *source, *target, str(temporary)], input=pixels, check=True)
