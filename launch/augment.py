@@ -1,0 +1,60 @@
+"""Draws new views of every training identity in other people's poses, for re-identification.
+
+    python launch/augment.py --workdir=runs/lad --views=10 \
+        --originals=Market-1501-v15.09.15.zip --output=reid/market1501/Market-1501-v15.09.15
+
+Writes OUTPUT/bounding_box_train/*.jpg in Market-1501's naming and OUTPUT/manifest.csv, which says
+what came from what; with --originals also the data set's own images, so that a re-identification
+code base reads OUTPUT as Market-1501. Stopped, it goes on by the same command.
+"""
+
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+from pnr_jax import augmentation, cli, config
+from pnr_jax.data import sources
+from pnr_jax.transfer import PoseTransfer
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
+VIEWS = flags.DEFINE_integer("views", 10, "New views of each identity.", lower_bound=1)
+SOURCES = flags.DEFINE_integer(
+    "sources", 1, "Source images of a view, M.", lower_bound=1, upper_bound=5
+)
+SEED = flags.DEFINE_integer("seed", 0, "Of the draw of sources and poses.", lower_bound=0)
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the data set; the run's by default.")
+ORIGINALS = flags.DEFINE_string(
+    "originals", None, "Market-1501 zip or folder; its images are copied beside the new ones."
+)
+MODEL = flags.DEFINE_enum(
+    "model", "model", ["model", "model_best"], "The latest, or the one of the lowest training L1."
+)
+flags.mark_flags_as_required(["workdir", "output"])
+
+
+def main() -> None:
+    """Augments."""
+    settings = config.load(WORKDIR.value)
+    if DATA_DIR.value is not None:
+        settings.data_dir = str(Path(DATA_DIR.value).resolve())
+    transfer = PoseTransfer.load(WORKDIR.value, MODEL.value)
+    images = sources.load_training(settings).images
+    views = augmentation.plan_views(images, VIEWS.value, SOURCES.value, SEED.value)
+    output = Path(OUTPUT.value)
+    if ORIGINALS.value is not None:
+        for name, count in augmentation.copy_originals(Path(ORIGINALS.value), output).items():
+            print(f"{output / name}: {count:,} images of the data set")
+    augmentation.write_manifest(output / "manifest.csv", views, images.names)
+    folder = output / augmentation.FOLDERS[0]
+    absent = augmentation.absent_views(views, folder)
+    with tqdm(total=len(absent), unit="view", disable=None, leave=False) as bar:
+        for count in augmentation.draw_views(transfer, images, absent, folder):
+            bar.update(count)
+    people = len({view.identity for view in views})
+    print(f"{folder}: {len(views):,} new views of {people:,} identities, {len(absent):,} drawn now")
+
+
+if __name__ == "__main__":
+    cli.run(main)
