@@ -1,4 +1,5 @@
 # make quickstart   train, evaluate and draw on the embedded people: the first command
+# make studio       pose the quickstart's people by hand, on a page in the browser
 # make test         lint, types and tests
 # make lint         ruff and mypy
 # make format       let ruff rewrite the files
@@ -11,12 +12,18 @@ RUN := runs/quickstart
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: quickstart test lint format test-weights clean
+.PHONY: quickstart studio test lint format test-weights clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: .venv/installed
 	$(BIN)/python launch/train.py --config=configs/quickstart.py --workdir=$(RUN)
 	$(BIN)/python launch/evaluate.py --workdir=$(RUN)
+
+studio: $(RUN)/model .venv/installed-studio
+	$(BIN)/python launch/studio.py --workdir=$(RUN)
+
+$(RUN)/model:
+	@echo "error: $(RUN) is not trained yet; run 'make quickstart' first" >&2; exit 2
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadgroup
@@ -42,6 +49,10 @@ test-weights: .venv/installed-weights
 
 .venv/installed-dev: .venv/installed
 	$(PIP) --editable .[dev]
+	@touch $@
+
+.venv/installed-studio: .venv/installed
+	$(PIP) --editable .[studio]
 	@touch $@
 
 .venv/installed-weights: .venv/installed-dev

@@ -1,0 +1,52 @@
+"""Opens the studio: a web page on this machine to pose people by hand.
+
+python launch/studio.py --workdir=runs/quickstart
+"""
+
+from absl import flags
+
+from pnr_jax import cli, config
+from pnr_jax.errors import UserError
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+WORKDIR_LSE = flags.DEFINE_string(
+    "workdir_lse", None, "Folder of a second run to compare with; else the first one's networks."
+)
+POSE_MODEL = flags.DEFINE_string("pose_model", None, "Pose estimator's file, for own photos.")
+HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; loopback by default.")
+PORT = flags.DEFINE_integer("port", 8000, "Port to listen at.", lower_bound=1, upper_bound=65535)
+flags.mark_flag_as_required("workdir")
+
+PEOPLE = 8  # Embedded people on the page, whom training has not seen.
+
+
+def main() -> None:
+    """Serves until Ctrl-C."""
+    try:
+        import uvicorn
+
+        from pnr_jax import studio
+        from pnr_jax.studio.gallery import Gallery
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is missing: pip install 'pnr-jax[studio]'") from None
+    solvers = studio.load_solvers(WORKDIR.value, WORKDIR_LSE.value)
+    data = config.load(WORKDIR.value).data
+    first = data.train_identities + 1
+    gallery = Gallery(range(first, first + PEOPLE), solvers[0].image_size, data.seed)
+    estimator = None
+    if POSE_MODEL.value is not None:
+        from pnr_jax import pose_estimation
+
+        estimator = pose_estimation.load(POSE_MODEL.value)
+    print("compiling ...", flush=True)
+    for solver in solvers:
+        solver.warm_up()
+    app = studio.create_app(solvers, gallery, estimator, HOST.value, PORT.value)
+    print(
+        f"the studio is open at http://{HOST.value}:{PORT.value}/  (Ctrl-C closes it)", flush=True
+    )
+    uvicorn.run(app, host=HOST.value, port=PORT.value, log_level="warning", limit_concurrency=50)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,238 @@
+"""The studio's HTTP server: a page, photos in, pictures out.
+
+    GET  /                    the page, and its files
+    GET  /api/studio          what there is: solvers, embedded people, poses, motions, limits
+    POST /api/photos          a file → {photo, keypoints, note}
+    GET  /api/photos/{photo}  the crop that the page shows, WebP
+    POST /api/people          {sources: [{photo, keypoints, hidden, painted}]} → {person}: F is kept
+    POST /api/pictures        {person, solvers, keypoints} → PNG, the solvers' side by side;
+                              204 when a newer request for the person waits
+    POST /api/animations      {person, solvers, poses, milliseconds} → GIF
+
+A refusal is {"error": one sentence}. No path or name of a client reaches the disk: the page's
+files are read when the server starts, and all else is in memory.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import resources
+
+import jax
+import numpy as np
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pnr_jax.errors import UserError
+from pnr_jax.keypoints import JOINTS
+from pnr_jax.studio import payload, pictures, shelf
+from pnr_jax.studio.gallery import Gallery
+from pnr_jax.studio.guard import Guard, Rule
+from pnr_jax.studio.photos import Photo, PoseEstimator, open_photo
+from pnr_jax.studio.refusals import Refusal
+from pnr_jax.studio.room import Kept, Queue
+from pnr_jax.studio.solvers import MAX_SOURCES, REGION, Solver
+
+MAX_UPLOAD, MAX_JSON = 20_000_000, 500_000  # Bytes.
+MAX_PHOTOS, MAX_PEOPLE, MAX_FRAMES = 40, 100, 120
+PAINT = (255, 0, 255)  # Of regions painted over: a colour that nobody wears.
+_JSON = ("application/json",)
+RULES = {
+    "/api/photos": Rule(("image/jpeg", "image/png", "image/webp"), rate=4, burst=20),
+    "/api/people": Rule(_JSON, rate=30, burst=60),
+    "/api/pictures": Rule(_JSON, rate=200, burst=400),
+    "/api/animations": Rule(_JSON, rate=0.5, burst=3),
+}
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+Person = dict[str, jax.Array]  # F of each solver.
+
+
+def create_app(
+    solvers: Sequence[Solver],
+    gallery: Gallery,
+    estimator: PoseEstimator | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    clock: Callable[[], float] = time.monotonic,
+) -> Starlette:
+    """The server.
+
+    Args:
+      solvers: to draw with, of one image size and different names.
+      gallery: the embedded people.
+      estimator: finds the joints in photos; None leaves them to the user.
+      host: where it will listen.
+      port: likewise.
+      clock: seconds, for the limits on rates.
+    """
+    studio = _Studio(solvers, gallery, estimator)
+    api = [
+        Route("/api/studio", studio.describe),
+        Route("/api/photos", studio.add_photo, methods=["POST"]),
+        Route("/api/photos/{photo}", studio.show_photo),
+        Route("/api/people", studio.add_person, methods=["POST"]),
+        Route("/api/pictures", studio.draw, methods=["POST"]),
+        Route("/api/animations", studio.animate, methods=["POST"]),
+    ]
+    return Starlette(
+        routes=[*_static_routes(), *api],
+        middleware=[Middleware(Guard, host=host, port=port, rules=RULES, clock=clock)],
+        exception_handlers={
+            UserError: _refuse,
+            HTTPException: _refuse,
+            Exception: _fail,
+        },
+    )
+
+
+class _Studio:
+    """The handlers and what they share."""
+
+    def __init__(
+        self, solvers: Sequence[Solver], gallery: Gallery, estimator: PoseEstimator | None
+    ):
+        self.solvers = {solver.name: solver for solver in solvers}
+        self.size = solvers[0].image_size
+        self.gallery, self.estimator = gallery, estimator
+        self.photos: Kept[Photo] = Kept(MAX_PHOTOS, "The server no longer keeps this photo.")
+        self.people: Kept[Person] = Kept(MAX_PEOPLE, "The server no longer keeps this person.")
+        self.queue = Queue()
+        self.opening = asyncio.Lock()  # One decoded photo in memory at a time.
+
+    async def describe(self, request: Request) -> Response:
+        """GET /api/studio."""
+        to_lists = {name: pose.tolist() for name, pose in shelf.poses(self.size).items()}
+        motions = {
+            name: [pose.tolist() for pose in poses]
+            for name, poses in shelf.motions(self.size).items()
+        }
+        return JSONResponse(
+            {
+                "image_size": self.size,
+                "region": REGION,
+                "joints": JOINTS,
+                "order": payload.ORDER,
+                "solvers": [{"name": s.name, "note": s.note} for s in self.solvers.values()],
+                "people": self.gallery.people,
+                "poses": to_lists,
+                "motions": motions,
+                "estimates_poses": self.estimator is not None,
+                "paint": PAINT,
+                "max_sources": MAX_SOURCES,
+                "max_upload": MAX_UPLOAD,
+                "max_frames": MAX_FRAMES,
+            }
+        )
+
+    async def add_photo(self, request: Request) -> Response:
+        """POST /api/photos."""
+        data = await payload.read_body(request, MAX_UPLOAD)
+        async with self.opening:
+            photo = await asyncio.to_thread(open_photo, data, self.size, self.estimator)
+        keypoints = None if photo.keypoints is None else photo.keypoints.tolist()
+        key = self.photos.add(photo)
+        return JSONResponse({"photo": key, "keypoints": keypoints, "note": photo.note}, 201)
+
+    async def show_photo(self, request: Request) -> Response:
+        """GET /api/photos/{photo}."""
+        return Response(self._photo(request.path_params["photo"]).view, media_type="image/webp")
+
+    async def add_person(self, request: Request) -> Response:
+        """POST /api/people."""
+        sources = payload.sources(await payload.read_json(request, MAX_JSON), self.size)
+        images, keypoints, visible = [], [], []
+        for source in sources:
+            image = self._photo(source.photo).image.copy()
+            image[_to_pixels(source.painted)] = PAINT
+            images.append(image)
+            keypoints.append(source.keypoints)
+            visible.append(~source.hidden)
+        if not np.any(visible):
+            raise Refusal(400, "Every region is hidden: leave something of the person to see.")
+        arrays = (np.stack(images), np.stack(keypoints), np.stack(visible))
+
+        def encode() -> Person:
+            return {name: solver.encode(*arrays) for name, solver in self.solvers.items()}
+
+        person = await self.queue.run(object(), encode)
+        assert person is not None  # Nothing else runs under this name.
+        if not all(np.isfinite(F).all() for F in person.values()):
+            raise Refusal(400, "Too little of the person is left to see: hide less.")
+        return JSONResponse({"person": self.people.add(person)}, 201)
+
+    async def draw(self, request: Request) -> Response:
+        """POST /api/pictures."""
+        body = await payload.read_json(request, MAX_JSON)
+        key, names = payload.field(body, "person", str), payload.names(body, list(self.solvers))
+        person, pose = self.people[key], payload.pose(body, self.size)
+
+        def render() -> bytes:
+            return pictures.to_png(np.concatenate(self._render(person, names, pose), axis=1))
+
+        png = await self.queue.run(key, render)
+        return Response(status_code=204) if png is None else Response(png, media_type="image/png")
+
+    async def animate(self, request: Request) -> Response:
+        """POST /api/animations."""
+        body = await payload.read_json(request, MAX_JSON)
+        names = payload.names(body, list(self.solvers))
+        person = self.people[payload.field(body, "person", str)]
+        poses = payload.poses(body, self.size, MAX_FRAMES)
+        milliseconds = payload.field(body, "milliseconds", int)
+        if not 20 <= milliseconds <= 2000:
+            raise Refusal(400, "A picture of an animation is shown for 20 to 2000 milliseconds.")
+        frames = []
+        for pose in poses:  # One job each, so that a drag meanwhile gets its turn.
+            if await request.is_disconnected():
+                return Response(status_code=204)
+            job = partial(self._render, person, names, pose)
+            frames.append(await self.queue.run(object(), job) or [])
+        gif = await asyncio.to_thread(pictures.to_gif, frames, milliseconds)
+        return Response(gif, media_type="image/gif")
+
+    def _photo(self, key: str) -> Photo:
+        return self.gallery.photos.get(key) or self.photos[key]
+
+    def _render(self, person: Person, names: list[str], pose: np.ndarray) -> list[np.ndarray]:
+        return [self.solvers[name].render(person[name], pose) for name in names]
+
+
+def _to_pixels(regions: np.ndarray) -> np.ndarray:
+    return regions.repeat(REGION, axis=0).repeat(REGION, axis=1)
+
+
+def _static_routes() -> list[Route]:
+    """The page's files, read now."""
+    routes = []
+    for file in resources.files("pnr_jax.studio").joinpath("static").iterdir():
+        kind = _TYPES.get(file.name.rpartition(".")[2])
+        if kind is not None:
+            path = "/" if file.name == "index.html" else f"/{file.name}"
+            routes.append(Route(path, _sender(file.read_bytes(), kind)))
+    return routes
+
+
+def _sender(data: bytes, kind: str) -> Callable[[Request], Response]:
+    def send(request: Request) -> Response:
+        return Response(data, media_type=kind)
+
+    return send
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        sentence = {404: "There is nothing here.", 405: "This cannot be asked in this way."}
+        status, text = error.status_code, sentence.get(error.status_code, error.detail)
+    else:
+        status, text = getattr(error, "status", 400), str(error)
+    return JSONResponse({"error": text}, status)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "The studio failed at this; its terminal says why."}, 500)

@@ -1,0 +1,158 @@
+"""What the page sends, checked: poses, sources, regions."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from starlette.requests import Request
+
+from pnr_jax.keypoints import JOINTS
+from pnr_jax.studio.refusals import Refusal
+from pnr_jax.studio.solvers import MAX_SOURCES, REGION
+
+ORDER = "coco18"
+
+Size = tuple[int, int]
+
+
+class Source(NamedTuple):
+    """A photo's part in a person.
+
+    Attributes:
+      photo: its key on the server.
+      keypoints: float [18, 2].
+      hidden: bool [H/4, W/4], regions that the regression must not see.
+      painted: bool [H/4, W/4], regions that are painted over: gross outliers, seen.
+    """
+
+    photo: str
+    keypoints: np.ndarray
+    hidden: np.ndarray
+    painted: np.ndarray
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body of at most `limit` bytes, refused as soon as it is longer."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise Refusal(413, f"This is larger than {limit:,} bytes, the most that is taken.")
+    return bytes(body)
+
+
+async def read_json(request: Request, limit: int) -> dict[str, Any]:
+    """The JSON object of a body."""
+    try:
+        value = json.loads(await read_body(request, limit))
+    except (ValueError, RecursionError):
+        raise Refusal(400, "The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise Refusal(400, "The body must be a JSON object.")
+    return value
+
+
+def field(body: dict[str, Any], name: str, kind: type) -> Any:
+    """A required field of one type."""
+    if not isinstance(body.get(name), kind):
+        raise Refusal(400, f"The field '{name}' is missing or not a {kind.__name__}.")
+    return body[name]
+
+
+def pose(body: dict[str, Any], size: Size) -> np.ndarray:
+    """The keypoints of `body`, float [18, 2] within `size`, both -1 where missing.
+
+    A pose is {"order": "coco18", "keypoints": [[y, x], ...]}; the order may be left out.
+
+    Raises:
+      Refusal: another joint order or count, something not a number, a joint outside the image, or
+        no visible joint.
+    """
+    order = body.get("order", ORDER)
+    if order != ORDER:
+        raise Refusal(
+            400,
+            f"The joint order {json.dumps(order)[:40]} is unknown: a pose is {len(JOINTS)} joints "
+            f"[y, x] in the order {ORDER} ({', '.join(JOINTS)}).",
+        )
+    rows = field(body, "keypoints", list)
+    if len(rows) != len(JOINTS):
+        raise Refusal(
+            400, f"A pose has {len(JOINTS)} joints in the order {ORDER}, this one {len(rows)}."
+        )
+    keypoints = np.array([_joint(*pair, size) for pair in zip(JOINTS, rows, strict=True)])
+    if (keypoints == -1).all():
+        raise Refusal(400, "No joint of this pose is visible: place at least one.")
+    return keypoints
+
+
+def poses(body: dict[str, Any], size: Size, limit: int) -> list[np.ndarray]:
+    """The poses of an animation."""
+    rows = field(body, "poses", list)
+    if not 2 <= len(rows) <= limit:
+        raise Refusal(400, f"An animation has 2 to {limit} pictures, this one {len(rows)}.")
+    return [pose({"keypoints": keypoints}, size) for keypoints in rows]
+
+
+def sources(body: dict[str, Any], size: Size) -> list[Source]:
+    """The 1 to 5 sources of a person."""
+    rows = field(body, "sources", list)
+    if not 1 <= len(rows) <= MAX_SOURCES:
+        raise Refusal(400, f"A person takes 1 to {MAX_SOURCES} photos, not {len(rows)}.")
+    return [_source(row, size) for row in rows]
+
+
+def names(body: dict[str, Any], known: Sequence[str]) -> list[str]:
+    """The solvers to draw with, at least one of `known`."""
+    chosen = field(body, "solvers", list)
+    if not chosen or not all(name in known for name in chosen) or len(chosen) > len(known):
+        raise Refusal(400, f"The field 'solvers' must name some of {', '.join(known)}.")
+    return chosen
+
+
+def _source(row: Any, size: Size) -> Source:
+    if not isinstance(row, dict):
+        raise Refusal(400, "A source must be a JSON object.")
+    return Source(
+        field(row, "photo", str),
+        pose(row, size),
+        _regions(row.get("hidden", []), size),
+        _regions(row.get("painted", []), size),
+    )
+
+
+def _joint(name: str, row: Any, size: Size) -> tuple[float, float]:
+    if not (isinstance(row, list) and len(row) == 2 and all(map(_is_number, row))):
+        raise Refusal(400, f"The {_words(name)} must be two numbers [y, x].")
+    y, x = map(float, row)
+    if -1 in (y, x):
+        return -1.0, -1.0
+    if not (-0.5 <= y <= size[0] - 0.5 and -0.5 <= x <= size[1] - 0.5):
+        raise Refusal(
+            400,
+            f"The {_words(name)} at y = {y:g}, x = {x:g} lies outside the image of "
+            f"{size[0]}x{size[1]} pixels (height x width).",
+        )
+    return y, x
+
+
+def _regions(rows: Any, size: Size) -> np.ndarray:
+    """Numbers of rows of H, its 4x4-pixel regions from left to right and down, as a mask."""
+    mask = np.zeros((size[0] // REGION, size[1] // REGION), bool)
+    if not isinstance(rows, list) or not all(
+        type(row) is int and 0 <= row < mask.size for row in rows
+    ):
+        raise Refusal(400, f"Regions must be a list of whole numbers from 0 to {mask.size - 1}.")
+    mask.flat[np.array(rows, int)] = True
+    return mask
+
+
+def _is_number(value: Any) -> bool:
+    # A whole number of JSON may be too large for a float.
+    return type(value) in (int, float) and abs(value) < 1e9 and math.isfinite(value)
+
+
+def _words(joint: str) -> str:
+    return joint.replace("_", " ")
