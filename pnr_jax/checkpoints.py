@@ -2,12 +2,13 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
@@ -22,13 +23,19 @@ class Checkpoints:
     def __init__(self, workdir: Path, keep: int):
         """Opens `workdir`/checkpoints, which need not exist, to keep the `keep` latest."""
         logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells every step at INFO.
+        # A damaged checkpoint is told in one line by `restore`; asyncio would add a page.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        self._workdir, self._keep = workdir, keep
+        self._checkpointer = self._open()
+
+    def _open(self) -> ocp.training.Checkpointer:
         policies = ocp.training.preservation_policies
-        self._checkpointer = ocp.training.Checkpointer(
-            (workdir / "checkpoints").resolve(),
+        return ocp.training.Checkpointer(
+            (self._workdir / "checkpoints").resolve(),
             save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
             preservation_policy=policies.AnyPreservationPolicy(
                 [
-                    policies.LatestN(keep),
+                    policies.LatestN(self._keep),
                     policies.BestN(get_metric_fn=lambda m: m[SCORE], reverse=True, n=1),
                 ]
             ),
@@ -36,10 +43,14 @@ class Checkpoints:
         )
 
     @property
+    def steps(self) -> list[int]:
+        """The steps saved, in order."""
+        return sorted(checkpoint.step for checkpoint in self._checkpointer.checkpoints)
+
+    @property
     def latest(self) -> int | None:
         """The last step saved, None where there is none."""
-        steps = [checkpoint.step for checkpoint in self._checkpointer.checkpoints]
-        return max(steps, default=None)
+        return max(self.steps, default=None)
 
     @property
     def best(self) -> int | None:
@@ -48,9 +59,16 @@ class Checkpoints:
         return min(scored, key=lambda c: c.metrics[SCORE]).step if scored else self.latest
 
     def save(self, step: int, state: Any, score: float) -> None:
-        """Saves a tree of arrays as the state after `step` steps, once."""
-        if step != self.latest:
-            self._checkpointer.save(step, state, metrics={SCORE: score}, force=True)
+        """Saves a tree of arrays as the state after `step` steps, once.
+
+        Raises:
+          UserError: it cannot be written, or the one before could not be.
+        """
+        if step == self.latest:
+            return
+        tree = {"state": state, "digest": digest(state)}
+        with self._writing():
+            self._checkpointer.save(step, tree, metrics={SCORE: score}, force=True)
 
     def restore(self, step: int, like: Any) -> Any:
         """The state saved at `step`, with the structure and placement of `like`.
@@ -58,20 +76,66 @@ class Checkpoints:
         Raises:
           UserError: the checkpoint is damaged or of another configuration.
         """
+        tree = {"state": like, "digest": digest(like)}
         abstract = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree
         )
+        where = f"{self._checkpointer.directory}/{step}"
         try:
-            return self._checkpointer.load(step, abstract)
+            restored = self._checkpointer.load(step, abstract)
+        except Exception as error:
+            raise UserError(f"{where}: cannot be restored ({_reason(error)})") from error
+        if not np.array_equal(digest(restored["state"]), restored["digest"]):
+            raise UserError(f"{where}: its bytes are not those that were saved")
+        return restored["state"]
+
+    def restore_newest(self, like: Any, say: Callable[[str], None]) -> Any:
+        """The state of the newest sound checkpoint; None where there is none at all.
+
+        Damaged newer ones are named and moved to `workdir`/damaged, once a sound one is found.
+
+        Raises:
+          UserError: there are checkpoints, and none can be restored.
+        """
+        damaged: dict[int, UserError] = {}
+        for step in reversed(self.steps):
+            try:
+                state = self.restore(step, like)
+            except UserError as error:
+                damaged[step] = error
+                continue
+            for reason in damaged.values():
+                say(f"{reason}; going on from step {step:,}, that folder is now in damaged/")
+            self._set_aside(list(damaged))
+            return state
+        if damaged:
+            raise next(iter(damaged.values()))
+        return None
+
+    def _set_aside(self, steps: list[int]) -> None:
+        if not steps:
+            return
+        folder = self._workdir / "damaged"
+        folder.mkdir(exist_ok=True)
+        self._checkpointer.close()
+        for step in steps:
+            (self._workdir / "checkpoints" / str(step)).rename(_unused(folder / str(step)))
+        self._checkpointer = self._open()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:
             raise UserError(
-                f"{self._checkpointer.directory}/{step}: cannot be restored ({_reason(error)}); "
-                "remove that folder to go on from an older one"
+                f"{self._checkpointer.directory}: a checkpoint could not be written "
+                f"({_reason(error)}); those before it are whole, so make room and run again"
             ) from error
 
     def close(self) -> None:
         """Waits for what is being written."""
-        self._checkpointer.close()
+        with self._writing():
+            self._checkpointer.close()
 
 
 @contextmanager
@@ -84,25 +148,46 @@ def open_checkpoints(workdir: Path, keep: int = 1) -> Iterator[Checkpoints]:
         checkpoints.close()
 
 
+def digest(tree: Any) -> jax.Array:
+    """A checksum of every array of a tree, on whatever devices they lie: uint32 [arrays].
+
+    Σ_i x_i (2 i + 1) mod 2^32 over an array's bytes in order: no change of a single byte leaves it
+    as it was, since its odd factor has an inverse. Orbax checks its index, but not the arrays.
+    """
+    return jnp.stack([_array_digest(x) for x in jax.tree.leaves(tree)])
+
+
+@jax.jit
+def _array_digest(x: jax.Array) -> jax.Array:
+    words = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}[min(x.dtype.itemsize, 4)]
+    bits = x.astype(words) if x.dtype == bool else jax.lax.bitcast_convert_type(x, words)
+    index = jnp.zeros((), jnp.uint32)  # Of every word, without a reshape: arrays may be split.
+    for axis, length in enumerate(bits.shape):
+        index = index * jnp.uint32(length) + jax.lax.broadcasted_iota(jnp.uint32, bits.shape, axis)
+    return jnp.sum(bits.astype(jnp.uint32) * (2 * index + 1), dtype=jnp.uint32)
+
+
 def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") -> Path:
     """Writes a plain nested dict of arrays that Orbax restores without this package.
 
     Args:
       workdir: of the run.
-      variables: nested dict of arrays.
+      variables: nested dict of arrays, none of them split over processes.
       name: of the folder: "model" (the latest) or "model_best".
     """
     path = (workdir / name).resolve()
     temporary = path.with_name(f"{name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
+    if jax.process_index() == 0:
+        shutil.rmtree(temporary, ignore_errors=True)
     ocp.save(temporary, jax.tree.map(np.asarray, variables))
-    shutil.rmtree(path, ignore_errors=True)
-    temporary.rename(path)
+    if jax.process_index() == 0:
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
     return path
 
 
 def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
-    """The variables that `export_model` wrote under `name`.
+    """The variables that `export_model` wrote under `name`, NumPy arrays.
 
     Raises:
       UserError: the run has not written them yet, or they are damaged.
@@ -114,6 +199,16 @@ def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
         return ocp.load(path.resolve())
     except Exception as error:
         raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
+
+
+def _unused(path: Path) -> Path:
+    """`path`, or with a number behind it where that exists."""
+    number = 1
+    unused = path
+    while unused.exists():
+        unused = path.with_name(f"{path.name}.{number}")
+        number += 1
+    return unused
 
 
 def _reason(error: BaseException) -> str:

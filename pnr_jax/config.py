@@ -12,7 +12,7 @@ from pnr_jax.files import write_text
 # What a run may change when it resumes; all else would make it another run.
 CHANGEABLE = frozenset(
     {"steps", "log_every", "checkpoint_every", "sample_every", "keep_checkpoints"}
-    | {"data_dir", "vgg19"}
+    | {"data_dir", "vgg19", "input", "steps_per_call", "shard_parameters", "max_skipped"}
 )
 NORMS = ("batch", "instance", "group")
 
@@ -65,6 +65,10 @@ def default_config() -> ConfigDict:
             },
             "data_dir": "",  # Set by --data_dir.
             "vgg19": "",  # Set by --vgg19.
+            "input": "device",  # The training set lies on every device; "host": fed by tf.data.
+            "steps_per_call": 1,  # Steps that one call of the compiled program makes.
+            "shard_parameters": False,  # Split parameters and optimiser over devices (ZeRO-3).
+            "max_skipped": 20,  # Steps in a row with a gradient that is not finite; then stop.
             "log_every": 100,
             "checkpoint_every": 2_500,
             "sample_every": 2_500,
@@ -98,6 +102,14 @@ def check(config: ConfigDict) -> None:
         ("checkpoint_every", config.checkpoint_every >= 1, "at least 1"),
         ("sample_every", config.sample_every >= 1, "at least 1"),
         ("keep_checkpoints", config.keep_checkpoints >= 1, "at least 1"),
+        ("input", config.input in ("device", "host"), "device or host"),
+        ("steps_per_call", config.steps_per_call >= 1, "at least 1"),
+        ("steps_per_call", config.steps_per_call == 1 or config.input == "device",
+         "1 with --config.input=host"),
+        *((field, config[field] % max(1, config.steps_per_call) == 0,
+           f"a multiple of steps_per_call = {config.steps_per_call}")
+          for field in ("steps", "log_every", "checkpoint_every", "sample_every")),
+        ("max_skipped", config.max_skipped >= 1, "at least 1"),
     ]  # fmt: skip
     for field, holds, rule in rules:
         if not holds:

@@ -1,6 +1,7 @@
 """Files that are either whole or absent."""
 
 import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -48,3 +49,21 @@ def read_lines(path: str | Path, what: str) -> list[str]:
         return path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file ({error.reason}); expected {what} CSV") from None
+
+
+@contextlib.contextmanager
+def locked(path: str | Path, refusal: str) -> Iterator[None]:
+    """Holds a lock file for the length of the block; the system frees it when a process dies.
+
+    Args:
+      path: of the lock file, which stays.
+      refusal: what to say when another process holds it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(refusal) from None
+        yield

@@ -20,7 +20,7 @@ Batch = dict[str, np.ndarray]
 
 
 def gather(images: Images, tuples: np.ndarray) -> Batch:
-    """The batch of some tuples.
+    """The batch of some tuples, on NumPy arrays or, inside a jitted step, on JAX arrays.
 
     Args:
       images: the data set.
@@ -37,7 +37,14 @@ def gather(images: Images, tuples: np.ndarray) -> Batch:
 
 
 def training_batches(
-    images: Images, tuples: np.ndarray, *, batch_size: int, seed: int, start: int, stop: int
+    images: Images,
+    tuples: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    start: int,
+    stop: int,
+    rows: slice = slice(None),
 ) -> Iterator[Batch]:
     """Batches `start` to `stop` - 1 of training, prefetched by tf.data.
 
@@ -50,6 +57,7 @@ def training_batches(
       seed: of the order.
       start: the first step.
       stop: one past the last step.
+      rows: which rows of every batch to make, for a process that feeds a part of the devices.
     """
     import tensorflow as tf  # At use: it takes seconds to import and GPU machines may lack it.
 
@@ -57,8 +65,8 @@ def training_batches(
     specs = {key: tf.as_dtype(value.dtype) for key, value in gather(images, tuples[:1]).items()}
 
     def load(step: np.ndarray) -> list[np.ndarray]:
-        rows = batch_indices(step.astype(np.uint32), batch_size, len(tuples), seed)
-        return list(gather(images, tuples[rows]).values())
+        drawn = batch_indices(step.astype(np.uint32), batch_size, len(tuples), seed)
+        return list(gather(images, tuples[drawn[rows]]).values())
 
     dataset = tf.data.Dataset.range(start, stop)
     dataset = dataset.map(

@@ -1,45 +1,53 @@
-"""The training loop: all side effects of training live here."""
+"""The training loop: all side effects of training live here and in what it opens."""
 
 import contextlib
-import signal
+import itertools
+import json
+import math
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from pnr_jax import config as config_lib
-from pnr_jax import figures
+from pnr_jax import figures, sharding
 from pnr_jax.checkpoints import Checkpoints, export_model, open_checkpoints
 from pnr_jax.data import sources
-from pnr_jax.data.pipeline import Batch, gather, training_batches
+from pnr_jax.data.shuffle import batch_indices
 from pnr_jax.errors import UserError
-from pnr_jax.keypoints import draw_skeleton
+from pnr_jax.files import locked, write_text
 from pnr_jax.nn import vgg19
-from pnr_jax.nn.model import build_model, draw_batch
-from pnr_jax.training.progress import Progress
-from pnr_jax.training.state import (
-    TrainState,
-    init_state,
-    learning_rate,
-    parameter_count,
-    trained_variables,
-)
+from pnr_jax.training import inputs, samples
+from pnr_jax.training import state as state_lib
+from pnr_jax.training.report import Report, leads
+from pnr_jax.training.signals import stop_requests
+from pnr_jax.training.state import TrainState, trained_variables
 from pnr_jax.training.step import Step, make_step
-from pnr_jax.training.writer import MetricWriter
 
-SAMPLES = 8  # Rows of a sample grid.
-SCORED = 64  # Fixed training examples that choose the best checkpoint; drawn SAMPLES at a time.
+SCORED = 64  # Fixed training examples that choose the best checkpoint.
 
 Say = Callable[[str], None]
 
 
+class Run(NamedTuple):
+    """What does not change while a run trains."""
+
+    config: ConfigDict
+    workdir: Path
+    examples: sources.Examples
+    mesh: Mesh
+    say: Say
+
+
 def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
     """Trains a configuration in its workdir, from its last checkpoint where there is one.
+
+    It runs on all devices of all processes; the first process writes the files and speaks.
 
     Args:
       config: see `pnr_jax.config`.
@@ -52,94 +60,108 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
     Raises:
       UserError: for input that the user can mend.
     """
+    say = say if leads() else lambda line: None
     config_lib.check(config)
+    mesh = sharding.make_mesh()
+    _check_devices(config, mesh)
     vgg = _perceptual_network(config, say)
     config_lib.check_workdir(config, workdir)
     examples = sources.load_training(config)
     say(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
-    config_lib.save(config, workdir)
-    # The evaluation's "mean image" row needs it, and later commands need the workdir alone.
-    figures.save_png(workdir / "mean_image.png", _mean_image(examples.images.images))
-    state = init_state(config)
-    say(_description(state))
-    with open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
-        if checkpoints.latest:
-            state = checkpoints.restore(checkpoints.latest, like=state)
+    run = Run(config, workdir, examples, mesh, say)
+    with _own_workdir(workdir), open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
+        if leads():
+            _write_beginning(run)
+        state = state_lib.init_state(config, state_lib.state_shardings(config, mesh))
+        say(_description(state, mesh))
+        saved = checkpoints.restore_newest(state, say)
+        if saved is not None:
+            state = saved
             say(f"resuming at step {int(state.step):,}")
         if int(state.step) < config.steps:
-            state = _run(config, workdir, state, examples, checkpoints, vgg, say)
-        path = export_model(workdir, trained_variables(state))
+            state = _steps(run, make_step(config, vgg), state, checkpoints)
+        path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
         if checkpoints.best is not None:
-            best = checkpoints.restore(checkpoints.best, like=state)
-            export_model(workdir, trained_variables(best), "model_best")
+            best = trained_variables(checkpoints.restore(checkpoints.best, like=state))
+            export_model(workdir, sharding.to_host(mesh, best), "model_best")
     done = int(state.step) >= config.steps
     say(f"{'trained' if done else 'stopped by SIGTERM'} at step {int(state.step):,}: {path}")
     return done
 
 
-def _run(
-    config: ConfigDict,
-    workdir: Path,
-    state: TrainState,
-    examples: sources.Examples,
-    checkpoints: Checkpoints,
-    vgg: vgg19.VGG19 | None,
-    say: Say,
-) -> TrainState:
+def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) -> TrainState:
     """Steps from the state's step to the configuration's last, or to SIGTERM."""
-    start = int(state.step)
-    shown = _first(sources.load_test(config, "pairs"), SAMPLES)
-    scored = _first(examples, SCORED)
-    step_fn = _compile(make_step(config, vgg), state, _first(examples, config.batch_size), say)
-    draw_compiled = jax.jit(partial(draw_batch, build_model(config)))
-    rate = learning_rate(config)
-    writer = MetricWriter(workdir, start)
-    progress = Progress(start, config.steps, config.batch_size, say)
-    batches = training_batches(
-        *examples, batch_size=config.batch_size, seed=config.seed, start=start, stop=config.steps
-    )
-
-    def draw(batch: Batch) -> np.ndarray:
-        slices = [slice(i, i + SAMPLES) for i in range(0, len(batch["target_image"]), SAMPLES)]
-        parts = [{name: value[rows] for name, value in batch.items()} for rows in slices]
-        variables = trained_variables(state)
-        return np.concatenate([np.asarray(draw_compiled(variables, part)) for part in parts])
-
-    with _sigterm() as stopping, contextlib.closing(writer), contextlib.closing(progress):
-        for step, batch in enumerate(batches, start=start + 1):
-            state, metrics = step_fn(state, batch)
-            progress.advance()
-            last = step == config.steps or stopping.is_set
-            if step % config.log_every == 0 or last:
-                values = {name: float(value) for name, value in metrics.items()}
-                values |= {"learning_rate": float(rate(step - 1)), **progress.rates(step)}
-                writer.scalars(step, values)
-                progress.show(step, values)
-            if step % config.sample_every == 0 or last:
-                grid = sample_grid(shown, draw(shown))
-                figures.save_png(workdir / "samples" / f"{step:08d}.png", grid)
-                writer.image(step, "samples", grid)
-            if step % config.checkpoint_every == 0 or last:
-                generated = draw(scored)
-                checkpoints.save(step, state, score=_mean_l1(generated, scored["target_image"]))
-            if last:
+    config, start, stride = run.config, int(state.step), run.config.steps_per_call
+    shown = samples.first(sources.load_test(config, "pairs"), samples.ROWS)
+    scored = samples.first(run.examples, SCORED)
+    draw = samples.Drawer(config, run.mesh)
+    feeds = inputs.feeds(config, run.examples, run.mesh, start)
+    first = next(feeds)
+    call = _compile(inputs.with_input(step, config, run.examples, run.mesh), state, first, run)
+    numbers = range(start + stride, config.steps + 1, stride)
+    report = Report(config, run.workdir, start, run.say)
+    with contextlib.closing(report), stop_requests() as stopped_at:
+        for number, feed in zip(numbers, itertools.chain([first], feeds), strict=False):
+            state, metrics = call(state, feed)
+            report.advance(stride)
+            stopped, last = stopped_at(number), number == config.steps
+            if number % config.log_every == 0 or last or stopped:
+                report.scalars(number, metrics, state.skipped)
+                _check_skipped(run, state, checkpoints)
+            if number % config.sample_every == 0 or last:
+                generated = draw(trained_variables(state), shown)
+                report.samples(number, samples.grid(shown, generated))
+            if number % config.checkpoint_every == 0 or last:
+                generated = draw(trained_variables(state), scored)
+                score = samples.mean_l1(generated, scored["target_image"])
+                checkpoints.save(number, state, score)
+            elif stopped:  # At once: the grace time is short, and no such step competes as best.
+                checkpoints.save(number, state, score=math.inf)
+            if stopped:
                 break
     return state
 
 
-def sample_grid(batch: Batch, generated: np.ndarray) -> np.ndarray:
-    """The sheet source | target pose | generated | target: uint8 [height, width, 3]."""
-    size = generated.shape[1:3]
-    poses = np.stack([draw_skeleton(size, keypoints) for keypoints in batch["target_keypoints"]])
-    return figures.sheet(
-        [
-            ("source", batch["source_images"][:, 0]),
-            ("target pose", poses),
-            ("generated", generated),
-            ("target", batch["target_image"]),
-        ],
-        blocks=2,
+def _check_devices(config: ConfigDict, mesh: Mesh) -> None:
+    if config.batch_size % mesh.size:
+        raise UserError(
+            f"--config.batch_size={config.batch_size}: is split over {mesh.size} devices; "
+            f"choose a multiple of {mesh.size}"
+        )
+
+
+def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> None:
+    """Stops a run whose losses or gradients have stopped being finite."""
+    count, last = int(state.skipped.in_a_row), int(state.skipped.last)
+    if count <= run.config.max_skipped:
+        return
+    images, tuples = run.examples
+    rows = batch_indices(np.uint32(last), run.config.batch_size, len(tuples), run.config.seed)
+    names = [[images.names[i] for i in row] for row in tuples[rows]]
+    checkpoints.save(int(state.step), state, score=math.inf)
+    path = run.workdir / "not_finite.json"
+    if leads():
+        write_text(path, json.dumps({"step": last, "batch": names}, indent=1) + "\n")
+    raise UserError(
+        f"step {last + 1:,}: a loss or a gradient is not finite, as in the {count} steps before it "
+        f"(--config.max_skipped={run.config.max_skipped}); {path} has the batch's names, the "
+        f"checkpoint {int(state.step)} the state; --debug_nans finds the operation"
     )
+
+
+@contextlib.contextmanager
+def _own_workdir(workdir: Path) -> Any:
+    """Holds the workdir for one run alone: each process locks a file of its own."""
+    refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
+    with locked(workdir / f".lock.{jax.process_index()}", refusal):
+        yield
+
+
+def _write_beginning(run: Run) -> None:
+    config_lib.save(run.config, run.workdir)
+    # The evaluation's "mean image" row needs it, and later commands need the workdir alone.
+    mean = np.round(run.examples.images.images.mean(axis=0)).astype(np.uint8)
+    figures.save_png(run.workdir / "mean_image.png", mean)
 
 
 def _perceptual_network(config: ConfigDict, say: Say) -> vgg19.VGG19 | None:
@@ -158,50 +180,28 @@ def _perceptual_network(config: ConfigDict, say: Say) -> vgg19.VGG19 | None:
     return None
 
 
-def _description(state: TrainState) -> str:
+def _description(state: TrainState, mesh: Mesh) -> str:
     sizes = {
         "generator and extractors": state.variables["params"],
         **{f"{name} discriminator": p for name, p in state.discriminators.items()},
     }
-    counts = [f"{parameter_count(tree):,} in the {name}" for name, tree in sizes.items()]
-    return "parameters: " + ", ".join(counts)
+    counts = [f"{state_lib.parameter_count(tree):,} in the {name}" for name, tree in sizes.items()]
+    devices = f"{mesh.size} devices" if mesh.size > 1 else f"1 {jax.devices()[0].platform} device"
+    processes = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
+    return f"parameters: {', '.join(counts)}; on {devices}{processes}"
 
 
-def _first(examples: sources.Examples, count: int) -> Batch:
-    """The first `count` examples, over again where there are fewer."""
-    return gather(examples.images, examples.tuples[np.arange(count) % len(examples.tuples)])
-
-
-def _compile(step: Step, state: TrainState, batch: Batch, say: Say) -> Any:
+def _compile(call: Step, state: TrainState, feed: Any, run: Run) -> Any:
+    """The step, compiled ahead of time: a batch of another shape is refused, not compiled."""
+    if jax.debug_nans.value:  # Runs a failing step again, so its state must not be given away.
+        return jax.jit(call)
     began = time.monotonic()
-    compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
-    say(f"compiled the training step in {time.monotonic() - began:.0f} s")
+    shardings = jax.tree.map(lambda x: x.sharding, state)
+    jitted = jax.jit(call, donate_argnums=0, out_shardings=(shardings, sharding.copied(run.mesh)))
+    lowered = jitted.lower(state, feed)
+    compiled = lowered.compile()
+    run.say(
+        f"compiled the training step in {time.monotonic() - began:.0f} s: "
+        f"{(lowered.cost_analysis() or {}).get('flops', math.nan) / 1e9:,.1f} GFLOP"
+    )
     return compiled
-
-
-def _mean_image(images: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3] of uint8 [N, H, W, 3], in memory of one image."""
-    return np.round(images.mean(axis=0)).astype(np.uint8)
-
-
-def _mean_l1(generated: np.ndarray, target: np.ndarray) -> float:
-    return float(np.abs(generated.astype(np.float32) - target).mean() / 127.5)
-
-
-class _Flag:
-    is_set = False
-
-
-@contextlib.contextmanager
-def _sigterm() -> Iterator[_Flag]:
-    """Turns SIGTERM into a flag for the length of the block."""
-    flag = _Flag()
-
-    def on_sigterm(*_: Any) -> None:
-        flag.is_set = True
-
-    previous = signal.signal(signal.SIGTERM, on_sigterm)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGTERM, previous)

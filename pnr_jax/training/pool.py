@@ -45,19 +45,24 @@ def exchange(pool: Pool, batch: Any, key: jax.Array) -> tuple[Pool, Any]:
       The new pool, and a batch like `batch`.
     """
     size = jax.tree.leaves(pool.entries)[0].shape[0]
-    count = jax.tree.leaves(batch)[0].shape[0]
+    B = jax.tree.leaves(batch)[0].shape[0]
     swap_key, place_key = jax.random.split(key)
-    swaps = jax.random.bernoulli(swap_key, 0.5, (count,))
-    places = jax.random.randint(place_key, (count,), 0, size)
+    swaps = jax.random.bernoulli(swap_key, 0.5, (B,))
+    places = jax.random.randint(place_key, (B,), 0, size)
 
-    def one(pool: Pool, item: tuple[Any, jax.Array, jax.Array]) -> tuple[Pool, Any]:
-        fake, swap, place = item
-        filling = pool.count < size
-        place = jnp.where(filling, pool.count, place)
-        old = jax.tree.map(lambda entries: entries[place], pool.entries)
-        stored = jax.tree.map(lambda f, o: jnp.where(filling | swap, f, o), fake, old)
-        out = jax.tree.map(lambda f, o: jnp.where(filling | ~swap, f, o), fake, old)
-        entries = jax.tree.map(lambda e, s: e.at[place].set(s), pool.entries, stored)
-        return Pool(entries, pool.count + filling), out
+    # The exchange is played with numbers alone: 0 ... size - 1 are the entries, then the batch.
+    def one(
+        played: tuple[jax.Array, jax.Array], item: tuple[jax.Array, jax.Array, jax.Array]
+    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+        (held, count), (fake, swap, place) = played, item
+        filling = count < size
+        place = jnp.where(filling, count, place)
+        out = jnp.where(~filling & swap, held[place], fake)
+        held = held.at[place].set(jnp.where(filling | swap, fake, held[place]))
+        return (held, count + filling), out
 
-    return jax.lax.scan(one, pool, (batch, swaps, places))
+    fakes = size + jnp.arange(B)
+    (held, count), out = jax.lax.scan(one, (jnp.arange(size), pool.count), (fakes, swaps, places))
+    everything = jax.tree.map(lambda e, f: jnp.concatenate([e, f]), pool.entries, batch)
+    entries = jax.tree.map(lambda x: x[held], everything)
+    return Pool(entries, count), jax.tree.map(lambda x: x[out], everything)

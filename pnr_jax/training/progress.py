@@ -21,9 +21,9 @@ class Progress:
         self._bar = tqdm(total=stop, initial=start, unit="step", disable=not terminal)
         self._lines = not terminal
 
-    def advance(self) -> None:
-        """Counts a step."""
-        self._bar.update()
+    def advance(self, steps: int) -> None:
+        """Counts steps."""
+        self._bar.update(steps)
 
     def rates(self, step: int) -> dict[str, float]:
         """Images a second and seconds a step since the last call."""

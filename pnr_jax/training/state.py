@@ -6,12 +6,28 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from pnr_jax import sharding
 from pnr_jax.nn.discriminators import Discriminator
 from pnr_jax.nn.model import build_model
 from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
+
+
+class Skipped(struct.PyTreeNode):
+    """Steps that were not taken because a loss or a gradient was not finite: int32 [] each.
+
+    Attributes:
+      total: how many.
+      in_a_row: how many since the last step that was taken.
+      last: the number of the last one, from 0; -1 where there was none.
+    """
+
+    total: jax.Array
+    in_a_row: jax.Array
+    last: jax.Array
 
 
 class TrainState(struct.PyTreeNode):
@@ -25,6 +41,7 @@ class TrainState(struct.PyTreeNode):
       discriminators: parameters by name: "image" (D_I, supervised only) and "pose" (D_K).
       discriminator_opt_states: of their optimisers.
       pool: past fakes with their conditions, or None where it is off.
+      skipped: steps that were counted, but not taken.
     """
 
     step: jax.Array
@@ -34,6 +51,7 @@ class TrainState(struct.PyTreeNode):
     discriminators: dict[str, Any]
     discriminator_opt_states: dict[str, Any]
     pool: Pool | None
+    skipped: Skipped
 
 
 def build_discriminators(config: ConfigDict) -> dict[str, Discriminator]:
@@ -68,13 +86,26 @@ def learning_rate(config: ConfigDict) -> optax.Schedule:
     )
 
 
-def init_state(config: ConfigDict) -> TrainState:
+def state_shardings(config: ConfigDict, mesh: Mesh) -> TrainState:
+    """Where the state lies: a `TrainState` of shardings, split where the configuration says so."""
+    shapes = jax.eval_shape(lambda: _init_state(config))
+    everywhere = jax.tree.map(lambda _: sharding.copied(mesh), shapes)
+    if not config.shard_parameters:
+        return everywhere
+    return sharding.split_largest(shapes, mesh).replace(pool=everywhere.pool)
+
+
+def init_state(config: ConfigDict, shardings: TrainState | None = None) -> TrainState:
     """The state at step 0, a function of the configuration's seed.
 
     Compiled without optimisation: it runs once, and optimising dozens of random number generators
     would take many times longer than running them.
+
+    Args:
+      config: of the run.
+      shardings: of `state_shardings`; None puts all on one device.
     """
-    draw = jax.jit(lambda: _init_state(config)).lower()
+    draw = jax.jit(lambda: _init_state(config), out_shardings=shardings).lower()
     quick: dict[str, str | bool] = {
         "xla_backend_optimization_level": "0",
         "xla_llvm_disable_expensive_passes": True,
@@ -115,6 +146,7 @@ def _init_state(config: ConfigDict) -> TrainState:
         discriminators=params,
         discriminator_opt_states={name: optimizer.init(p) for name, p in params.items()},
         pool=pool_lib.empty(config.pool_size, fakes) if params and config.pool_size else None,
+        skipped=Skipped(*(jnp.asarray(count, jnp.int32) for count in (0, 0, -1))),
     )
 
 

@@ -1,7 +1,8 @@
 """One step of training: a readable function of (state, batch), jitted by the loop.
 
 The order is PATN's: the generator, then the discriminators; one forward pass of the generator
-serves both. All randomness is `fold_in(seed, step)`.
+serves both. All randomness is `fold_in(seed, step)`. A step whose losses or gradients are not all
+finite changes nothing but the counts.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from pnr_jax.nn.model import build_model, scale_images
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.training import losses, pool
 from pnr_jax.training import state as state_lib
-from pnr_jax.training.state import TrainState
+from pnr_jax.training.state import Skipped, TrainState
 
 Metrics = dict[str, jax.Array]
 Step = Callable[[TrainState, dict[str, Any]], tuple[TrainState, Metrics]]
@@ -81,32 +82,40 @@ def make_step(config: ConfigDict, vgg: VGG19 | None) -> Step:
         generator_key, pool_key, *discriminator_keys = jax.random.split(key, 4)
 
         gradient = jax.value_and_grad(generator_loss, has_aux=True)
-        params = state.variables["params"]
-        (_, (generated, updates, metrics)), grads = gradient(params, state, batch, generator_key)
-        params, opt_state = _update(optimizer, grads, state.opt_state, params)
-        variables = {**state.variables, **updates, "params": params}
+        (_, (generated, updates, metrics)), grads = gradient(
+            state.variables["params"], state, batch, generator_key
+        )
 
         fake, past = jax.lax.stop_gradient(_fakes(generated, batch)), state.pool
         if past is not None:
             past, fake = pool.exchange(past, fake, pool_key)
         real = _fakes(scale_images(batch["target_image"]), batch)
-        new_params, new_opt_states = {}, {}
-        for name, key in zip(discriminators, discriminator_keys, strict=False):
-            params = state.discriminators[name]
-            loss, grads = jax.value_and_grad(discriminator_loss)(params, name, real, fake, key)
-            metrics[f"discriminator_{name}"] = loss
-            new_params[name], new_opt_states[name] = _update(
-                optimizer, grads, state.discriminator_opt_states[name], params
+        judge_grads = {}
+        for name, judge_key in zip(discriminators, discriminator_keys, strict=False):
+            metrics[f"discriminator_{name}"], judge_grads[name] = jax.value_and_grad(
+                discriminator_loss
+            )(state.discriminators[name], name, real, fake, judge_key)
+
+        params, opt_state = _update(optimizer, grads, state.opt_state, state.variables["params"])
+        variables = {**state.variables, **updates, "params": params}
+        judges = {
+            name: _update(
+                optimizer, g, state.discriminator_opt_states[name], state.discriminators[name]
             )
-        return state.replace(
-            step=state.step + 1,
+            for name, g in judge_grads.items()
+        }
+        new = state.replace(
             variables=variables,
             opt_state=opt_state,
             ema=_average(state.ema, variables, config.ema) if config.ema else {},
-            discriminators=new_params,
-            discriminator_opt_states=new_opt_states,
+            discriminators={name: params for name, (params, _) in judges.items()},
+            discriminator_opt_states={name: opt_state for name, (_, opt_state) in judges.items()},
             pool=past,
-        ), metrics
+        )
+        finite = _all_finite((metrics, grads, judge_grads))
+        new = jax.tree.map(lambda taken, kept: jnp.where(finite, taken, kept), new, state)
+        skipped = _count(state.skipped, finite, state.step)
+        return new.replace(step=state.step + 1, skipped=skipped), metrics
 
     return step
 
@@ -148,6 +157,19 @@ def _judge(
         mutable=["batch_stats"],
     )
     return logits
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    """Whether every number is finite, and small enough to be squared."""
+    return jnp.isfinite(optax.tree.norm(tree))
+
+
+def _count(skipped: Skipped, finite: jax.Array, step: jax.Array) -> Skipped:
+    return Skipped(
+        total=skipped.total + ~finite,
+        in_a_row=jnp.where(finite, 0, skipped.in_a_row + 1),
+        last=jnp.where(finite, skipped.last, step),
+    )
 
 
 def _update(

@@ -1,6 +1,7 @@
 """Scalars of a run: one JSON object a line in `metrics.jsonl`, and TensorBoard."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,8 +27,9 @@ class MetricWriter:
         self._tensorboard = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes named numbers of a step."""
-        line = {"step": step} | {name: float(value) for name, value in values.items()}
+        """Writes named numbers of a step; one that is not finite is null, as JSON has no word."""
+        finite = {name: float(v) if math.isfinite(v) else None for name, v in values.items()}
+        line = {"step": step} | finite
         with self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         for name, value in values.items():

@@ -1,0 +1,83 @@
+"""Where arrays lie on the devices: batches are split over them, parameters copied or split.
+
+One mesh axis over all devices of all processes; `jax.jit` divides the work. Batch norm's means and
+the gradients' sums run over the global batch, so the numbers do not depend on the mesh.
+"""
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+AXIS = "data"
+SPLIT_FROM = 2**14  # Numbers in an array; smaller ones are copied, which costs less than gathering.
+
+
+def make_mesh() -> Mesh:
+    """All devices of all processes on one axis, those of one process side by side."""
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def copied(mesh: Mesh) -> NamedSharding:
+    """Every device holds the whole array."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def split(mesh: Mesh) -> NamedSharding:
+    """Every device holds its part of the first axis."""
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def split_largest(tree: Any, mesh: Mesh) -> Any:
+    """Shardings that split each large array over all devices (ZeRO-3, "FSDP").
+
+    Args:
+      tree: of arrays or their shapes.
+      mesh: of `make_mesh`.
+
+    Returns:
+      A tree of `NamedSharding`s: along its largest axis that the number of devices divides, or
+      copied where there is none or the array is small.
+    """
+
+    def sharding(x: Any) -> NamedSharding:
+        axes = [axis for axis, length in enumerate(x.shape) if length % mesh.size == 0]
+        if math.prod(x.shape) < SPLIT_FROM or not axes:
+            return copied(mesh)
+        largest = max(axes, key=lambda axis: x.shape[axis])
+        return NamedSharding(mesh, PartitionSpec(*[None] * largest, AXIS))
+
+    return jax.tree.map(sharding, tree)
+
+
+def own_rows(mesh: Mesh, batch_size: int) -> slice:
+    """Which rows of a global batch the devices of this process hold."""
+    parts = split(mesh).addressable_devices_indices_map((batch_size,)).values()
+    rows = [part[0].indices(batch_size) for part in parts if part is not None]
+    return slice(min(start for start, _, _ in rows), max(stop for _, stop, _ in rows))
+
+
+def from_own_rows(mesh: Mesh, batch: Any, batch_size: int) -> Any:
+    """The global batch of which every process gives its own rows (see `own_rows`)."""
+
+    def assemble(rows: np.ndarray) -> jax.Array:
+        shape = (batch_size, *rows.shape[1:])
+        return jax.make_array_from_process_local_data(split(mesh), rows, shape)
+
+    return jax.tree.map(assemble, batch)
+
+
+def to_all(mesh: Mesh, tree: Any) -> Any:
+    """Arrays that every process holds alike, copied to every device."""
+    return jax.tree.map(
+        lambda x: jax.make_array_from_callback(np.shape(x), copied(mesh), lambda index: x[index]),
+        tree,
+    )
+
+
+def to_host(mesh: Mesh, tree: Any) -> Any:
+    """NumPy arrays of a tree that may be split over processes."""
+    return jax.tree.map(np.asarray, jax.jit(lambda x: x, out_shardings=copied(mesh))(tree))

@@ -1,0 +1,71 @@
+"""How batches reach the training step: made on the device from a resident data set, or fed.
+
+Both give the same batch for the same seed and step (`pnr_jax.data.shuffle`). A resident data set
+(Market-1501's training images are 318 MB) needs nothing from the host but the call; one that does
+not fit is fed by tf.data.
+"""
+
+import itertools
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from pnr_jax import sharding
+from pnr_jax.data.pipeline import gather, training_batches
+from pnr_jax.data.shuffle import batch_indices
+from pnr_jax.data.sources import Examples
+from pnr_jax.training.state import TrainState
+from pnr_jax.training.step import Metrics, Step
+
+
+def with_input(step: Step, config: ConfigDict, examples: Examples, mesh: Mesh) -> Step:
+    """The step of (state, feed), a feed being what `feeds` yields, `steps_per_call` steps a call.
+
+    Args:
+      step: of (state, batch).
+      config: of the run.
+      examples: the training examples.
+      mesh: of `pnr_jax.sharding`.
+    """
+    if config.input == "host":
+        return step
+    names, size = examples.images.names, len(examples.tuples)
+    pick = partial(batch_indices, batch_size=config.batch_size, size=size, seed=config.seed)
+
+    def one(state: TrainState, resident: dict[str, Any]) -> tuple[TrainState, Metrics]:
+        rows = pick(state.step.astype(np.uint32))
+        images = examples.images._replace(
+            images=resident["images"], keypoints=resident["keypoints"], names=names
+        )
+        batch = gather(images, resident["tuples"][rows])
+        return step(state, jax.lax.with_sharding_constraint(batch, sharding.split(mesh)))
+
+    def several(state: TrainState, resident: dict[str, Any]) -> tuple[TrainState, Metrics]:
+        state, metrics = jax.lax.scan(
+            lambda carry, _: one(carry, resident), state, length=config.steps_per_call
+        )
+        return state, jax.tree.map(lambda x: x[-1], metrics)
+
+    return one if config.steps_per_call == 1 else several
+
+
+def feeds(config: ConfigDict, examples: Examples, mesh: Mesh, start: int) -> Iterator[Any]:
+    """What the step of `with_input` takes beside the state, call after call from step `start`."""
+    if config.input == "device":
+        images, keypoints, _ = examples.images
+        resident = {"images": images, "keypoints": keypoints, "tuples": examples.tuples}
+        return itertools.repeat(sharding.to_all(mesh, resident))
+    batches = training_batches(
+        *examples,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        start=start,
+        stop=config.steps,
+        rows=sharding.own_rows(mesh, config.batch_size),
+    )
+    return (sharding.from_own_rows(mesh, batch, config.batch_size) for batch in batches)

@@ -1,0 +1,57 @@
+"""What a run shows of itself: fixed examples drawn now and then, and their score."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from pnr_jax import figures, sharding
+from pnr_jax.data.pipeline import Batch, gather
+from pnr_jax.data.sources import Examples
+from pnr_jax.keypoints import draw_skeleton
+from pnr_jax.nn.model import build_model, draw_batch
+
+ROWS = 8  # Of a sample grid, and of what is drawn at a time.
+
+
+class Drawer:
+    """Draws batches in slices of `ROWS`, compiled once."""
+
+    def __init__(self, config: ConfigDict, mesh: Mesh):
+        """A drawer for the model of `config`, whose variables lie on `mesh`."""
+        draw = partial(draw_batch, build_model(config))
+        self._draw = jax.jit(draw, out_shardings=sharding.copied(mesh))
+
+    def __call__(self, variables: Any, batch: Batch) -> np.ndarray:
+        """Images uint8 [B, H, W, 3], B a multiple of `ROWS`."""
+        slices = [slice(i, i + ROWS) for i in range(0, len(batch["target_image"]), ROWS)]
+        parts = [{name: value[rows] for name, value in batch.items()} for rows in slices]
+        return np.concatenate([np.asarray(self._draw(variables, part)) for part in parts])
+
+
+def first(examples: Examples, count: int) -> Batch:
+    """The first `count` examples, over again where there are fewer."""
+    return gather(examples.images, examples.tuples[np.arange(count) % len(examples.tuples)])
+
+
+def grid(batch: Batch, generated: np.ndarray) -> np.ndarray:
+    """The sheet source | target pose | generated | target: uint8 [height, width, 3]."""
+    size = generated.shape[1:3]
+    poses = np.stack([draw_skeleton(size, keypoints) for keypoints in batch["target_keypoints"]])
+    return figures.sheet(
+        [
+            ("source", batch["source_images"][:, 0]),
+            ("target pose", poses),
+            ("generated", generated),
+            ("target", batch["target_image"]),
+        ],
+        blocks=2,
+    )
+
+
+def mean_l1(generated: np.ndarray, target: np.ndarray) -> float:
+    """Mean |generated - target| of uint8 images, on [-1, 1]."""
+    return float(np.abs(generated.astype(np.float32) - target).mean() / 127.5)
