@@ -1,56 +1,92 @@
-"""Scores a trained run on identities it never saw; writes WORKDIR/evaluation/.
+"""Scores a trained run, or any method's images, by the field's protocol.
 
-python launch/evaluate.py --workdir=runs/quickstart
+    python launch/evaluate.py --workdir=runs/quickstart
+    python launch/evaluate.py --generated=FOLDER --name=PATN --data_dir=data
+
+writes the table (Markdown, JSON, LaTeX), the scores of the single images and figures to
+WORKDIR/evaluation/ or FOLDER/evaluation/. docs/evaluation.md says what each column means and where
+the networks of IS, FID and LPIPS come from. The same command goes on where it was stopped.
 """
 
 from pathlib import Path
 
-import numpy as np
 from absl import flags
+from ml_collections import ConfigDict
 
-from pnr_jax import cli, config, evaluation
+from pnr_jax import cli, config
 from pnr_jax.data import sources
-from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
-from pnr_jax.transfer import PoseTransfer
+from pnr_jax.evaluation import entrants, protocol, report, scorers
+from pnr_jax.nn.convert import sha256
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
+GENERATED = flags.DEFINE_list("generated", [], "Folders of images: FROM___TO.png or _vis strips.")
+NAME = flags.DEFINE_list("name", [], "Names of --generated's methods; the folders' by default.")
+COMPARE = flags.DEFINE_list("compare", [], "More runs or folders of images, side by side.")
+PAIRS = flags.DEFINE_string("pairs", None, "CSV from,to[,image] to score instead of the 12,000.")
+ALLOW_MISSING = flags.DEFINE_bool("allow_missing", False, "Score the images that are there.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the data set; the run's by default.")
+OUTPUT = flags.DEFINE_string("output", None, "Folder to write to instead of .../evaluation.")
 SOURCES = flags.DEFINE_list("sources", ["1", "3", "5"], "Numbers of source images, M.")
-LIMIT = flags.DEFINE_integer(
-    "limit", None, "Score the first N pairs and tuples only.", lower_bound=1
-)
+LIMIT = flags.DEFINE_integer("limit", None, "Score the first N pairs and tuples only.", 1)
+TRIVIAL = flags.DEFINE_bool("trivial", True, "Score copying the source and the mean image too.")
 MODEL = flags.DEFINE_enum(
     "model", "model", ["model", "model_best"], "The latest, or the one of the lowest training L1."
 )
-flags.mark_flag_as_required("workdir")
+JPEG = flags.DEFINE_bool("jpeg_round_trip", False, "Score after a JPEG round trip, as PATN does.")
+INCEPTION = flags.DEFINE_string("inception", None, "Inception-v3 of 2015: IS, masked IS, FID.")
+LPIPS_ALEX = flags.DEFINE_list("lpips_alex", None, "AlexNet, linear layers (two files): LPIPS.")
+LPIPS_VGG = flags.DEFINE_list("lpips_vgg", None, "VGG16, linear layers (two files): LPIPS.")
+CLASSIFIER = flags.DEFINE_string("classifier", None, "A .tflite classifier: proxy IS.")
+POSE_MODEL = flags.DEFINE_string("pose_model", None, "A pose estimator: PCKh.")
 
 
 def main() -> None:
     """Evaluates."""
-    workdir = Path(WORKDIR.value)
-    settings = config.load(workdir)
-    if DATA_DIR.value is not None:
-        settings.data_dir = str(Path(DATA_DIR.value).resolve())
-    transfer = PoseTransfer.load(workdir, MODEL.value)
-    methods = evaluation.model_methods(_name(settings), transfer, _sources())
-    trivial = evaluation.trivial_methods(read_image(workdir / "mean_image.png"))
-    rows = []
-    pairs = _limited(sources.load_test(settings, "pairs"))
-    for method in (*trivial, *(m for m in methods if m.sources == 1)):
-        rows.append(evaluation.evaluate(method, pairs, "pairs"))
-    tuples = _limited(sources.load_test(settings, "tuples"))
-    for method in methods:
-        rows.append(evaluation.evaluate(method, tuples, "tuples"))
-    folder = workdir / "evaluation"
-    print(evaluation.write_table(rows, folder))
-    for path in evaluation.write_figures(methods, tuples, folder):
-        print(path)
+    runs, folders = _entrants()
+    settings = runs[0].config if runs else _market1501()
+    rules = entrants.Rules(_sources(), MODEL.value, LIMIT.value, ALLOW_MISSING.value, JPEG.value)
+    asked = _scorers()
+    sets = entrants.load_sets(settings, PAIRS.value, several=bool(runs))
+    workdir = runs[0].workdir if runs else None
+    mean = entrants.mean_image(settings, workdir) if TRIVIAL.value else None
+    jobs, problems = entrants.make_jobs(sets, mean, runs, folders, rules)
+    folder = Path(OUTPUT.value or (workdir or folders[0].path) / "evaluation")
+    training = None
+    if INCEPTION.value:
+        training = (sources.load_training(settings).images, asked[1])
+    results = protocol.evaluate(jobs, asked, folder / "cache", jpeg=JPEG.value, training=training)
+    print(report.write_tables(results, sets, settings, rules, problems, folder))
+    protocol.write_scores(results, folder / "scores")
+    figures = protocol.write_figures(results, folder)
+    print(f"{folder}/: table.md, .json, .tex; scores/; {', '.join(path.name for path in figures)}")
 
 
-def _name(settings: config.ConfigDict) -> str:
-    loss = {1: "LAD", 2: "LSE"}.get(settings.model.p, f"p = {settings.model.p}")
-    return f"pNR{'' if settings.supervised else '*'} ({loss})"
+def _entrants() -> tuple[list[entrants.Run], list[entrants.Folder]]:
+    """Runs and folders of images, by what is in them."""
+    if NAME.value and len(NAME.value) != len(GENERATED.value):
+        raise UserError(f"--name has {len(NAME.value)} names, --generated {len(GENERATED.value)}")
+    names = NAME.value or [Path(path).name for path in GENERATED.value]
+    folders = [
+        entrants.Folder(name, Path(path)) for name, path in zip(names, GENERATED.value, strict=True)
+    ]
+    workdirs = [Path(WORKDIR.value)] if WORKDIR.value else []
+    for path in map(Path, COMPARE.value):
+        if (path / "config.json").is_file():
+            workdirs.append(path)
+        else:
+            folders.append(entrants.Folder(path.name, path))
+    if not workdirs and not folders:
+        raise UserError("say what to score: --workdir=RUN or --generated=FOLDER")
+    return entrants.read_runs(workdirs, DATA_DIR.value), folders
+
+
+def _market1501() -> ConfigDict:
+    settings = config.default_config()
+    if DATA_DIR.value is None:
+        raise UserError("--generated without --workdir: say where Market-1501 lies by --data_dir")
+    settings.data_dir = DATA_DIR.value
+    return settings
 
 
 def _sources() -> list[int]:
@@ -63,8 +99,26 @@ def _sources() -> list[int]:
     return counts
 
 
-def _limited(examples: sources.Examples) -> sources.Examples:
-    return examples._replace(tuples=np.asarray(examples.tuples[: LIMIT.value]))
+def _scorers() -> list[scorers.Scorer]:
+    """The metrics asked for; Inception's features, where wanted, are the second."""
+    asked = [scorers.pixel_scorer()]
+    if INCEPTION.value:
+        asked += scorers.inception_scorers(INCEPTION.value)
+    for network, files in (("alex", LPIPS_ALEX.value), ("vgg", LPIPS_VGG.value)):
+        if files is not None:
+            if len(files) != 2:
+                raise UserError(
+                    f"--lpips_{network} takes two files, the network and its linear layers"
+                )
+            asked.append(scorers.lpips_scorer(network, *files))
+    if CLASSIFIER.value:
+        asked.append(scorers.proxy_scorer(CLASSIFIER.value))
+    if POSE_MODEL.value:
+        from pnr_jax import pose_estimation  # It loads TensorFlow.
+
+        estimator = pose_estimation.load(POSE_MODEL.value)
+        asked.append(scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
+    return asked
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ class Gaussian(NamedTuple):
     """What the distance needs of a set of features; sets of any size in the memory of D².
 
     Attributes:
-      count: N, how many there are.
+      size: N, how many there are.
       mean: float64 [D].
       root: float64 [min(N, D), D], R with RᵀR = the sum of the centred features' squares.
     """
 
-    count: int
+    size: int
     mean: np.ndarray
     root: np.ndarray
 
@@ -39,7 +39,7 @@ def gaussian(features: np.ndarray) -> Gaussian:
             "look at the images or the network that made them"
         )
     mean = features.mean(axis=0)
-    return Gaussian(len(features), mean, np.linalg.qr(features - mean, mode="r"))
+    return Gaussian(len(features), mean, _triangular(features - mean))
 
 
 def merge(a: Gaussian, b: Gaussian) -> Gaussian:
@@ -53,10 +53,10 @@ def merge(a: Gaussian, b: Gaussian) -> Gaussian:
     >>> np.allclose(parts.mean, whole.mean), np.allclose(abs(parts.root), abs(whole.root))
     (True, True)
     """
-    count = a.count + b.count
-    between = np.sqrt(a.count * b.count / count) * (a.mean - b.mean)
-    root = np.linalg.qr(np.concatenate([a.root, b.root, between[None]]), mode="r")
-    return Gaussian(count, a.mean + (b.mean - a.mean) * (b.count / count), root)
+    size = a.size + b.size
+    between = np.sqrt(a.size * b.size / size) * (a.mean - b.mean)
+    root = _triangular(np.concatenate([a.root, b.root, between[None]]))
+    return Gaussian(size, a.mean + (b.mean - a.mean) * (b.size / size), root)
 
 
 def gaussian_distance(a: Gaussian, b: Gaussian) -> float:
@@ -69,11 +69,11 @@ def gaussian_distance(a: Gaussian, b: Gaussian) -> float:
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"features have {len(a.mean)} and {len(b.mean)} dimensions")
     for name, fitted in (("first", a), ("second", b)):
-        if fitted.count < 2:
+        if fitted.size < 2:
             raise UserError(
                 f"Fréchet distance: the {name} set has 1 image; a covariance needs at least 2"
             )
-    root_a, root_b = (fitted.root / np.sqrt(fitted.count - 1) for fitted in (a, b))
+    root_a, root_b = (fitted.root / np.sqrt(fitted.size - 1) for fitted in (a, b))
     overlap = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
     spread = np.sum(root_a**2) + np.sum(root_b**2) - 2 * overlap
     # Equal sets may come out a rounding below zero.
@@ -114,3 +114,8 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
             f"features must be [N_a, D] and [N_b, D], got {list(shapes[0])} and {list(shapes[1])}"
         )
     return gaussian_distance(gaussian(features_a), gaussian(features_b))
+
+
+def _triangular(rows: np.ndarray) -> np.ndarray:
+    """R [min(N, D), D] with RᵀR = rowsᵀ rows."""
+    return np.asarray(np.linalg.qr(rows, mode="r"))

@@ -84,7 +84,7 @@ def test_chunks_merge_to_the_whole(sizes):
     merged = parts[0]
     for part in parts[1:]:
         merged = merge(merged, part)
-    assert merged.count == len(a)
+    assert merged.size == len(a)
     np.testing.assert_allclose(merged.mean, a.mean(axis=0))
     squares = np.cov(a, rowvar=False) * (len(a) - 1)
     np.testing.assert_allclose(merged.root.T @ merged.root, squares, rtol=1e-9, atol=1e-9)

@@ -1,0 +1,190 @@
+"""Who is scored on what: test sets, trained runs, folders of images -> jobs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from pnr_jax import config as config_lib
+from pnr_jax.data import market1501, sources
+from pnr_jax.data.images import index_tuples, read_image, resize
+from pnr_jax.errors import UserError
+from pnr_jax.evaluation.folders import folder_method, read_listing
+from pnr_jax.evaluation.methods import Method, run_methods, through_jpeg, trivial_methods
+from pnr_jax.evaluation.protocol import Job
+from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set
+
+
+class Run(NamedTuple):
+    """A trained run: its name in the table, folder and configuration."""
+
+    name: str
+    workdir: Path
+    config: ConfigDict
+
+
+class Folder(NamedTuple):
+    """A folder of images that another program drew."""
+
+    name: str
+    path: Path
+
+
+class Sets(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+      single: one source and a target a row, or more of which M = 1 takes the first.
+      multi: for M > 1; the same where one set serves both.
+      files: the generated images' names, where a CSV has them.
+    """
+
+    single: EvaluationSet
+    multi: EvaluationSet
+    files: list[str] | None = None
+
+
+class Rules(NamedTuple):
+    """How methods are scored.
+
+    Attributes:
+      sources: the numbers M of source images.
+      model: "model" or "model_best" of a run.
+      limit: how many of the first tuples are scored; None: all.
+      allow_missing: whether a folder may lack images.
+      jpeg: whether images make a JPEG round trip first.
+    """
+
+    sources: Sequence[int] = (1, 3, 5)
+    model: str = "model"
+    limit: int | None = None
+    allow_missing: bool = False
+    jpeg: bool = False
+
+
+def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[Run]:
+    """Reads runs that are to be scored on the same data.
+
+    Args:
+      workdirs: their folders.
+      data_dir: the data set's folder instead of that of training.
+
+    Raises:
+      UserError: there is no run, or one has other data or image sizes than the first.
+    """
+    configs = [config_lib.load(workdir) for workdir in workdirs]
+    for workdir, config in zip(workdirs, configs, strict=True):
+        if data_dir is not None:
+            config.data_dir = str(Path(data_dir).resolve())
+        for field in ("data", "image_size"):
+            if config[field] != configs[0][field]:
+                raise UserError(
+                    f"{workdir}: its {field} is not that of {workdirs[0]}; "
+                    "compare runs of the same data and image size"
+                )
+    names = [_name(config) for config in configs]
+    return [
+        Run(name if names.count(name) == 1 else f"{name}, {workdir.name}", workdir, config)
+        for name, workdir, config in zip(names, workdirs, configs, strict=True)
+    ]
+
+
+def load_sets(config: ConfigDict, pairs: str | None, several: bool) -> Sets:
+    """Loads what is asked for.
+
+    Args:
+      config: of a run, or one that names a data set.
+      pairs: a CSV of pairs or tuples instead of the data set's own.
+      several: whether sets of several sources are needed.
+    """
+    if pairs is not None:
+        return _listed(config, pairs)
+    if config.data.name == "people":  # Its pairs are its tuples' first sources and targets.
+        tuples = evaluation_set("tuples", sources.load_test(config, "tuples"))
+        return Sets(tuples, tuples)
+    single = evaluation_set("pairs", sources.load_test(config, "pairs"))
+    if not several:
+        return Sets(single, single)
+    return Sets(single, evaluation_set("tuples", sources.load_test(config, "tuples")))
+
+
+def mean_image(config: ConfigDict, workdir: Path | None) -> np.ndarray:
+    """The mean training image, uint8 [H, W, 3]: a run's own file, or computed anew."""
+    if workdir is not None:
+        return read_image(workdir / "mean_image.png")
+    images = sources.load_training(config).images.images
+    return np.round(images.mean(axis=0)).astype(np.uint8)
+
+
+def make_jobs(
+    sets: Sets,
+    mean: np.ndarray | None,
+    runs: Sequence[Run],
+    folders: Sequence[Folder],
+    rules: Rules,
+) -> tuple[list[Job], list[str]]:
+    """All rows, and a line for each folder that something is wrong with.
+
+    Args:
+      sets: what is asked for.
+      mean: the mean training image where the trivial methods are wanted, uint8 [H, W, 3].
+      runs: trained runs.
+      folders: other methods' images.
+      rules: how all are scored.
+
+    Raises:
+      UserError: a run has no model, or a folder not the images that it should.
+    """
+    prepared = through_jpeg if rules.jpeg else lambda method: method
+    single, multi = (s.limited(slice(rules.limit)) for s in (sets.single, sets.multi))
+    multi = single if sets.multi is sets.single else multi
+    longest = multi.examples.tuples.shape[1] - 1
+    counts = [M for M in rules.sources if M == 1 or longest >= M]
+    jobs = [Job(prepared(m), single) for m in ([] if mean is None else trivial_methods(mean))]
+    models: list[Method] = []
+    for run in runs:
+        models += map(prepared, run_methods(run.name, run.workdir, run.config, rules.model, counts))
+    jobs += [Job(method, single) for method in models if method.sources == 1]
+    problems = []
+    for folder in folders:
+        job, problem = _folder_job(folder, sets, rules)
+        jobs.append(job)
+        problems += [problem] if problem else []
+    jobs += [Job(m, multi) for m in models if m.sources > 1 or multi is not single]
+    return jobs, problems
+
+
+def _folder_job(folder: Folder, sets: Sets, rules: Rules) -> tuple[Job, str]:
+    examples = sets.single.examples
+    listed = examples.tuples.shape[1] - 1 if sets.single.name == "listed" else 1
+    method, usable, problem = folder_method(
+        folder.path,
+        folder.name,
+        sets.single.names(listed),
+        (examples.images.images.shape[1], examples.images.images.shape[2]),
+        files=sets.files,
+        checked=rules.limit,
+        allow_missing=rules.allow_missing,
+        jpeg=rules.jpeg,
+    )
+    return Job(method, sets.single.limited(usable)), problem
+
+
+def _listed(config: ConfigDict, path: str) -> Sets:
+    if config.data.name == "people":
+        raise UserError(f"--pairs={path}: is for Market-1501; the drawn people have their own")
+    listing = read_listing(path)
+    if not listing.tuples:
+        raise UserError(f"{path}: names no pair")
+    images = market1501.load(config.data_dir, "test")
+    indices = index_tuples(images.names, listing.tuples, path)
+    examples = sources.Examples(resize(images, tuple(config.image_size)), indices)
+    test = evaluation_set("listed", examples)
+    return Sets(test, test, listing.files)
+
+
+def _name(config: ConfigDict) -> str:
+    loss = {1: "LAD", 2: "LSE"}.get(config.model.p, f"p = {config.model.p}")
+    return f"pNR{'' if config.supervised else '*'} ({loss})"

@@ -1,0 +1,213 @@
+"""Images that another program drew, as a method: any method's, by the field's file names.
+
+FROM___TO.png                 one image; FROM and TO with or without their .jpg
+FROM.jpg___TO.jpg_vis.jpg     the peers' strips of five: source, its pose, target, its pose,
+                              generated (PATN and its descendants)
+anything else                 where a CSV says which file is of which pair
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pnr_jax.data.images import read_image
+from pnr_jax.data.pairs import read_tuples
+from pnr_jax.data.pipeline import Batch
+from pnr_jax.errors import UserError
+from pnr_jax.evaluation.jpeg import jpeg_round_trip
+from pnr_jax.evaluation.methods import Method
+from pnr_jax.files import read_lines
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+_PANELS = 5
+_THREADS = 4
+_SHOWN = 3  # Names in a message.
+
+Names = tuple[str, ...]
+
+
+class Listing(NamedTuple):
+    """A CSV of pairs or tuples.
+
+    Attributes:
+      tuples: names of sources and target.
+      files: the generated image of each, where the CSV has the column `image`.
+    """
+
+    tuples: list[Names]
+    files: list[str] | None
+
+
+def read_listing(path: str | Path) -> Listing:
+    """Reads a CSV `from,to` or `from_0,...,to`, with or without a last column `image`.
+
+    Raises:
+      UserError: the file is missing or of another form; the message names the line.
+    """
+    lines = [line for line in read_lines(path, "pairs") if line.strip()]
+    if not lines or not lines[0].replace(" ", "").endswith(",image"):
+        return Listing(read_tuples(path), None)
+    columns = lines[0].count(",") + 1
+    rows = [tuple(field.strip() for field in line.split(",")) for line in lines[1:]]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != columns or not all(row):
+            raise UserError(f"{path}:{number}: expected {columns} names, found {len(row)}")
+    return Listing([row[:-1] for row in rows], [row[-1] for row in rows])
+
+
+def folder_method(
+    folder: str | Path,
+    name: str,
+    tuples: Sequence[Names],
+    size: tuple[int, int],
+    files: Sequence[str] | None = None,
+    checked: int | None = None,
+    allow_missing: bool = False,
+    jpeg: bool = False,
+) -> tuple[Method, np.ndarray, str]:
+    """The images of a folder as a method, after a look at every one of them.
+
+    Args:
+      folder: with the images; folders inside it are not looked at.
+      name: of the method.
+      tuples: names of sources and target of every tuple that there should be an image of.
+      size: (H, W) of the images; of strips one panel's.
+      files: file names in the tuples' order; None goes by names such as `FROM___TO.png`.
+      checked: only the first so many tuples are scored, so their images alone are opened.
+      allow_missing: whether to score what is there.
+      jpeg: whether images that are no JPEGs make a JPEG round trip.
+
+    Returns:
+      (method, indices of the tuples that it can draw, what is wrong in one line or "").
+
+    Raises:
+      UserError: images are missing, unreadable or of another size, or belong to no tuple; the
+        message says how many and which, and `--allow_missing` mends it.
+    """
+    folder = Path(folder)
+    present = _images(folder)
+    if files is None:
+        paths, extra = _match(present, tuples, folder)
+    else:
+        paths = [folder / file for file in files]
+        if len(set(tuples)) < len(tuples):
+            raise UserError("--pairs: names a pair twice, and an image for each; keep one of them")
+        extra = sorted(set(present) - set(paths))
+    paths = paths[:checked]
+    missing = {i for i, path in enumerate(paths) if path is None or path not in present}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        looks = list(pool.map(lambda path: _look(path, size), paths))
+    problems = {
+        "missing": [_file_name(tuples[i]) if files is None else files[i] for i in sorted(missing)],
+        "in no pair": [path.name for path in extra],
+        "of a wrong size or unreadable": [
+            look.problem for i, look in enumerate(looks) if look.problem and i not in missing
+        ],
+    }
+    found = [f"{len(names):,} {what} ({_some(names)})" for what, names in problems.items() if names]
+    summary = f"{folder}: of {len(paths):,} images " + "; ".join(found) if found else ""
+    if found and not allow_missing:
+        raise UserError(f"{summary}; --allow_missing scores the others")
+    usable = np.array([i for i, look in enumerate(looks) if not look.problem], np.int64)
+    if not len(usable):
+        raise UserError(summary or f"{folder}: there are no pairs to score")
+    by_names = {tuples[i]: paths[i] for i in usable}
+    digest = hashlib.sha256(b"".join(looks[i].digest for i in usable)).hexdigest()
+    method = Method(
+        name, len(tuples[0]) - 1, _reader(by_names, size, jpeg), f"{digest} {jpeg} {size}"
+    )
+    return method, usable, summary
+
+
+def _images(folder: Path) -> dict[Path, None]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of generated images")
+    return {path: None for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+
+
+def _match(
+    present: Iterable[Path], tuples: Sequence[Names], folder: Path
+) -> tuple[list[Path | None], list[Path]]:
+    """The file of each tuple, and the files of none."""
+    known: dict[tuple[str, ...], Path] = {}
+    odd = []
+    for path in present:
+        ends = tuple(_stem(end) for end in path.stem.removesuffix("_vis").split("___"))
+        if ends in known:
+            raise UserError(f"{folder}: {known[ends].name} and {path.name} are of the same pair")
+        if len(ends) == 2:
+            known[ends] = path
+        else:
+            odd.append(path)
+    wanted = [(_stem(names[0]), _stem(names[-1])) for names in tuples]
+    asked = set(wanted)
+    if len(asked) < len(set(tuples)):
+        raise UserError(
+            f"{folder}: several tuples share a FROM and a TO; name their files in a column `image` "
+            "of the CSV of --pairs"
+        )
+    extra = [path for ends, path in known.items() if ends not in asked]
+    return [known.get(ends) for ends in wanted], extra + odd
+
+
+def _stem(name: str) -> str:
+    base, _, suffix = name.rpartition(".")
+    return base if f".{suffix.lower()}" in SUFFIXES else name
+
+
+def _file_name(names: Names) -> str:
+    return f"{_stem(names[0])}___{_stem(names[-1])}.png"
+
+
+class _Look(NamedTuple):
+    digest: bytes
+    problem: str
+
+
+def _look(path: Path | None, size: tuple[int, int]) -> _Look:
+    if path is None or not path.is_file():
+        return _Look(b"", "missing")
+    try:
+        return _Look(
+            hashlib.sha256(_read(path, size).tobytes() + path.suffix.encode()).digest(), ""
+        )
+    except UserError as error:
+        return _Look(b"", str(error))
+
+
+def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """One generated image, uint8 [H, W, 3]; of a strip its last panel."""
+    height, width = size
+    image = read_image(path)
+    if image.shape[:2] == (height, _PANELS * width):
+        return image[:, -width:]
+    if image.shape[:2] != size:
+        raise UserError(
+            f"{path.name} is {image.shape[0]}x{image.shape[1]}, not {height}x{width} or a strip "
+            f"of {_PANELS}"
+        )
+    return image
+
+
+def _reader(
+    by_names: dict[Names, Path | None], size: tuple[int, int], jpeg: bool
+) -> Callable[[Batch], np.ndarray]:
+    def read(names: Names) -> np.ndarray:
+        path = by_names[names]
+        assert path is not None
+        image = _read(path, size)
+        return jpeg_round_trip(image[None])[0] if jpeg and path.suffix.lower() == ".png" else image
+
+    def generate(batch: Batch) -> np.ndarray:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return np.stack(list(pool.map(read, map(tuple, batch["names"].tolist()))))
+
+    return generate
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

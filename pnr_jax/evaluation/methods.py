@@ -1,0 +1,98 @@
+"""What is scored: something that draws the target of a pair or tuple."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from pnr_jax.checkpoints import load_model
+from pnr_jax.data.pipeline import Batch
+from pnr_jax.evaluation.jpeg import jpeg_round_trip
+from pnr_jax.transfer import PoseTransfer
+
+Generate = Callable[[Batch], np.ndarray]
+
+
+class Method(NamedTuple):
+    """Something that draws the target from sources.
+
+    Attributes:
+      name: in the table.
+      sources: M, how many of a tuple's sources it sees.
+      generate: batch -> uint8 [B, H, W, 3]. The batch is the pipeline's, and `names`, str
+        [B, M + 1], of the sources and the target.
+      key: names what it draws; methods of one key draw the same.
+      learnt: False for the trivial methods.
+    """
+
+    name: str
+    sources: int
+    generate: Generate
+    key: str
+    learnt: bool = True
+
+
+def run_methods(
+    name: str, workdir: Path, config: ConfigDict, model: str, sources: Sequence[int]
+) -> list[Method]:
+    """A trained run with each number of sources.
+
+    Args:
+      name: in the table.
+      workdir: of the run.
+      config: its configuration.
+      model: "model" or "model_best".
+      sources: the numbers M.
+
+    Raises:
+      UserError: there is no model yet.
+    """
+    transfer = PoseTransfer.load(workdir, model)
+    network = str((config.model.to_dict(), tuple(config.image_size)))
+    key = hashlib.sha256(network.encode())
+    for path, leaf in jax.tree_util.tree_leaves_with_path(load_model(workdir, model)):
+        key.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
+    return model_methods(name, transfer, sources, key.hexdigest())
+
+
+def model_methods(
+    name: str, transfer: PoseTransfer, sources: Sequence[int], key: str
+) -> list[Method]:
+    """The model with each number of sources."""
+
+    def generate(batch: Batch) -> np.ndarray:
+        return transfer.transfer(
+            batch["source_images"],
+            batch["source_keypoints"],
+            batch["target_keypoints"],
+            batch["source_valid"],
+        )
+
+    return [Method(name, M, generate, key) for M in sources]
+
+
+def trivial_methods(mean_image: np.ndarray) -> list[Method]:
+    """The rows "copy source" and "mean image" (uint8 [H, W, 3]): what needs no learning."""
+
+    def copy(batch: Batch) -> np.ndarray:
+        return batch["source_images"][:, 0]
+
+    def mean(batch: Batch) -> np.ndarray:
+        return np.repeat(mean_image[None], len(batch["target_image"]), axis=0)
+
+    digest = hashlib.sha256(mean_image.tobytes()).hexdigest()
+    return [
+        Method("copy source", 1, copy, "copy source", learnt=False),
+        Method("mean image", 1, mean, digest, learnt=False),
+    ]
+
+
+def through_jpeg(method: Method) -> Method:
+    """The method with a JPEG round trip after it."""
+    return method._replace(
+        generate=lambda batch: jpeg_round_trip(method.generate(batch)), key=f"{method.key} jpeg"
+    )

@@ -1,0 +1,56 @@
+"""The lines under a table: what a reader must know to compare its numbers."""
+
+from collections.abc import Sequence
+
+from pnr_jax.evaluation.summary import Row
+from pnr_jax.evaluation.tables import NOTHING
+
+_FLAGS = {
+    "inception_score": "IS and FID by --inception",
+    "lpips": "LPIPS by --lpips_alex",
+    "proxy_inception_score": "proxy IS by --classifier",
+    "pckh": "PCKh by --pose_model",
+}
+
+
+def notes(
+    rows: Sequence[Row], *, scored: int, whole: int, jpeg: bool, problems: Sequence[str]
+) -> list[str]:
+    """The lines that hold for these rows.
+
+    Args:
+      rows: of all tables.
+      scored: how many tuples of a set were scored.
+      whole: how many the set has.
+      jpeg: whether images made a JPEG round trip.
+      problems: a line a folder.
+    """
+    ours = [row for row in rows if not row.get("published")]
+    published = len(ours) < len(rows)
+    lines = [f"Left out: {problem}." for problem in problems]
+    if scored < whole:
+        lines.append(f"The first {scored:,} of {whole:,} only: not the published protocol.")
+    if published:
+        lines.append('"published": as the paper prints it, not run here.')
+        if not any("inception_score" in row for row in ours):
+            lines.append(
+                f"{NOTHING} under IS and masked IS: they need Inception-v3 of 2015, "
+                "--inception=FILE; docs/evaluation.md says where it is."
+            )
+    if jpeg:
+        lines.append("Scored after a JPEG round trip of generated images and targets.")
+    if any("proxy_inception_score" in row for row in rows):
+        lines.append(
+            "proxy IS: by a classifier other than that of published scores; "
+            "it compares with nothing published."
+        )
+    if any("pckh" in row for row in rows):
+        lines.append("PCKh: by this estimator; published scores took another.")
+    absent = [
+        flag
+        for score, flag in _FLAGS.items()
+        if not any(key.startswith(score) for row in ours for key in row)
+    ]
+    if absent:
+        lines.append(f"More columns: {', '.join(absent)} (docs/evaluation.md).")
+    return lines

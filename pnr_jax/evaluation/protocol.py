@@ -1,0 +1,116 @@
+"""The evaluation from end to end: methods × test sets -> results -> files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from pnr_jax.data.images import Images
+from pnr_jax.data.sources import Examples
+from pnr_jax.errors import UserError
+from pnr_jax.evaluation import pictures, tables
+from pnr_jax.evaluation.methods import Method
+from pnr_jax.evaluation.scorers import Scorer
+from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set, score
+from pnr_jax.evaluation.summary import Result, summarise, training_gaussian
+from pnr_jax.metrics.fid import Gaussian
+
+SPLITS = 10  # Of the Inception Score, and so the fewest images that have one.
+
+
+class Job(NamedTuple):
+    """A row to be: a method and what it is asked for."""
+
+    method: Method
+    test: EvaluationSet
+
+
+def evaluate(
+    jobs: Sequence[Job],
+    scorers: Sequence[Scorer],
+    cache: Path,
+    *,
+    jpeg: bool = False,
+    training: tuple[Images, Scorer] | None = None,
+) -> list[Result]:
+    """Scores every job, with one bar for all of them.
+
+    Args:
+      jobs: the rows.
+      scorers: the metrics.
+      cache: folder of results that an interrupted or an earlier evaluation left.
+      jpeg: whether targets make a JPEG round trip first.
+      training: the training images and the scorer of features, for FID against them.
+
+    Raises:
+      UserError: a score needs more images than there are.
+    """
+    counts = [len(job.test.examples.tuples) for job in jobs]
+    if any("proxy" in s.key or "inception" in s.key for s in scorers) and min(counts) < SPLITS:
+        raise UserError(
+            f"an Inception Score of {SPLITS} splits needs {SPLITS} images, there are {min(counts)}"
+        )
+    total = sum(counts) + (len(training[0].images) if training else 0)
+    with tqdm(total=total, unit=" images", disable=None, leave=False) as bar:
+        fitted = _fit_training(*training, cache, bar) if training else None
+        results = []
+        for job in jobs:
+            bar.set_description(f"{job.method.name}, M = {job.method.sources}")
+            chunks = score(job.method, job.test, scorers, cache, jpeg, bar.update)
+            results.append(summarise(job.method, job.test, chunks, fitted))
+    return results
+
+
+def write_figures(results: Sequence[Result], folder: Path) -> list[Path]:
+    """Writes the figures of the methods that have learnt something.
+
+    `figure.png`, `best.png` and `worst.png` are the first one's; `comparison.png` has all side by
+    side, `figure_multi_shot.png` the first one's growing M.
+    """
+    learnt = [result for result in results if result.method.learnt]
+    if not learnt:
+        return []
+    first = learnt[0]
+    images, tuples = first.test.examples
+    paths = [pictures.write_figure(first.method, images, tuples, folder / "figure.png")]
+    same = [result for result in learnt if result.method.name == first.method.name]
+    growing = {result.method.sources: result for result in same if result.test is same[-1].test}
+    if len(growing) > 1:
+        methods = [result.method for _, result in sorted(growing.items())]
+        path = folder / "figure_multi_shot.png"
+        paths.append(pictures.write_growing(methods, *same[-1].test.examples, path))
+    paths += pictures.write_extremes(first, folder)
+    rivals = [result for result in learnt if result.test.name == first.test.name]
+    rivals = list({result.method.name: result for result in reversed(rivals)}.values())[::-1]
+    if len(rivals) > 1:
+        methods = [result.method for result in rivals]
+        shared = _shared_tuples([result.test.examples for result in rivals])
+        if len(shared):
+            path = folder / "comparison.png"
+            paths.append(pictures.write_comparison(methods, images, shared, path))
+    return paths
+
+
+def write_scores(results: Sequence[Result], folder: Path) -> None:
+    """Writes the single images' scores of each result."""
+    for result in results:
+        tables.write_scores(result, folder)
+
+
+def _fit_training(images: Images, features: Scorer, cache: Path, bar: tqdm) -> Gaussian:
+    every = np.arange(len(images.images), dtype=np.int32)
+    examples = Examples(images, np.stack([every, every], axis=1))
+    method = Method("training images", 1, lambda batch: batch["target_image"], "the target")
+    bar.set_description(method.name)
+    chunks = score(
+        method, evaluation_set("training", examples), [features], cache, False, bar.update
+    )
+    return training_gaussian(chunks)
+
+
+def _shared_tuples(examples: Sequence[Examples]) -> np.ndarray:
+    """The tuples of the first that all others have too; all are over the same images."""
+    shared = set.intersection(*({tuple(row) for row in e.tuples.tolist()} for e in examples))
+    return np.array([row for row in examples[0].tuples if tuple(row.tolist()) in shared])

@@ -1,0 +1,147 @@
+"""Scores a method chunk by chunk; what has been scored once is read back.
+
+Memory does not grow with the number of tuples, and an interrupted evaluation goes on at the chunk
+it was in. A chunk's result lies in a file whose name is a digest of all that made it: what the
+method is, the images and keypoints, the metric with its weights. So a result is found again exactly
+where it holds, and never where anything has changed.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pnr_jax.data.images import Images
+from pnr_jax.data.pipeline import Batch, gather
+from pnr_jax.data.sources import Examples
+from pnr_jax.evaluation.jpeg import jpeg_round_trip
+from pnr_jax.evaluation.methods import Method
+from pnr_jax.evaluation.scorers import Scorer, Scores
+from pnr_jax.files import replacing
+
+BATCH = 32  # Images drawn at once.
+CHUNK = 8 * BATCH  # Images scored, and kept, at once.
+
+
+class EvaluationSet(NamedTuple):
+    """Pairs or tuples to score on.
+
+    Attributes:
+      name: "pairs" or "tuples".
+      examples: images, and tuples of at least as many sources as a method sees.
+      digests: uint8 [N, 32], one an image with its keypoints.
+    """
+
+    name: str
+    examples: Examples
+    digests: np.ndarray
+
+    def limited(self, rows: slice | np.ndarray) -> "EvaluationSet":
+        """The set of some of its tuples."""
+        return self._replace(examples=self.examples._replace(tuples=self.examples.tuples[rows]))
+
+    def names(self, sources: int) -> list[tuple[str, ...]]:
+        """Each tuple's names, of the first sources and of the target."""
+        names = np.array(self.examples.images.names)
+        return [tuple(row) for row in names[first_sources(self.examples.tuples, sources)].tolist()]
+
+
+def evaluation_set(name: str, examples: Examples) -> EvaluationSet:
+    """A test set with its images' digests."""
+    images, keypoints, names = examples.images
+    digests = [
+        hashlib.sha256(image.tobytes() + joints.tobytes() + image_name.encode()).digest()
+        for image, joints, image_name in zip(images, keypoints, names, strict=True)
+    ]
+    return EvaluationSet(name, examples, np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32))
+
+
+def score(
+    method: Method,
+    test: EvaluationSet,
+    scorers: Sequence[Scorer],
+    cache: Path,
+    jpeg: bool = False,
+    advance: Callable[[int], object] = lambda count: None,
+) -> Iterator[Scores]:
+    """Yields all scorers' arrays, chunk by chunk.
+
+    Args:
+      method: what draws; of each tuple it sees the first `method.sources` sources.
+      test: the tuples.
+      scorers: the metrics.
+      cache: folder of the chunks' results.
+      jpeg: whether the targets make a JPEG round trip; the method sees to its own images.
+      advance: called with the number of images after each chunk.
+    """
+    tuples = first_sources(test.examples.tuples, method.sources)
+    for start in range(0, len(tuples), CHUNK):
+        rows = tuples[start : start + CHUNK]
+        inputs = test.digests[rows].tobytes()
+        paths = [cache / f"{_digest(method.key, s.key, str(jpeg), inputs)}.npz" for s in scorers]
+        results = {path: _read(path) for path in paths}
+        absent = [pair for pair in zip(paths, scorers, strict=True) if not results[pair[0]]]
+        if absent:
+            batch, generated = draw(method, test.examples.images, rows)
+            if jpeg:
+                batch["target_image"] = jpeg_round_trip(batch["target_image"])
+            for path, scorer in absent:
+                results[path] = scorer.score(batch, generated)
+                _write(path, results[path])
+        yield {name: array for scores in results.values() for name, array in scores.items()}
+        advance(len(rows))
+
+
+def draw(method: Method, images: Images, tuples: np.ndarray) -> tuple[Batch, np.ndarray]:
+    """Draws the target of each tuple, in batches of one shape.
+
+    Args:
+      method: what draws.
+      images: the data set.
+      tuples: int [T, method.sources + 1].
+
+    Returns:
+      (the batch without its sources, uint8 [T, H, W, 3]).
+    """
+    names = np.array(images.names)
+    targets: list[Batch] = []
+    drawn = []
+    for start in range(0, len(tuples), BATCH):
+        rows = tuples[start : start + BATCH]
+        padded = np.concatenate([rows, np.repeat(rows[:1], BATCH - len(rows), axis=0)])
+        batch = gather(images, padded) | {"names": names[padded]}
+        drawn.append(method.generate(batch)[: len(rows)])
+        kept = ("target_image", "target_keypoints", "names")
+        targets.append({name: batch[name][: len(rows)] for name in kept})
+    batch = {name: np.concatenate([batch[name] for batch in targets]) for name in targets[0]}
+    return batch, np.concatenate(drawn)
+
+
+def first_sources(tuples: np.ndarray, sources: int) -> np.ndarray:
+    """The first sources of each tuple and its target: [T, sources + 1]."""
+    return np.concatenate([tuples[:, :sources], tuples[:, -1:]], axis=1)
+
+
+def _digest(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8) + data)
+    return digest.hexdigest()[:32]
+
+
+def _read(path: Path) -> Scores:
+    """The arrays of a chunk, none where it is to be scored."""
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return {}  # Absent, or damaged by the disk: it is made anew.
+
+
+def _write(path: Path, arrays: Scores) -> None:
+    with replacing(path) as temporary:
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]

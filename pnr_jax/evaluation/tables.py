@@ -1,0 +1,164 @@
+"""The table of the results: Markdown, JSON, LaTeX, and the single images' scores as CSV."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pnr_jax.evaluation.summary import Result, Row
+from pnr_jax.files import write_text
+
+NOTHING = "—"
+
+
+class Column(NamedTuple):
+    """A score in the table.
+
+    Attributes:
+      score: its key in a row.
+      heading: in the table.
+      digits: after the point.
+    """
+
+    score: str
+    heading: str
+    digits: int
+
+
+COLUMNS = (
+    Column("ssim", "SSIM", 4),
+    Column("masked_ssim", "masked SSIM", 4),
+    Column("ssim_inside_mask", "SSIM inside mask", 4),
+    Column("l1", "L1", 4),
+    Column("ssim_255", "SSIM, range 255", 4),
+    Column("inception_score", "IS", 3),
+    Column("masked_inception_score", "masked IS", 3),
+    Column("fid", "FID", 2),
+    Column("lpips_alex", "LPIPS (AlexNet)", 4),
+    Column("lpips_vgg", "LPIPS (VGG16)", 4),
+    Column("proxy_inception_score", "proxy IS", 3),
+    Column("pckh", "PCKh", 4),
+)
+
+
+class Table(NamedTuple):
+    """Rows of one test set.
+
+    Attributes:
+      title: what they were scored on.
+      rows: ours, then the published ones.
+    """
+
+    title: str
+    rows: list[Row]
+
+
+def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
+    """The tables as a terminal and a Markdown page show them, with a line a note."""
+    blocks = [f"{table.title}\n\n{_pipes(_cells(table.rows))}" for table in tables]
+    return "\n\n".join([*blocks, *notes]) + "\n"
+
+
+def intervals(tables: Sequence[Table]) -> str:
+    """95% intervals of our rows' scores, laid out like the tables."""
+    blocks = []
+    for table in tables:
+        ours = [row for row in table.rows if "intervals" in row]
+        columns = [c for c in COLUMNS if any(c.score in row["intervals"] for row in ours)]
+        head = ["method", "M", *(column.heading for column in columns)]
+        lines = [[row["method"], str(row["sources"]), *_ranges(row, columns)] for row in ours]
+        blocks.append(f"{table.title}\n\n{_pipes([head, *lines])}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """The tables for a paper, with the commands of the package booktabs."""
+    blocks = []
+    for table in tables:
+        head, *lines = [[_escape(cell) for cell in line] for line in _cells(table.rows)]
+        blocks.append(
+            f"% {table.title}\n\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}\n\\toprule\n"
+            + " & ".join(head)
+            + " \\\\\n\\midrule\n"
+            + "".join(" & ".join(line) + " \\\\\n" for line in lines)
+            + "\\bottomrule\n\\end{tabular}\n"
+        )
+    return "\n".join(blocks)
+
+
+def write_tables(tables: Sequence[Table], notes: Sequence[str], folder: Path) -> str:
+    """Writes `table.md`, `table.json` and `table.tex`; returns what a terminal shows."""
+    shown = markdown(tables, notes)
+    ranges = intervals(tables)
+    heading = "## 95% intervals\n\nBootstrap over people: for other people, not other photos."
+    write_text(folder / "table.md", f"{shown}\n{heading}\n\n{ranges}")
+    rows = [row for table in tables for row in table.rows]
+    write_text(folder / "table.json", json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / "table.tex", latex(tables))
+    return shown
+
+
+def write_scores(result: Result, folder: Path) -> Path:
+    """Writes the single images' scores as CSV, a line a pair or tuple."""
+    images, tuples = result.test.examples
+    M = result.method.sources
+    head = ["from", "to"] if M == 1 else [*(f"from_{i}" for i in range(M)), "to"]
+    lines = [",".join([*head, *result.scores])]
+    for row, scores in zip(tuples, zip(*result.scores.values(), strict=True), strict=True):
+        names = [images.names[i] for i in (*row[:M], row[-1])]
+        lines.append(",".join([*names, *(f"{score:.6g}" for score in scores)]))
+    path = folder / f"{slug(result.method.name)}-{result.test.name}-{M}.csv"
+    write_text(path, "\n".join(lines) + "\n")
+    return path
+
+
+def slug(name: str) -> str:
+    """A method's name in file names.
+
+    >>> slug("pNR* (LAD)")
+    'pnr-unsupervised-lad'
+    """
+    words = name.lower().replace("*", " unsupervised ")
+    return re.sub(r"[^\w.]+", "-", words).strip("-.") or "method"
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    columns = [column for column in COLUMNS if any(column.score in row for row in rows)]
+    head = ["method", "M", *(column.heading for column in columns)]
+    lines = []
+    for row in rows:
+        published = row.get("published", False)
+        name = f"{row['method']}, published" if published else row["method"]
+        scores = [_number(row, c.score, 3 if published else c.digits) for c in columns]
+        lines.append([name, str(row["sources"]), *scores])
+    return [head, *lines]
+
+
+def _number(row: Row, score: str, digits: int) -> str:
+    return f"{row[score]:.{digits}f}" if score in row else NOTHING
+
+
+def _ranges(row: Row, columns: Sequence[Column]) -> list[str]:
+    ranges = []
+    for column in columns:
+        low, high = row["intervals"].get(column.score, (None, None))
+        digits = column.digits
+        ranges.append(NOTHING if low is None else f"{low:.{digits}f} to {high:.{digits}f}")
+    return ranges
+
+
+def _pipes(cells: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns line up in a terminal too."""
+    widths = [max(3, *(len(line[i]) for line in cells)) for i in range(len(cells[0]))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = [
+        [line[0].ljust(widths[0])]
+        + [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+        for line in (cells[0], rule, *cells[1:])
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escape(cell: str) -> str:
+    return re.sub(r"([&%$#_{}])", r"\\\1", cell).replace("*", "$^*$").replace(NOTHING, "---")

@@ -1,0 +1,197 @@
+"""Every tuple is scored once, in chunks; what is known is read back, and only where it holds."""
+
+import io
+from itertools import chain
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pnr_jax.data.sources import Examples
+from pnr_jax.evaluation.methods import Method, model_methods, through_jpeg, trivial_methods
+from pnr_jax.evaluation.scorers import Scorer, pixel_scorer
+from pnr_jax.evaluation.scoring import draw, evaluation_set, score
+
+SIZE = (24, 16)
+
+
+def whole(chunks):
+    """The arrays of all chunks."""
+    chunks = list(chunks)
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def second_source(batch):
+    return batch["source_images"][:, 1]
+
+
+def counting(name="counted", value=1.0):
+    """A scorer that notes the sizes of the chunks it was given."""
+    seen = []
+
+    def scores(batch, generated):
+        seen.append(len(generated))
+        return {name: np.full(len(generated), value) + generated.mean(axis=(1, 2, 3))}
+
+    return Scorer(f"{name} {value}", scores), seen
+
+
+def test_scores_are_scikit_images(small_chunks, examples, tuples_set, expected_scores, tmp_path):
+    method = Method("second source", 2, second_source, "second")
+    found = whole(score(method, tuples_set, [pixel_scorer()], tmp_path))
+    generated = examples.images.images[examples.tuples[:, 1]]
+    expected = expected_scores(examples, generated)
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=2e-6, err_msg=name)
+
+
+def test_trivial_methods_copy_and_repeat(examples):
+    mean = examples.images.images.mean(axis=0).round().astype(np.uint8)
+    copy, repeat = trivial_methods(mean)
+    assert not copy.learnt and not repeat.learnt
+    pairs = examples.tuples[:, [3, 5]]
+    assert (draw(copy, examples.images, pairs)[1] == examples.images.images[pairs[:, 0]]).all()
+    assert (draw(repeat, examples.images, pairs)[1] == mean).all()
+
+
+def test_batches_have_one_shape_and_the_names_of_their_tuples(small_chunks, examples, tuples_set):
+    seen = []
+
+    def generate(batch):
+        seen.append(batch["names"].tolist())
+        assert batch["source_images"].shape == (2, 3, *SIZE, 3)
+        return batch["target_image"]
+
+    rows = examples.tuples[:5, [0, 1, 2, 5]]
+    batch, generated = draw(Method("oracle", 3, generate, "o"), examples.images, rows)
+    assert (generated == examples.images.images[rows[:, -1]]).all()
+    names = [[examples.images.names[i] for i in row] for row in rows]
+    assert [*chain(*seen)][:5] == names and len(seen) == 3
+    assert batch["names"].tolist() == names
+
+
+def test_what_was_scored_is_read_back(small_chunks, tuples_set, tmp_path):
+    drawn = []
+
+    def generate(batch):
+        drawn.append(len(batch["target_image"]))
+        return batch["source_images"][:, 0]
+
+    method, (scorer, seen) = Method("m", 1, generate, "m"), counting()
+    progress = []
+    first = whole(score(method, tuples_set, [scorer], tmp_path, advance=progress.append))
+    assert seen == progress == [4, 4, 3]
+    assert len(drawn) == 6
+    again = whole(score(method, tuples_set, [scorer], tmp_path, advance=progress.append))
+    assert len(seen) == 3 and len(drawn) == 6 and progress == [4, 4, 3] * 2
+    np.testing.assert_array_equal(first["counted"], again["counted"])
+    # A metric that is added is all that is scored; a limit shares the whole chunks.
+    other, others = counting("other")
+    assert set(whole(score(method, tuples_set, [scorer, other], tmp_path))) == {"counted", "other"}
+    assert len(seen) == 3 and others == [4, 4, 3]
+    limited = tuples_set.limited(slice(9))
+    assert len(whole(score(method, limited, [scorer], tmp_path))["counted"]) == 9
+    assert seen == [4, 4, 3, 1]
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_was(small_chunks, tuples_set, tmp_path):
+    calls = []
+
+    def generate(batch):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return batch["source_images"][:, 0]
+
+    method, (scorer, seen) = Method("m", 1, generate, "m"), counting()
+    with pytest.raises(KeyboardInterrupt):
+        whole(score(method, tuples_set, [scorer], tmp_path))
+    assert seen == [4, 4]
+    resumed = whole(score(method, tuples_set, [scorer], tmp_path))
+    assert seen == [4, 4, 3]
+    other = whole(score(method, tuples_set, [scorer], tmp_path / "other"))
+    np.testing.assert_array_equal(resumed["counted"], other["counted"])
+
+
+@pytest.mark.parametrize("change", ["method", "weights", "image", "keypoints", "jpeg", "name"])
+def test_a_stale_result_is_never_used(change, small_chunks, tuples_set, tmp_path):
+    method = Method("m", 1, lambda batch: batch["source_images"][:, 0], "m")
+    scorer, seen = counting()
+    whole(score(method, tuples_set, [scorer], tmp_path))
+    test, jpeg = tuples_set, False
+    images, keypoints, names = (part for part in tuples_set.examples.images)
+    if change == "method":
+        method = method._replace(key="m2")
+    elif change == "weights":
+        scorer = scorer._replace(key="counted 2")
+    elif change == "jpeg":
+        jpeg = True
+    else:
+        images, keypoints, names = images.copy(), keypoints.copy(), list(names)
+        last = tuples_set.examples.tuples[10, -1]
+        if change == "image":
+            images[last, 0, 0, 0] ^= 1
+        elif change == "keypoints":
+            keypoints[last, 0] += 1
+        else:
+            names[last] = "new.jpg"
+        kind = type(tuples_set.examples.images)
+        examples = Examples(kind(images, keypoints, names), tuples_set.examples.tuples)
+        test = evaluation_set("tuples", examples)
+    before = len(seen)
+    whole(score(method, test, [scorer], tmp_path, jpeg))
+    assert seen[-1] == 3 and len(seen) > before
+
+
+def test_a_damaged_result_is_made_anew(small_chunks, tuples_set, tmp_path):
+    method = Method("m", 1, lambda batch: batch["source_images"][:, 0], "m")
+    scorer, seen = counting()
+    first = whole(score(method, tuples_set, [scorer], tmp_path))
+    for path, content in zip(sorted(tmp_path.iterdir()), (b"", b"junk", None), strict=True):
+        path.write_bytes(path.read_bytes()[:-30] if content is None else content)
+    again = whole(score(method, tuples_set, [scorer], tmp_path))
+    assert sorted(seen) == [3, 3, 4, 4, 4, 4]
+    np.testing.assert_array_equal(first["counted"], again["counted"])
+
+
+def test_a_jpeg_round_trip_is_of_both_images(tuples_set, tmp_path):
+    def round_trip(image):
+        data = io.BytesIO()
+        Image.fromarray(image).save(data, "JPEG")
+        return np.asarray(Image.open(data))
+
+    def differences(batch, generated):
+        wanted = np.stack([round_trip(image) for image in sources])
+        target = np.stack([round_trip(image) for image in targets])
+        same = (generated == wanted).all(axis=(1, 2, 3))
+        return {"same": same & (batch["target_image"] == target).all(axis=(1, 2, 3))}
+
+    rows = tuples_set.examples.tuples
+    sources = tuples_set.examples.images.images[rows[:, 0]]
+    targets = tuples_set.examples.images.images[rows[:, -1]]
+    method = through_jpeg(Method("m", 1, lambda batch: batch["source_images"][:, 0], "m"))
+    chunks = score(method, tuples_set, [Scorer("d", differences)], tmp_path, jpeg=True)
+    assert whole(chunks)["same"].all()
+    assert method.key != "m"
+
+
+class FakeTransfer:
+    """Stands for a `PoseTransfer`: draws the mean of the sources, and notes what it was given."""
+
+    def transfer(self, source_images, source_keypoints, target_keypoints, source_valid):
+        assert source_keypoints.shape == (*source_images.shape[:2], 18, 2)
+        assert target_keypoints.shape == (len(source_images), 18, 2)
+        assert source_valid.shape == source_images.shape[:2]
+        return source_images.mean(axis=1).astype(np.uint8)
+
+
+def test_the_model_sees_the_first_M_sources(examples, tuples_set, tmp_path):
+    methods = model_methods("pNR", FakeTransfer(), [1, 3, 5], "key")
+    assert [(method.name, method.sources) for method in methods] == [("pNR", M) for M in (1, 3, 5)]
+    scorer = Scorer("mean", lambda batch, generated: {"mean": generated.mean(axis=(1, 2, 3))})
+    for method in methods:
+        sources = examples.images.images[examples.tuples[:, : method.sources]]
+        expected = sources.mean(axis=1).astype(np.uint8).mean(axis=(1, 2, 3))
+        found = whole(score(method, tuples_set, [scorer], tmp_path))["mean"]
+        np.testing.assert_allclose(found, expected)

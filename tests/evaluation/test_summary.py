@@ -1,0 +1,85 @@
+"""Rows: means, intervals of persons, scores of whole sets, each against an oracle."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pnr_jax.evaluation.methods import Method
+from pnr_jax.evaluation.summary import bootstrap, summarise, training_gaussian
+from pnr_jax.metrics import frechet_distance, inception_score
+
+METHOD = Method("m", 3, lambda batch: batch["target_image"], "m")
+
+
+def chunks(**arrays):
+    """The arrays cut in three, as scoring yields them."""
+    parts = {name: np.array_split(array, 3) for name, array in arrays.items()}
+    return [dict(zip(parts, part, strict=True)) for part in zip(*parts.values(), strict=True)]
+
+
+def test_a_row_has_names_means_and_single_scores(tuples_set):
+    ssim = np.random.default_rng(0).random(11)
+    result = summarise(METHOD, tuples_set, chunks(ssim=ssim, l1=2 * ssim))
+    head = {"method": "m", "set": "tuples", "sources": 3, "pairs": 11}
+    assert {key: result.row[key] for key in head} == head
+    assert result.row["ssim"] == pytest.approx(ssim.mean())
+    assert list(result.row) == [*head, "ssim", "l1", "intervals"]
+    np.testing.assert_array_equal(result.scores["l1"], 2 * ssim)
+    low, high = result.row["intervals"]["ssim"]
+    assert low < ssim.mean() < high
+    assert result.row["intervals"]["l1"] == pytest.approx([2 * low, 2 * high])
+
+
+def test_scores_of_whole_sets_are_the_metrics_own(tuples_set):
+    rng = np.random.default_rng(1)
+    features, real = rng.normal(size=(11, 4)), rng.normal(size=(30, 4))
+    answers = {
+        f"{prefix}probabilities": rng.dirichlet(np.ones(5), 11)
+        for prefix in ("", "masked_", "proxy_")
+    }
+    training = training_gaussian([{"features": part} for part in np.array_split(real, 4)])
+    parts = chunks(ssim=np.ones(11), features=features, **answers)
+    row = summarise(METHOD, tuples_set, parts, training).row
+    assert row["fid"] == pytest.approx(frechet_distance(features, real))
+    for prefix in ("", "masked_", "proxy_"):
+        expected = inception_score(answers[f"{prefix}probabilities"])
+        score = f"{prefix}inception_score"
+        assert (row[score], row[f"{score}_std"]) == expected
+
+
+def test_pckh_divides_the_sums(tuples_set):
+    right, visible = np.arange(11), np.full(11, 10)
+    visible[3] = 0
+    row = summarise(METHOD, tuples_set, chunks(right_joints=right, visible_joints=visible)).row
+    assert row["pckh"] == pytest.approx(55 / 100)
+    assert "right_joints" not in row
+    low, high = row["intervals"]["pckh"]
+    assert low <= 0.55 <= high
+
+
+def test_intervals_are_scipys_where_everyone_has_one_image():
+    scores = np.random.default_rng(2).normal(size=200)[:, None]
+    low, high = bootstrap(scores, np.ones((200, 1)), np.arange(200))
+    reference = stats.bootstrap(
+        (scores[:, 0],), np.mean, n_resamples=20_000, method="percentile", random_state=0
+    ).confidence_interval
+    assert low[0] == pytest.approx(reference.low, abs=0.01)
+    assert high[0] == pytest.approx(reference.high, abs=0.01)
+
+
+def test_intervals_are_of_people_not_of_images():
+    """100 people whose 20 images are all alike: only the people count."""
+    person = np.random.default_rng(3).normal(size=100)
+    scores, groups = np.repeat(person, 20)[:, None], np.repeat(np.arange(100), 20)
+    low, high = bootstrap(scores, np.ones_like(scores), groups)
+    width = 2 * 1.96 * person.std() / np.sqrt(100)
+    assert high[0] - low[0] == pytest.approx(width, rel=0.1)
+    # A person of many images weighs more: the ratio of sums, not a mean of means.
+    low, high = bootstrap(np.array([[0.0], [1], [1]]), np.ones((3, 1)), np.array([0, 1, 1]))
+    assert (low[0], high[0]) == (0, 1)
+
+
+def test_intervals_are_the_same_every_time():
+    scores = np.random.default_rng(4).random((50, 2))
+    first, again = (bootstrap(scores, np.ones_like(scores), np.arange(50) % 9) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
