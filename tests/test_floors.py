@@ -15,7 +15,8 @@ FLOORS = [
     {"errors", "regression", "keypoints"},
     {"files"},
     {"config", "checkpoints", "figures", "sharding"},
-    {"data", "metrics", "pose_estimation", "animation"},
+    {"data", "metrics", "animation"},
+    {"pose_estimation"},
     {"nn"},
     {"training", "transfer"},
     {"evaluation", "augmentation", "export"},
@@ -30,6 +31,7 @@ AT_USE = {
     "tensorflow_datasets": {"pnr_jax.data.market1501_builder"},
     "torch": set(),
     "h5py": set(),
+    "mediapipe": set(),
 }
 
 ROOT = Path(pnr_jax.__file__).parent

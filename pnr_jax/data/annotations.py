@@ -11,6 +11,12 @@ from pnr_jax.files import read_lines, write_text
 
 HEADER = "name:keypoints_y:keypoints_x"
 JOINT_COUNT = 18
+# Joint lists that are often taken for ours.
+OTHER_ORDERS = {
+    17: " (17 is COCO's own, which has no neck)",
+    25: " (25 is OpenPose's BODY_25, which has feet)",
+    33: " (33 is MediaPipe's)",
+}
 
 
 def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
@@ -66,7 +72,10 @@ def _parse_list(field: str, axis: str, where: str) -> np.ndarray:
     if not isinstance(values, list) or not all(type(v) is int for v in values):
         raise UserError(f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}")
     if len(values) != JOINT_COUNT:
-        raise UserError(f"{where}: keypoints_{axis} has {len(values)} numbers, expected 18")
+        raise UserError(
+            f"{where}: keypoints_{axis} has {len(values)} numbers, expected 18 in OpenPose's COCO "
+            f"order{OTHER_ORDERS.get(len(values), '')}; launch/estimate_poses.py writes them"
+        )
     if not all(-1 <= v < 2**31 for v in values):
         raise UserError(f"{where}: keypoints_{axis} has a number outside [-1, 2^31)")
     return np.array(values, np.int32)

@@ -1,15 +1,25 @@
 """Images with their keypoints, in memory, and tuples of indices into them."""
 
 import io
+import struct
+import warnings
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS, resize_keypoints
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+MOST_PIXELS = 64_000_000
+TOO_LARGE = "more than 64 megapixels; make it smaller"
+# What Pillow raises for damaged files of one format or another.
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+warnings.simplefilter("error", Image.DecompressionBombWarning)  # As Pillow's manual has it.
 
 
 class Images(NamedTuple):
@@ -34,14 +44,38 @@ class Images(NamedTuple):
 def decode(data: bytes, where: str) -> np.ndarray:
     """Decodes one image file to uint8 [H, W, 3], upright.
 
+    Grey, palette, CMYK and 16-bit images become RGB; what is transparent becomes white.
+
     Raises:
-      UserError: the bytes are no image, or a truncated one.
+      UserError: no image, a damaged one, an animation, or one of more than 64 megapixels, which is
+        refused by its header.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise UserError(f"{where}: {image.width}x{image.height} pixels; {TOO_LARGE}")
+            # MPO is what phones call a photo with its preview.
+            pictures = getattr(image, "n_frames", 1)
+            if pictures > 1 and image.format != "MPO":
+                raise UserError(f"{where}: holds {pictures} pictures; save one of them")
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UserError(f"{where}: {TOO_LARGE}") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{where}: not a readable image ({', '.join(FORMATS)})") from None
+    except DAMAGE as error:
         raise UserError(f"{where}: not a readable image ({error})") from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):  # Pillow would clip it to 255.
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError("32 bits a pixel; save it with 8")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
 
 
 def read_image(path: str | Path) -> np.ndarray:

@@ -38,7 +38,9 @@ def test_writes_what_it_reads(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.jpg: [1, 2]: [1, 2]", "a.csv:2: keypoints_y has 2 numbers, expected 18"),
+        ("a.jpg: [1, 2]: [1, 2]", "a.csv:2: keypoints_y has 2 numbers, expected 18 in OpenPose's"),
+        (f"a.jpg: {[1] * 17}: {[1] * 17}", "has 17 numbers, expected 18 .* which has no neck"),
+        (f"a.jpg: {[1] * 25}: {[1] * 25}", "has 25 numbers, expected 18 .* BODY_25"),
         (GOOD.replace("17]", "x]"), "a.csv:2: keypoints_y is not a list of integers"),
         (GOOD.replace("17]", "1.5]"), "a.csv:2: keypoints_y is not a list of integers"),
         (GOOD.replace("17]", "true]"), "a.csv:2: keypoints_y is not a list of integers"),

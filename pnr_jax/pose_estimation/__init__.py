@@ -1,0 +1,34 @@
+"""Keypoints of own photos: `load(model).estimate(images)`.
+
+Two back ends share one interface, `Estimator`: OpenPose from a frozen TensorFlow graph (`.pb`) and
+MediaPipe's pose landmarker (`.task`). Either's framework is imported when a model is loaded.
+"""
+
+from pathlib import Path
+
+from pnr_jax.errors import UserError
+from pnr_jax.pose_estimation.poses import Estimator, Poses
+
+__all__ = ["Estimator", "Poses", "load"]
+
+
+def load(path: str | Path) -> Estimator:
+    """Loads a pose model: `.pb` is OpenPose's frozen graph, `.task` is MediaPipe's.
+
+    Raises:
+      UserError: the file is absent or of another kind, or the package that reads it is not
+        installed.
+    """
+    path = Path(path)
+    if path.suffix == ".pb":
+        from pnr_jax.pose_estimation import openpose
+
+        return openpose.OpenPose(openpose.load_network(path))
+    if path.suffix == ".task":
+        from pnr_jax.pose_estimation import mediapipe
+
+        return mediapipe.load(path)
+    raise UserError(
+        f"pose model {path}: expected OpenPose's frozen graph (.pb) or MediaPipe's pose "
+        "landmarker (.task)"
+    )

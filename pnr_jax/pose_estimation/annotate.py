@@ -1,0 +1,135 @@
+"""Annotations of a folder of images, whatever lies in it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from pnr_jax.data.images import read_image
+from pnr_jax.errors import UserError
+from pnr_jax.keypoints import draw_skeleton, resize_keypoints
+from pnr_jax.pose_estimation.poses import Estimator
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+BATCH = 16
+SAVE_EVERY = 20  # Batches.
+CELL = (256, 192)  # Of the sheet, pixels.
+
+Annotations = dict[str, np.ndarray]
+
+
+class Noted(NamedTuple):
+    """What there is to say of the images: names.
+
+    Attributes:
+      nobody: nobody was found; all joints are missing.
+      several: several people were found, and the largest taken.
+      damaged: left out with the reason, since no image could be read.
+    """
+
+    nobody: list[str]
+    several: list[str]
+    damaged: list[str]
+
+
+def list_images(folder: str | Path) -> dict[str, Path]:
+    """{name: path} of a folder's images and its sub-folders'; names are relative, sorted.
+
+    Raises:
+      UserError: no folder, none inside, or a name that the CSV cannot hold.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}")
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES and path.is_file()
+    }
+    if not found:
+        raise UserError(f"{folder}: no image inside ({', '.join(sorted(SUFFIXES))})")
+    for name in found:
+        if ":" in name or "\n" in name or name != name.strip():
+            raise UserError(f"{folder}: {name!r}: no ':' nor outer space in a name; rename it")
+    return found
+
+
+def annotate(
+    files: Mapping[str, Path],
+    estimator: Estimator,
+    annotations: Annotations,
+    save: Callable[[], None] = lambda: None,
+    max_damaged: int = 0,
+) -> Noted:
+    """Estimates the poses of the images that have no row yet.
+
+    Args:
+      files: {name: path}.
+      estimator: finds the joints.
+      annotations: {name: int32 [18, 2]}; rows are added in place.
+      save: called now and then, and at the end however that comes.
+      max_damaged: how many unreadable images are left out before giving up.
+
+    Raises:
+      UserError: names the image at which there are more.
+    """
+    noted = Noted([], [], [])
+    names = [name for name in files if name not in annotations]
+    starts = range(0, len(names), BATCH)
+    try:
+        for number, start in enumerate(tqdm(starts, desc="poses", disable=None, leave=False), 1):
+            images = _read(files, names[start : start + BATCH], noted.damaged, max_damaged)
+            if images:
+                poses = estimator.detect(list(images.values()))
+                annotations.update(zip(images, poses.keypoints, strict=True))
+                for name, people in zip(images, poses.people, strict=True):
+                    if people == 0:
+                        noted.nobody.append(name)
+                    elif people > 1:
+                        noted.several.append(name)
+            if number % SAVE_EVERY == 0:
+                save()
+    finally:
+        save()
+    return noted
+
+
+def overlay(image: np.ndarray, keypoints: np.ndarray, size: tuple[int, int] = CELL) -> np.ndarray:
+    """An image, fitted into `size` and dimmed, under its skeleton.
+
+    Args:
+      image: uint8 [h, w, 3].
+      keypoints: int [18, 2], (y, x) pixels, -1 where missing.
+      size: (H, W), pixels.
+
+    Returns:
+      uint8 [H, W, 3].
+    """
+    scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
+    height, width = (max(1, round(scale * side)) for side in image.shape[:2])
+    fitted = np.asarray(Image.fromarray(image).resize((width, height)))
+    joints = resize_keypoints(keypoints, image.shape[:2], (height, width))
+    skeleton = draw_skeleton((height, width), joints)
+    nothing = draw_skeleton((height, width), np.full((18, 2), -1))
+    drawn = np.any(skeleton != nothing, axis=-1, keepdims=True)
+    canvas = np.full((*size, 3), 255, np.uint8)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    canvas[top : top + height, left : left + width] = np.where(drawn, skeleton, fitted // 4 * 3)
+    return canvas
+
+
+def _read(
+    files: Mapping[str, Path], names: list[str], damaged: list[str], max_damaged: int
+) -> dict[str, np.ndarray]:
+    images = {}
+    for name in names:
+        try:
+            images[name] = read_image(files[name])
+        except UserError as error:
+            damaged.append(str(error))
+            if len(damaged) > max_damaged:
+                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+    return images

@@ -1,0 +1,221 @@
+"""OpenPose from a frozen TensorFlow graph, such as tf-pose-estimation's `graph_opt.pb`.
+
+The graph takes RGB images, float 0 to 255, and gives at an eighth of their size 57 maps: heatmaps
+of 18 joints and of the background, then both components (x, y) of 19 limbs' part affinity fields.
+
+An image is shown to it twice, as it is and mirrored, 192 pixels high with a grey border: small
+networks find many more joints in that than in people who fill 368 pixels. Where nobody is found the
+image is enlarged; where the person is small, the part around the person is.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from pnr_jax.errors import UserError
+from pnr_jax.keypoints import JOINTS, LIMBS
+from pnr_jax.pose_estimation import assembly
+from pnr_jax.pose_estimation.poses import Poses, to_pixels
+
+Network = Callable[[np.ndarray], np.ndarray]  # float32 [N, h, w, 3] -> [N, h / 8, w / 8, 57]
+
+STRIDE = 8
+MAPS = 57
+# Where a cell's centre lies in it, (y, x) pixels: half of the stride, less what this family of
+# networks was measured to be off by.
+CENTRE = np.array([1.7, 3.5])
+HEIGHT = 192  # Pixels of the network's input that a person is shown at.
+LARGEST = 4 * HEIGHT
+BORDER, GREY = 32, 127
+# Of each of `LIMBS`: which of the 38 field maps is its x component; y follows.
+FIELD_X = np.array([12, 20, 14, 16, 22, 24, 0, 2, 4, 6, 8, 10, 28, 30, 34, 32, 36, 18, 26])
+
+
+def _mirrored(name: str) -> str:
+    side, _, part = name.partition("_")
+    return f"{ {'left': 'right', 'right': 'left'}[side] }_{part}" if part else name
+
+
+# The joint and the limb that a mirror shows in another's place.
+MIRROR_JOINT = np.array([JOINTS.index(_mirrored(name)) for name in JOINTS])
+MIRROR_LIMB = np.array(
+    [LIMBS.index((int(MIRROR_JOINT[a]), int(MIRROR_JOINT[b]))) for a, b in LIMBS]
+)
+
+
+class View(NamedTuple):
+    """A part of an image as the network sees it.
+
+    Attributes:
+      pixels: uint8 [h, w, 3].
+      scale: float [2], pixels of the view for one of the image's, (y, x).
+      origin: float [2], the image's corner in the view.
+    """
+
+    pixels: np.ndarray
+    scale: np.ndarray
+    origin: np.ndarray
+
+    def to_image(self, cells: np.ndarray) -> np.ndarray:
+        """Image pixels (y, x) of places in cells of the maps."""
+        pixels = cells * STRIDE + CENTRE
+        return (pixels + 0.5 - self.origin) / self.scale - 0.5
+
+
+class Found(NamedTuple):
+    """The largest of some people: places float [18, 2] in image pixels, scores [18]."""
+
+    places: np.ndarray
+    scores: np.ndarray
+    people: int
+
+    @property
+    def box(self) -> np.ndarray:
+        """[[top, left], [bottom, right]] of its joints."""
+        places = self.places[self.scores > 0]
+        return np.stack([places.min(axis=0), places.max(axis=0)])
+
+
+class OpenPose:
+    """The estimator around a network; see `pnr_jax.pose_estimation.Estimator`."""
+
+    def __init__(self, network: Network):
+        """An estimator of `network`."""
+        self._network = network
+
+    def estimate(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """`detect(images).keypoints`: int32 [N, 18, 2]."""
+        return self.detect(images).keypoints
+
+    def detect(self, images: Sequence[np.ndarray] | np.ndarray) -> Poses:
+        """The largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
+        views = [view(image, _whole(image), HEIGHT / image.shape[0]) for image in images]
+        found = self._find(views)
+        for i, image in enumerate(images):
+            found[i] = self._look_closer(image, found[i])
+        sizes = [image.shape[:2] for image in images]
+        return Poses(
+            np.stack(
+                [to_pixels(f.places, f.scores > 0, s) for f, s in zip(found, sizes, strict=True)]
+            ).reshape(-1, 18, 2),
+            np.array([f.scores for f in found], np.float32).reshape(-1, 18),
+            np.array([f.people for f in found], np.int32),
+        )
+
+    def _look_closer(self, image: np.ndarray, found: Found) -> Found:
+        """Enlarges the image until somebody is found, then the part around a small person."""
+        height = 2 * HEIGHT
+        while not found.people and height <= min(LARGEST, 2 * image.shape[0]):
+            (found,) = self._find([view(image, _whole(image), height / image.shape[0])])
+            height *= 2
+        if not found.people:
+            return found
+        low, high = found.box
+        side = max(high - low)
+        if side > 0.5 * image.shape[0]:
+            return found
+        box = np.clip([low - 0.3 * side, high + 0.3 * side], 0, image.shape[:2])
+        (closer,) = self._find([view(image, box, 0.8 * HEIGHT / side)])
+        if not closer.people:
+            return found
+        return closer._replace(people=max(closer.people, found.people))
+
+    def _find(self, views: Sequence[View]) -> list[Found]:
+        """Runs the network, views of one size together."""
+        found: list[Found | None] = [None] * len(views)
+        shapes = [v.pixels.shape for v in views]
+        for shape in dict.fromkeys(shapes):
+            rows = [i for i in range(len(views)) if shapes[i] == shape]
+            pixels = np.stack([views[i].pixels for i in rows]).astype(np.float32)
+            both = self._network(np.concatenate([pixels, pixels[:, :, ::-1]]))
+            maps = zip(*_average(*np.split(both, 2)), strict=True)
+            for i, (heatmaps, fields) in zip(rows, maps, strict=True):
+                found[i] = _decode(heatmaps, fields, views[i])
+        return [f for f in found if f is not None]
+
+
+def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
+    """A part of an image, [[top, left], [bottom, right]] in pixels, scaled, with a border."""
+    (top, left), (bottom, right) = box
+    size = np.maximum(np.rint(scale * (box[1] - box[0])), 1).astype(int)
+    part = Image.fromarray(image).resize(
+        (size[1], size[0]), Image.Resampling.BICUBIC, box=(left, top, right, bottom)
+    )
+    # Few shapes, so that many images share one batch and one trace of the graph.
+    shape = -(-(size + 2 * BORDER) // 32) * 32
+    pixels = np.full((*shape, 3), GREY, np.uint8)
+    pixels[BORDER : BORDER + size[0], BORDER : BORDER + size[1]] = np.asarray(part)
+    scales = size / (box[1] - box[0])
+    return View(pixels, scales, BORDER - scales * box[0])
+
+
+def load_network(path: str | Path) -> Network:
+    """Reads a frozen graph; its input and output are found by what they are, not by name.
+
+    Raises:
+      UserError: the file is absent, no graph, or a graph without one image input and 57 maps.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"pose model not found: {path}")
+    import tensorflow as tf  # At use: it takes seconds to import.
+    from google.protobuf.message import DecodeError
+
+    graph = tf.compat.v1.GraphDef()
+    try:
+        graph.ParseFromString(path.read_bytes())
+        wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    except (DecodeError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{path}: not a frozen TensorFlow graph ({error})") from None
+    inputs = [node.name for node in graph.node if node.op == "Placeholder"]
+    used = {name.split(":")[0].lstrip("^") for node in graph.node for name in node.input}
+    outputs = [
+        node.name
+        for node in graph.node
+        if node.name not in used
+        and (op := wrapped.graph.get_operation_by_name(node.name)).outputs
+        and op.outputs[0].shape.rank == 4
+        and op.outputs[0].shape[-1] == MAPS
+    ]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise UserError(
+            f"{path}: expected one image input and one output of {MAPS} maps (18 joints, "
+            f"background, 19 limbs), found {len(inputs)} and {len(outputs)}"
+        )
+    function = wrapped.prune(f"{inputs[0]}:0", f"{outputs[0]}:0")
+    return lambda images: function(tf.constant(images)).numpy()
+
+
+def _whole(image: np.ndarray) -> np.ndarray:
+    return np.array([(0, 0), image.shape[:2]], float)
+
+
+def _average(maps: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Heatmaps [N, h, w, 18] and fields [N, h, w, 19, 2] (y, x) of both views' maps."""
+    mirrored = mirrored[:, :, ::-1]
+    heatmaps = (maps[..., :18] + mirrored[..., MIRROR_JOINT]) / 2
+    x, y = 19 + FIELD_X, 20 + FIELD_X
+    fields = np.stack(
+        [
+            maps[..., y] + mirrored[..., y[MIRROR_LIMB]],
+            maps[..., x] - mirrored[..., x[MIRROR_LIMB]],
+        ],
+        axis=-1,
+    )
+    return heatmaps, fields / 2
+
+
+def _decode(heatmaps: np.ndarray, fields: np.ndarray, seen: View) -> Found:
+    peaks = assembly.find_peaks(heatmaps)
+    people = assembly.assemble(peaks, fields)
+    places, scores = np.full((18, 2), -1.0), np.zeros(18)
+    if len(people):
+        largest = max(people, key=lambda person: assembly.extent(person, peaks))
+        person = assembly.add_loose(largest, people, peaks)
+        found = person >= 0
+        places[found] = seen.to_image(peaks.place[person[found]])
+        scores[found] = peaks.score[person[found]]
+    return Found(places, scores, len(people))

@@ -1,0 +1,48 @@
+"""What a pose estimator is, and what it returns."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+Image = np.ndarray  # uint8 [H, W, 3]
+
+
+class Poses(NamedTuple):
+    """The pose of the largest person in each of N images.
+
+    Attributes:
+      keypoints: int32 [N, 18, 2], (y, x) pixels, -1 where missing; all -1 where nobody was found.
+      scores: float32 [N, 18], the estimator's confidence, 0 where missing.
+      people: int32 [N], how many people were found.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    people: np.ndarray
+
+
+class Estimator(Protocol):
+    """Finds the 18 joints of `pnr_jax.keypoints.JOINTS`."""
+
+    def detect(self, images: Sequence[Image] | np.ndarray) -> Poses:
+        """The largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
+
+    def estimate(self, images: Sequence[Image] | np.ndarray) -> np.ndarray:
+        """`detect(images).keypoints`."""
+
+
+def to_pixels(places: np.ndarray, found: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Rounds float places [18, 2] to int32 pixels of an image of `size`; the rest is missing.
+
+    A place up to 2% of the height outside of the image is its nearest pixel, as a foot on the
+    picture's edge is; further away it is missing.
+
+    >>> places = np.array([[3.6, -0.4], [50.0, 2.0], [1.0, 1.0]])
+    >>> to_pixels(places, np.array([True, True, False]), (10, 8)).tolist()
+    [[4, 0], [-1, -1], [-1, -1]]
+    """
+    limit = np.array(size) - 1
+    inside = np.clip(places, 0, limit)
+    near = np.abs(inside - places).max(axis=-1) <= 0.02 * size[0] + 0.5
+    return np.where((found & near)[:, None], np.rint(inside), -1).astype(np.int32)
