@@ -1,22 +1,31 @@
 """Trains a configuration; run again with the same --workdir, it goes on where it stopped.
 
 python launch/train.py --config=configs/quickstart.py --workdir=runs/quickstart
+
+It uses all devices it sees. On several hosts, start it once on each with --distributed (Slurm, Open
+MPI, Kubernetes, Cloud TPU), or say --coordinator, --num_processes and --process_id.
 """
 
 from pathlib import Path
 
+import jax
 from absl import flags
 from ml_collections import config_flags
 
-from pnr_jax import cli
+from pnr_jax import cli, distributed
 from pnr_jax.training.loop import train
 
 CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Configuration file; fields are overridden as --config.steps=20."
 )
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
 VGG19 = flags.DEFINE_string("vgg19", None, "VGG19 weights for the perceptual loss.")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes the cluster started.")
+COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
+DEBUG_NANS = flags.DEFINE_bool("debug_nans", False, "Stop at the operation that makes a NaN.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 
@@ -26,7 +35,11 @@ def main() -> None:
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:
             config[name] = str(Path(flag.value).resolve())
-    train(config, Path(WORKDIR.value))
+    by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
+    if DISTRIBUTED.value or by_hand != (None, None, None):
+        distributed.join(*by_hand)
+    with jax.debug_nans(DEBUG_NANS.value):
+        train(config, Path(WORKDIR.value))
 
 
 if __name__ == "__main__":

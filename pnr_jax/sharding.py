@@ -5,9 +5,11 @@ the gradients' sums run over the global batch, so the numbers do not depend on t
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -15,9 +17,10 @@ AXIS = "data"
 SPLIT_FROM = 2**14  # Numbers in an array; smaller ones are copied, which costs less than gathering.
 
 
-def make_mesh() -> Mesh:
-    """All devices of all processes on one axis, those of one process side by side."""
-    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """The devices (all of all processes, if not said) on one axis, process by process."""
+    devices = jax.devices() if devices is None else devices
+    devices = sorted(devices, key=lambda device: (device.process_index, device.id))
     return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
 
 
@@ -81,3 +84,16 @@ def to_all(mesh: Mesh, tree: Any) -> Any:
 def to_host(mesh: Mesh, tree: Any) -> Any:
     """NumPy arrays of a tree that may be split over processes."""
     return jax.tree.map(np.asarray, jax.jit(lambda x: x, out_shardings=copied(mesh))(tree))
+
+
+def pad_and_split(mesh: Mesh, tree: Any) -> Any:
+    """Arrays [B, ...] split over a mesh, their last row repeated until its size divides B."""
+
+    def place(x: Any) -> jax.Array:
+        lack = -len(x) % mesh.size
+        if lack:
+            stack = jnp.concatenate if isinstance(x, jax.Array) else np.concatenate
+            x = stack([x, x[-1:].repeat(lack, axis=0)])
+        return jax.device_put(x, split(mesh))
+
+    return jax.tree.map(place, tree)

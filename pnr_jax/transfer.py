@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from pnr_jax import config as config_lib
+from pnr_jax import sharding
 from pnr_jax.checkpoints import load_model
 from pnr_jax.nn.model import build_model, to_uint8
 
@@ -16,7 +17,8 @@ from pnr_jax.nn.model import build_model, to_uint8
 class PoseTransfer:
     """Draws people in new poses.
 
-    `encode` solves the regression once for a person; `render` draws F in any number of poses.
+    `encode` solves the regression once for a person; `render` draws F in any number of poses. Both
+    divide a batch over all local devices; a batch that they do not divide is padded for the while.
 
     Attributes:
       image_size: (H, W) of all images, pixels.
@@ -26,7 +28,8 @@ class PoseTransfer:
         """A transfer of the model that `config` describes, with `variables` of its `init`."""
         model = build_model(config)
         self.image_size: tuple[int, int] = tuple(config.image_size)
-        self._variables = jax.device_put(variables)
+        self._mesh = sharding.make_mesh(jax.local_devices())
+        self._variables = jax.device_put(variables, sharding.copied(self._mesh))
 
         @jax.jit
         def encode(variables: Any, images: Any, keypoints: Any, valid: Any) -> jax.Array:
@@ -81,9 +84,9 @@ class PoseTransfer:
         source_valid = np.asarray(source_valid, bool)
         if source_valid.shape != expected[:2]:
             raise ValueError(f"source_valid must be {expected[:2]}, not {source_valid.shape}")
-        return self._encode(
-            self._variables, source_images, jnp.asarray(source_keypoints, jnp.int32), source_valid
-        )
+        sources = (source_images, source_keypoints.astype(np.int32), source_valid)
+        F = self._encode(self._variables, *sharding.pad_and_split(self._mesh, sources))
+        return F[: len(source_images)]
 
     def render(self, F: jax.Array, target_keypoints: np.ndarray) -> np.ndarray:
         """Draws people in poses.
@@ -101,8 +104,8 @@ class PoseTransfer:
                 f"target_keypoints must be {(F.shape[0], 18, 2)} for F {F.shape}, "
                 f"not {target_keypoints.shape}"
             )
-        keypoints = jnp.asarray(target_keypoints, jnp.int32)
-        return np.asarray(self._render(self._variables, F, keypoints))
+        split = sharding.pad_and_split(self._mesh, (F, target_keypoints.astype(np.int32)))
+        return np.asarray(self._render(self._variables, *split))[: len(target_keypoints)]
 
     def transfer(
         self,

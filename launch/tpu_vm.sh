@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Trains on a Cloud TPU VM or pod slice, and brings it back when it is preempted.
+#
+#   NAME=pnr ZONE=us-central2-b TYPE=v4-32 BUCKET=my-bucket launch/tpu_vm.sh \
+#       --config=configs/market1501_supervised_lad.py --data_dir=/mnt/pnr/data --workdir=/mnt/pnr/runs/lad
+#
+# It assumes: gcloud, logged in, with a project that may create TPU VMs (TYPE, spot); the bucket
+# gs://BUCKET in the same region, which every worker mounts at /mnt/pnr by gcsfuse, with the prepared
+# data in it. The workdir lies in the bucket, so a new VM goes on from the last checkpoint. It runs
+# until training ends by itself; an error of the user's (exit code 2) stops it.
+set -euo pipefail
+
+: "${NAME:?the TPU VM to create or use}" "${ZONE:?}" "${TYPE:?such as v4-32}" "${BUCKET:?}"
+VERSION=${VERSION:-tpu-ubuntu2204-base}
+REPOSITORY=${REPOSITORY:-$(git remote get-url origin)}
+COMMIT=$(git rev-parse HEAD)
+gcloud=(gcloud compute tpus tpu-vm)
+
+state() {
+  "${gcloud[@]}" describe "$NAME" --zone="$ZONE" --format='value(state)' 2>/dev/null || echo NONE
+}
+
+on_all() {
+  "${gcloud[@]}" ssh "$NAME" --zone="$ZONE" --worker=all --command="$1"
+}
+
+ready() {
+  case $(state) in
+    READY) return ;;
+    NONE) ;;
+    *) "${gcloud[@]}" delete "$NAME" --zone="$ZONE" --quiet ;; # Preempted, or broken.
+  esac
+  "${gcloud[@]}" create "$NAME" --zone="$ZONE" --accelerator-type="$TYPE" --version="$VERSION" --spot
+}
+
+install() {
+  on_all "set -e
+    sudo mkdir -p /mnt/pnr && sudo chmod a+rwx /mnt/pnr
+    mountpoint -q /mnt/pnr || gcsfuse --implicit-dirs --rename-dir-limit=10000 '$BUCKET' /mnt/pnr
+    test -d pnr_jax || git clone --quiet '$REPOSITORY' pnr_jax
+    cd pnr_jax && git fetch --quiet && git checkout --quiet '$COMMIT'
+    test -d .venv || python3 -m venv .venv
+    .venv/bin/pip install --quiet --editable . 'jax[tpu]'"
+}
+
+arguments=$(printf ' %q' "$@")
+while true; do
+  if ready && install; then
+    status=0
+    on_all "cd pnr_jax && .venv/bin/python launch/train.py --distributed$arguments" || status=$?
+    if ((status == 0 || status == 2)); then
+      exit "$status"
+    fi
+  fi
+  echo "$(date --iso-8601=seconds) $NAME: $(state); trying again in a minute" >&2
+  sleep 60
+done
