@@ -44,14 +44,16 @@ export async function animate(person, solvers, poses, milliseconds) {
   return (await post("/api/animations", { person, solvers, poses, milliseconds })).blob();
 }
 
-// A function that runs `work` on its newest argument alone: one run at a time, no queue.
-export function newest(work) {
+// A function that runs `work` on its newest argument alone: one run at a time, no queue. Meanwhile
+// `element` is busy.
+export function newest(work, element) {
   let running = false;
   let waiting = null;
   return async function call(argument) {
     waiting = { argument };
     if (running) return;
     running = true;
+    element?.setAttribute("aria-busy", true);
     try {
       while (waiting) {
         const next = waiting;
@@ -60,6 +62,7 @@ export function newest(work) {
       }
     } finally {
       running = false;
+      element?.removeAttribute("aria-busy");
     }
   };
 }

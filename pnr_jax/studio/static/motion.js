@@ -87,9 +87,8 @@ export class Motion {
     const from = this.stage.pose;
     if (same(from, to)) return;
     this.stage.remember(from);
-    const begin = performance.now();
-    this.run((now) => {
-      const t = calm.matches ? 1 : Math.min(1, (now - begin) / GLIDE);
+    this.run((passed) => {
+      const t = calm.matches ? 1 : Math.min(1, passed / GLIDE);
       this.stage.show(t < 1 ? between(from, to, t * t * (3 - 2 * t)) : copy(to));
       return t < 1;
     });
@@ -102,10 +101,8 @@ export class Motion {
     $("play").textContent = "Pause";
     $("play").setAttribute("aria-pressed", true);
     let at = 0;
-    let then = performance.now();
-    this.run((now) => {
-      at = (at + ((now - then) * this.speed) / STEP) % this.keys.length;
-      then = now;
+    this.run((passed, step) => {
+      at = (at + (step * this.speed) / STEP) % this.keys.length;
       const items = [...$("keys").children];
       items.forEach((item, i) => item.classList.toggle("now", i === Math.floor(at)));
       this.stage.show(this.at(at));
@@ -118,9 +115,15 @@ export class Motion {
     return between(this.keys[i], this.keys[(i + 1) % this.keys.length], time - Math.floor(time));
   }
 
-  run(step) {
+  // Calls `show(milliseconds passed, since the last call)` each frame until it returns false.
+  run(show) {
+    let begin;
+    let last;
     const tick = (now) => {
-      this.frame = step(Math.max(now, 0)) ? requestAnimationFrame(tick) : 0;
+      begin ??= now;
+      const goOn = show(now - begin, now - (last ?? now));
+      last = now;
+      this.frame = goOn ? requestAnimationFrame(tick) : 0;
     };
     this.frame = requestAnimationFrame(tick);
   }

@@ -21,7 +21,7 @@ export class PersonPanel {
     this.views = []; // {photo, file, name, pose, on, hidden, painted}
     this.own = false;
     this.selected = 0;
-    this.encode = newest(() => this.solve().catch(this.onfail));
+    this.encode = newest(() => this.solve().catch(this.onfail), $("source"));
     this.editor = new Editor($("source-skeleton"), {
       size: this.size,
       alone: true,
@@ -72,30 +72,33 @@ export class PersonPanel {
 
   // Photos of the user's own; they take the place of a built-in person.
   async add(files) {
-    const room = this.studio.max_sources - (this.own ? this.views.length : 0);
-    if (files.length > room) {
-      this.onfail(new Error(`A person takes 1 to ${this.studio.max_sources} photos: ${files.length - Math.max(room, 0)} left out.`));
+    const limit = this.studio.max_sources;
+    const room = limit - (this.own ? this.views.length : 0);
+    const notes = new Map(); // What to say, of which files.
+    for (const file of files.slice(0, room)) {
+      const note = await this.addOne(file).catch((error) => this.onfail(new Error(`${file.name}: ${error.message}`)));
+      if (note) notes.set(note, [...(notes.get(note) ?? []), file.name]);
     }
-    for (const file of files.slice(0, Math.max(room, 0))) {
-      try {
-        if (file.size > this.studio.max_upload) {
-          throw new Error(`It is larger than ${Math.round(this.studio.max_upload / 1e6)} MB.`);
-        }
-        const { photo, keypoints, note } = await addPhoto(file);
-        if (!this.own) this.views = [];
-        this.own = true;
-        const pose = keypoints ? fromWire(keypoints) : copy(this.standing);
-        this.views.push({ photo, file, name: file.name, pose, on: true, hidden: [], painted: [] });
-        if (note) this.onnote(`${file.name}: ${note}`);
-        else if (!keypoints) this.onnote(`${file.name}: drag the skeleton onto the person.`);
-      } catch (error) {
-        this.onfail(new Error(`${file.name}: ${error.message}`));
-      }
+    for (const [note, names] of notes) this.onnote(`${names.join(", ")}: ${note}`);
+    if (files.length > room) {
+      this.onfail(new Error(`A person takes 1 to ${limit} photos: ${files.length - room} left out.`));
     }
     if (!this.own) return;
     for (const button of $("people").children) button.setAttribute("aria-pressed", false);
     this.open(this.views.length - 1);
     this.encode();
+  }
+
+  // Returns what there is to say about the photo.
+  async addOne(file) {
+    const megabytes = Math.round(this.studio.max_upload / 1e6);
+    if (file.size > this.studio.max_upload) throw new Error(`It is larger than ${megabytes} MB.`);
+    const { photo, keypoints, note } = await addPhoto(file);
+    if (!this.own) this.views = [];
+    this.own = true;
+    const pose = keypoints ? fromWire(keypoints) : copy(this.standing);
+    this.views.push({ photo, file, name: file.name, pose, on: true, hidden: [], painted: [] });
+    return note || (keypoints ? "" : "Drag the skeleton onto the person.");
   }
 
   choose(tool) {

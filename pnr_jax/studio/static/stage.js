@@ -19,7 +19,7 @@ export class Stage {
     this.future = [];
     this.latest = null; // The picture that is shown: {image, names}.
     this.times = [];
-    this.request = newest((wish) => this.fetch(wish));
+    this.request = newest((wish) => this.fetch(wish), $("panes"));
     this.panes = studio.solvers.map((solver) => this.makePane(solver));
     this.chosen = [studio.solvers[0].name];
     this.makeChoice();
