@@ -15,6 +15,7 @@ CHANGEABLE = frozenset(
     | {"data_dir", "vgg19", "input", "steps_per_call", "shard_parameters", "max_skipped"}
 )
 NORMS = ("batch", "instance", "group")
+DATA = ("people", "market1501", "folder")
 
 
 def default_config() -> ConfigDict:
@@ -56,7 +57,7 @@ def default_config() -> ConfigDict:
             },
             "discriminator": {"width": 64, "blocks": 3, "norm": "batch", "dropout": 0.5},
             "data": {
-                "name": "market1501",  # Or "people", the embedded data set.
+                "name": "market1501",  # Or "people", the embedded data set; "folder", one's own.
                 "seed": 0,
                 "train_identities": 0,  # The rest describes the embedded people.
                 "test_identities": 0,
@@ -97,7 +98,7 @@ def check(config: ConfigDict) -> None:
         ("model.keep_rows", 0 < config.model.keep_rows <= 1, "in (0, 1]"),
         ("decay_from", 0 <= config.decay_from <= 1, "in [0, 1]"),
         ("ema", 0 <= config.ema < 1, "in [0, 1)"),
-        ("data.name", config.data.name in ("people", "market1501"), "people or market1501"),
+        ("data.name", config.data.name in DATA, " or ".join(DATA)),
         ("log_every", config.log_every >= 1, "at least 1"),
         ("checkpoint_every", config.checkpoint_every >= 1, "at least 1"),
         ("sample_every", config.sample_every >= 1, "at least 1"),
