@@ -34,6 +34,12 @@ def run(main: Callable[[], None]) -> None:
     app.run(guarded, flags_parser=_parse)
 
 
+def tell(what: str, names: Sequence[str]) -> None:
+    """Prints how many things are so and the first of them; nothing where there is none."""
+    if names:
+        print(f"{len(names):,} {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
+
+
 def _restart_with_huge_pages() -> None:
     """Starts the program again with glibc's malloc asking for huge pages.
 
