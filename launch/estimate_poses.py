@@ -15,6 +15,7 @@ from absl import flags
 
 from pnr_jax import cli, figures, pose_estimation
 from pnr_jax.data.annotations import read_annotations, write_annotations
+from pnr_jax.data.folder import list_images
 from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
 from pnr_jax.pose_estimation import annotate
@@ -31,7 +32,7 @@ SHOWN = 24  # Images of the sheet, spread over the folder.
 def main() -> None:
     """Estimates."""
     path, output = Path(IMAGES.value), Path(OUTPUT.value)
-    files = {path.name: path} if path.is_file() else annotate.list_images(path)
+    files = {path.name: path} if path.is_file() else list_images(path)
     annotations = read_annotations(output) if output.exists() else {}
     kept = sum(name in annotations for name in files)
     if kept:
@@ -44,9 +45,9 @@ def main() -> None:
                 write_annotations(output, annotations)
 
         noted = annotate.annotate(files, estimator, annotations, save, MAX_DAMAGED.value)
-        tell("left out, unreadable", noted.damaged)
-        tell("without a person", noted.nobody)
-        tell("with several people, the largest taken", noted.several)
+        cli.tell("image(s) left out, unreadable", noted.damaged)
+        cli.tell("image(s) without a person", noted.nobody)
+        cli.tell("image(s) with several people, the largest taken", noted.several)
     found = {name: annotations[name] for name in files if name in annotations}
     joints = np.array([(keypoints != -1).all(axis=-1).sum() for keypoints in found.values()])
     if not joints.any():
@@ -55,12 +56,6 @@ def main() -> None:
     sheet = output.with_suffix(".png")
     figures.save_png(sheet, _sheet(files, found))
     print(sheet)
-
-
-def tell(what: str, names: list[str]) -> None:
-    """Prints how many images are so, and the first of them."""
-    if names:
-        print(f"{len(names):,} image(s) {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
 
 
 def _sheet(files: dict[str, Path], found: dict[str, np.ndarray]) -> np.ndarray:

@@ -26,11 +26,8 @@ def main() -> None:
     builder = market1501_builder.prepare(
         SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value
     )
-    for what, names in (("left out, unreadable", builder.damaged), ("resized", builder.resized)):
-        if names:
-            print(
-                f"{len(names)} image(s) {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}"
-            )
+    cli.tell("image(s) left out, unreadable", builder.damaged)
+    cli.tell("image(s) resized", builder.resized)
     for split, info in builder.info.splits.items():
         print(f"{split}: {info.num_examples:,} images")
     print(f"prepared {builder.data_dir}; train with --data_dir={DATA_DIR.value}")

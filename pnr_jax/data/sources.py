@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from pnr_jax.data import market1501
+from pnr_jax.data import folder, market1501
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.images import Images, index_tuples, resize
 from pnr_jax.data.synthetic import draw_people
@@ -33,7 +33,7 @@ def load_training(config: ConfigDict) -> Examples:
         tuples: Tuples = pairs_lib.make_pairs(images.annotations)
         where = "the embedded people"
     else:
-        images, tuples, where = _market1501(config, "train", "pairs")
+        images, tuples, where = _prepared(config, "train", "pairs")
     if not config.supervised:
         tuples = [(name, name) for name in sorted({name for row in tuples for name in row})]
     elif config.sources > 1:
@@ -60,7 +60,7 @@ def load_test(config: ConfigDict, kind: str = "tuples") -> Examples:
             tuples = [(row[0], row[-1]) for row in tuples]
         where = "the embedded people"
     else:
-        images, tuples, where = _market1501(config, "test", kind)
+        images, tuples, where = _prepared(config, "test", kind)
     # Half of Market-1501's test images are in no tuple: keep what is used.
     indices = index_tuples(images.names, tuples, where)
     used, positions = np.unique(indices, return_inverse=True)
@@ -79,8 +79,11 @@ def _people(config: ConfigDict, split: str) -> Images:
     return Images(*draw_people(identities, views=config.data.views, seed=config.data.seed))
 
 
-def _market1501(config: ConfigDict, split: str, kind: str) -> tuple[Images, Tuples, str]:
+def _prepared(config: ConfigDict, split: str, kind: str) -> tuple[Images, Tuples, str]:
+    what, module = {"market1501": ("Market-1501", market1501), "folder": ("a folder", folder)}[
+        config.data.name
+    ]
     if not config.data_dir:
-        raise UserError("this configuration trains on Market-1501: say where it lies by --data_dir")
-    path, tuples = market1501.load_tuples(config.data_dir, split, kind)
-    return market1501.load(config.data_dir, split), tuples, str(path)
+        raise UserError(f"this configuration trains on {what}: say where it lies by --data_dir")
+    path, tuples = module.load_tuples(config.data_dir, split, kind)
+    return module.load(config.data_dir, split), tuples, str(path)

@@ -21,13 +21,14 @@ def load(path: str | Path) -> Estimator:
     """
     path = Path(path)
     if path.suffix == ".pb":
-        from pnr_jax.pose_estimation import openpose
+        from pnr_jax.pose_estimation.graph import load_network
+        from pnr_jax.pose_estimation.openpose import OpenPose
 
-        return openpose.OpenPose(openpose.load_network(path))
+        return OpenPose(load_network(path))
     if path.suffix == ".task":
-        from pnr_jax.pose_estimation import mediapipe
+        from pnr_jax.pose_estimation import blazepose
 
-        return mediapipe.load(path)
+        return blazepose.load(path)
     raise UserError(
         f"pose model {path}: expected OpenPose's frozen graph (.pb) or MediaPipe's pose "
         "landmarker (.task)"

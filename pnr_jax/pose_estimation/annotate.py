@@ -13,7 +13,6 @@ from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton, resize_keypoints
 from pnr_jax.pose_estimation.poses import Estimator
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 BATCH = 16
 SAVE_EVERY = 20  # Batches.
 CELL = (256, 192)  # Of the sheet, pixels.
@@ -33,28 +32,6 @@ class Noted(NamedTuple):
     nobody: list[str]
     several: list[str]
     damaged: list[str]
-
-
-def list_images(folder: str | Path) -> dict[str, Path]:
-    """{name: path} of a folder's images and its sub-folders'; names are relative, sorted.
-
-    Raises:
-      UserError: no folder, none inside, or a name that the CSV cannot hold.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"no such folder: {folder}")
-    found = {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file()
-    }
-    if not found:
-        raise UserError(f"{folder}: no image inside ({', '.join(sorted(SUFFIXES))})")
-    for name in found:
-        if ":" in name or "\n" in name or name != name.strip():
-            raise UserError(f"{folder}: {name!r}: no ':' nor outer space in a name; rename it")
-    return found
 
 
 def annotate(

@@ -8,22 +8,18 @@ networks find many more joints in that than in people who fill 368 pixels. Where
 image is enlarged; where the person is small, the part around the person is.
 """
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS, LIMBS
 from pnr_jax.pose_estimation import assembly
+from pnr_jax.pose_estimation.graph import Network
 from pnr_jax.pose_estimation.poses import Poses, to_pixels
 
-Network = Callable[[np.ndarray], np.ndarray]  # float32 [N, h, w, 3] -> [N, h / 8, w / 8, 57]
-
 STRIDE = 8
-MAPS = 57
 # Where a cell's centre lies in it, (y, x) pixels: half of the stride, less what this family of
 # networks was measured to be off by.
 CENTRE = np.array([1.7, 3.5])
@@ -150,43 +146,6 @@ def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
     pixels[BORDER : BORDER + size[0], BORDER : BORDER + size[1]] = np.asarray(part)
     scales = size / (box[1] - box[0])
     return View(pixels, scales, BORDER - scales * box[0])
-
-
-def load_network(path: str | Path) -> Network:
-    """Reads a frozen graph; its input and output are found by what they are, not by name.
-
-    Raises:
-      UserError: the file is absent, no graph, or a graph without one image input and 57 maps.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"pose model not found: {path}")
-    import tensorflow as tf  # At use: it takes seconds to import.
-    from google.protobuf.message import DecodeError
-
-    graph = tf.compat.v1.GraphDef()
-    try:
-        graph.ParseFromString(path.read_bytes())
-        wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
-    except (DecodeError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{path}: not a frozen TensorFlow graph ({error})") from None
-    inputs = [node.name for node in graph.node if node.op == "Placeholder"]
-    used = {name.split(":")[0].lstrip("^") for node in graph.node for name in node.input}
-    outputs = [
-        node.name
-        for node in graph.node
-        if node.name not in used
-        and (op := wrapped.graph.get_operation_by_name(node.name)).outputs
-        and op.outputs[0].shape.rank == 4
-        and op.outputs[0].shape[-1] == MAPS
-    ]
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise UserError(
-            f"{path}: expected one image input and one output of {MAPS} maps (18 joints, "
-            f"background, 19 limbs), found {len(inputs)} and {len(outputs)}"
-        )
-    function = wrapped.prune(f"{inputs[0]}:0", f"{outputs[0]}:0")
-    return lambda images: function(tf.constant(images)).numpy()
 
 
 def _whole(image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,78 @@
+"""Makes a data set of one's own people: crops, splits by identity, pairs and tuples.
+
+    python launch/prepare_folder.py --images=FOLDER --annotations=annotations.csv --data_dir=DATA
+
+FOLDER/IDENTITY/*.jpg has a folder for each person, images of any size. The annotations are those of
+launch/estimate_poses.py; with --model they are made on the way, and kept in --annotations. Images
+without both shoulders and hips are left out, as the field does. configs/folder.py trains on it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from pnr_jax import cli, pose_estimation
+from pnr_jax.data import folder, folder_builder
+from pnr_jax.data.annotations import read_annotations, write_annotations
+from pnr_jax.pose_estimation import annotate
+
+IMAGES = flags.DEFINE_string("images", None, "FOLDER/IDENTITY/*.jpg.")
+ANNOTATIONS = flags.DEFINE_string("annotations", None, "Keypoints (CSV); made where it is absent.")
+MODEL = flags.DEFINE_string("model", None, "Pose model, for images without annotations.")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data set is written.")
+HEIGHT = flags.DEFINE_integer(
+    "height", 128, "Of the cropped people, pixels; half as wide.", lower_bound=32
+)
+TEST_SHARE = flags.DEFINE_float(
+    "test_share", 0.2, "Share of the identities for the test.", lower_bound=0, upper_bound=1
+)
+SEED = flags.DEFINE_integer("seed", 0, "Of the split.")
+MAX_DAMAGED = flags.DEFINE_integer("max_damaged", 0, "Leave out up to N unreadable images.")
+flags.mark_flags_as_required(["images", "annotations", "data_dir"])
+
+
+def main() -> None:
+    """Prepares."""
+    annotations = _annotations(Path(ANNOTATIONS.value))
+    made = folder_builder.prepare(
+        IMAGES.value,
+        annotations,
+        DATA_DIR.value,
+        height=HEIGHT.value,
+        test_share=TEST_SHARE.value,
+        seed=SEED.value,
+        max_damaged=MAX_DAMAGED.value,
+    )
+    cli.tell("image(s) left out, unreadable", made.damaged)
+    cli.tell("image(s) left out, without both shoulders and hips", made.bodiless)
+    cli.tell("identity(ies) left out, with a single image", made.lonely)
+    print(f"{len(made.train)} identities to train on, {len(made.test)} for the test")
+    print(", ".join(f"{count:,} {what}" for what, count in made.counts.items()))
+    print(f"prepared {made.folder}; train with --data_dir={DATA_DIR.value}")
+
+
+def _annotations(path: Path) -> dict[str, np.ndarray]:
+    annotations = read_annotations(path) if path.exists() or not MODEL.value else {}
+    if MODEL.value:
+        files = {
+            name: file
+            for name, file in folder.list_images(IMAGES.value).items()
+            if not {name, file.name} & annotations.keys()
+        }
+        if files:
+            estimator = pose_estimation.load(MODEL.value)
+            noted = annotate.annotate(
+                files,
+                estimator,
+                annotations,
+                lambda: write_annotations(path, annotations),
+                MAX_DAMAGED.value,
+            )
+            cli.tell("image(s) without a person", noted.nobody)
+            cli.tell("image(s) with several people, the largest taken", noted.several)
+    return annotations
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,80 @@
+"""People of one's own: FOLDER/IDENTITY/*.jpg, and the data set that was prepared from it.
+
+DATA_DIR/folder trains and evaluates as Market-1501 does:
+
+| file | |
+| --- | --- |
+| `packed-{train,test}.npz` | cropped people with their keypoints (`pnr_jax.data.packed`) |
+| `pairs-{train,test}.csv`, `tuples-test.csv` | by Market-1501's rules |
+| `images/IDENTITY_NAME.png`, `annotations.csv` | the same people, for programs that take files |
+
+`pnr_jax.data.folder_builder` writes it.
+"""
+
+from pathlib import Path
+
+from pnr_jax.data import packed as packed_lib
+from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.data.images import Images
+from pnr_jax.errors import UserError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+def list_images(folder: str | Path) -> dict[str, Path]:
+    """{name: path} of a folder's images and its sub-folders'; names are relative, sorted.
+
+    Raises:
+      UserError: no folder, none inside, or a name that the CSV cannot hold.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}")
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES and path.is_file()
+    }
+    if not found:
+        raise UserError(f"{folder}: no image inside ({', '.join(sorted(SUFFIXES))})")
+    for name in found:
+        if ":" in name or "\n" in name or name != name.strip():
+            raise UserError(f"{folder}: {name!r}: no ':' nor outer space in a name; rename it")
+    return found
+
+
+def packed_file(split: str) -> str:
+    """The name of a split's packed file."""
+    return f"packed-{split}.npz"
+
+
+def tuples_file(split: str, kind: str) -> str:
+    """The name of a split's "pairs" or "tuples"."""
+    return f"{kind}-{split}.csv"
+
+
+def load(data_dir: str | Path, split: str) -> Images:
+    """Decodes a prepared split into memory, sorted by name."""
+    path = prepared_folder(data_dir) / packed_file(split)
+    return packed_lib.unpack(packed_lib.read(path), str(path))
+
+
+def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:
+    """The prepared "pairs" or "tuples" of a split, and the file that they lie in."""
+    path = prepared_folder(data_dir) / tuples_file(split, kind)
+    return path, pairs_lib.read_tuples(path)
+
+
+def prepared_folder(data_dir: str | Path) -> Path:
+    """DATA_DIR/folder.
+
+    Raises:
+      UserError: it is no prepared folder.
+    """
+    folder = Path(data_dir) / "folder"
+    if not (folder / packed_file("train")).is_file():
+        raise UserError(
+            f"--data_dir={data_dir}: no prepared folder of people there; "
+            "run launch/prepare_folder.py --images=... --annotations=... --data_dir=... first"
+        )
+    return folder

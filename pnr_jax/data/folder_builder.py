@@ -1,0 +1,213 @@
+"""Crops the people of FOLDER/IDENTITY/*.jpg, splits them by identity and writes the data set."""
+
+import io
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from pnr_jax.data import folder as folder_lib
+from pnr_jax.data import packed as packed_lib
+from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.data.annotations import write_annotations
+from pnr_jax.data.crops import crop_person
+from pnr_jax.data.images import check_keypoints, read_image
+from pnr_jax.errors import UserError
+
+TEST_PAIRS = TEST_TUPLES = 12_000
+TUPLE_SOURCES = 5
+DRAWS = 20  # Tuples of each target at most.
+
+People = dict[str, tuple[np.ndarray, np.ndarray]]  # {name: (image, keypoints)}
+
+
+class Prepared(NamedTuple):
+    """What was made of a folder.
+
+    Attributes:
+      folder: where it lies.
+      train: identities of training.
+      test: identities of the test.
+      counts: {"train images": 12, ...}.
+      damaged: images left out, unreadable, with the reason.
+      bodiless: images left out because a shoulder or a hip is missing.
+      lonely: identities left out because they have a single image.
+    """
+
+    folder: Path
+    train: list[str]
+    test: list[str]
+    counts: dict[str, int]
+    damaged: list[str]
+    bodiless: list[str]
+    lonely: list[str]
+
+
+def prepare(
+    source: str | Path,
+    annotations: Mapping[str, np.ndarray],
+    data_dir: str | Path,
+    *,
+    height: int = 128,
+    test_share: float = 0.2,
+    seed: int = 0,
+    max_damaged: int = 0,
+) -> Prepared:
+    """Crops the people of a folder, splits them by identity and writes the data set in one rename.
+
+    Args:
+      source: FOLDER/IDENTITY/*.jpg.
+      annotations: {name: int [18, 2]}; a name is the path within `source`, or the file name.
+      data_dir: DATA_DIR; an earlier DATA_DIR/folder is replaced.
+      height: of the cropped people, pixels; they are half as wide.
+      test_share: of the identities, at least one.
+      seed: of the split and of the test tuples.
+      max_damaged: how many unreadable images are left out before giving up.
+
+    Raises:
+      UserError: names the image, the row or the identity at fault.
+    """
+    people, damaged, bodiless = _crop_all(Path(source), annotations, height, max_damaged)
+    identities: dict[str, list[str]] = {}
+    for name in people:
+        identities.setdefault(pairs_lib.identity_of(name), []).append(name)
+    lonely = [identity for identity, names in identities.items() if len(names) < 2]
+    known = sorted(set(identities).difference(lonely))
+    if len(known) < 2:
+        raise UserError(
+            f"{source}: {len(known)} identity(ies) with two usable images (both shoulders and hips "
+            "visible); a split into train and test needs two"
+        )
+    order = np.random.default_rng(seed).permutation(len(known))
+    count = min(max(1, round(test_share * len(known))), len(known) - 1)
+    split = {
+        "train": sorted(known[i] for i in order[count:]),
+        "test": sorted(known[i] for i in order[:count]),
+    }
+    Path(data_dir).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".folder.", dir=data_dir) as temporary:
+        counts = _write(Path(temporary), people, identities, split, seed)
+        folder = Path(data_dir) / "folder"
+        if folder.exists():
+            folder_lib.prepared_folder(data_dir)  # Nothing else is replaced.
+            shutil.rmtree(folder)
+        (Path(temporary) / "folder").rename(folder)
+    return Prepared(folder, split["train"], split["test"], counts, damaged, bodiless, lonely)
+
+
+def sample_tuples(
+    identities: Mapping[str, list[str]], count: int, seed: int
+) -> list[tuple[str, ...]]:
+    """Draws tuples of five sources and a target, targets in turn, sources in random order.
+
+    An identity of fewer than six images shows what it has again: its five sources are then its
+    other images, over and over.
+    """
+    rng = np.random.default_rng(seed)
+    drawn: dict[tuple[str, ...], None] = {}
+    for _ in range(DRAWS):
+        for names in identities.values():
+            for target in names:
+                others = [name for name in names if name != target]
+                order = rng.permutation(len(others))
+                row = (*(others[order[i % len(order)]] for i in range(TUPLE_SOURCES)), target)
+                if len(drawn) < count:
+                    drawn[row] = None
+    return list(drawn)
+
+
+def _crop_all(
+    source: Path, annotations: Mapping[str, np.ndarray], height: int, max_damaged: int
+) -> tuple[People, list[str], list[str]]:
+    """{new name: (image, keypoints)}, damaged, bodiless."""
+    files = folder_lib.list_images(source)
+    origin: dict[str, str] = {}
+    people: People = {}
+    damaged: list[str] = []
+    bodiless: list[str] = []
+    for name, path in files.items():
+        new = _new_name(source, name)
+        if new in origin:
+            raise UserError(f"{source}: {origin[new]} and {name} would both be {new}; rename one")
+        origin[new] = name
+        keypoints = _row(annotations, name, source)
+        if not pairs_lib.usable_names({new: keypoints}):
+            bodiless.append(name)
+            continue
+        try:
+            image = read_image(path)
+        except UserError as error:
+            damaged.append(str(error))
+            if len(damaged) > max_damaged:
+                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+            continue
+        check_keypoints(keypoints, image.shape[:2], name)
+        people[new] = crop_person(image, keypoints, height)
+    return people, damaged, bodiless
+
+
+def _new_name(source: Path, name: str) -> str:
+    """IDENTITY_NAME.png: letters, digits and hyphens, so that the identity ends at the first _."""
+    identity, _, rest = name.partition("/")
+    if not rest:
+        raise UserError(f"{source}: {name} lies in no identity's folder; expected IDENTITY/{name}")
+    identity, stem = (
+        re.sub(r"[\W_]+", "-", part).strip("-") for part in (identity, rest.rpartition(".")[0])
+    )
+    if not identity or identity in pairs_lib.NOBODY:
+        raise UserError(f"{source}: the folder of {name} names nobody; rename it")
+    return f"{identity}_{stem}.png"
+
+
+def _row(annotations: Mapping[str, np.ndarray], name: str, source: Path) -> np.ndarray:
+    for key in (name, name.rpartition("/")[2]):
+        if key in annotations:
+            return annotations[key]
+    raise UserError(
+        f"the annotations have no row for {name}; "
+        f"run launch/estimate_poses.py --images={source} --model=... --output=... first"
+    )
+
+
+def _write(
+    temporary: Path,
+    people: People,
+    identities: Mapping[str, list[str]],
+    split: Mapping[str, list[str]],
+    seed: int,
+) -> dict[str, int]:
+    folder = temporary / "folder"
+    (folder / "images").mkdir(parents=True)
+    everybody: dict[str, np.ndarray] = {}
+    counts = {}
+    for part, known in split.items():
+        mine = {identity: sorted(identities[identity]) for identity in known}
+        names = sorted(name for group in mine.values() for name in group)
+        keypoints = {name: people[name][1] for name in names}
+        files = [_png(people[name][0]) for name in names]
+        packed = packed_lib.pack(names, np.stack(list(keypoints.values())), files)
+        packed_lib.write(folder / folder_lib.packed_file(part), packed)
+        for name, data in zip(names, files, strict=True):
+            (folder / "images" / name).write_bytes(data)
+        pairs = pairs_lib.make_pairs(keypoints)
+        if part == "test":
+            pairs = pairs_lib.sample_pairs(pairs, TEST_PAIRS, seed)
+            tuples = sample_tuples(mine, TEST_TUPLES, seed)
+            pairs_lib.write_tuples(folder / folder_lib.tuples_file(part, "tuples"), tuples)
+            counts["test tuples"] = len(tuples)
+        pairs_lib.write_tuples(folder / folder_lib.tuples_file(part, "pairs"), pairs)
+        counts |= {f"{part} images": len(names), f"{part} pairs": len(pairs)}
+        everybody |= keypoints
+    write_annotations(folder / "annotations.csv", everybody)
+    return counts
+
+
+def _png(image: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, format="PNG")
+    return data.getvalue()
