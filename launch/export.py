@@ -1,0 +1,35 @@
+"""Exports a trained run: weights, programs for any platform, and a model card.
+
+    python launch/export.py --workdir=runs/quickstart --output=exported
+
+EXPORTED/README.md is the card; it says how to call the programs, which takes ten lines and JAX, but
+not this package.
+"""
+
+from pathlib import Path
+
+import jax
+from absl import flags
+
+from pnr_jax import cli, export
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+OUTPUT = flags.DEFINE_string("output", None, "Folder to write; it must not exist.")
+TENSORFLOW = flags.DEFINE_boolean("tensorflow", False, "Write a SavedModel of `render` too.")
+MODEL = flags.DEFINE_enum(
+    "model", "model", ["model", "model_best"], "The latest, or the one of the lowest training L1."
+)
+flags.mark_flags_as_required(["workdir", "output"])
+
+
+def main() -> None:
+    """Exports."""
+    jax.config.update("jax_platforms", "cpu")  # Programs for all platforms are made on a CPU.
+    for path in export.export_run(
+        Path(WORKDIR.value), Path(OUTPUT.value), MODEL.value, TENSORFLOW.value
+    ):
+        print(path)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,51 @@
+"""A trained model for others: weights, programs and a card; to run it takes JAX, not this code."""
+
+import shutil
+from pathlib import Path
+
+from pnr_jax import config as config_lib
+from pnr_jax.checkpoints import export_model, load_model
+from pnr_jax.errors import UserError
+from pnr_jax.export.card import model_card
+from pnr_jax.export.programs import PLATFORMS, export_programs
+from pnr_jax.export.tensorflow import save_tensorflow
+from pnr_jax.files import write_text
+
+__all__ = ["export_programs", "export_run", "model_card", "save_tensorflow"]
+
+
+def export_run(
+    workdir: Path, output: Path, name: str = "model", tensorflow: bool = False
+) -> list[Path]:
+    """Writes a run's model to a new folder, whole or not at all.
+
+    Args:
+      workdir: of the run.
+      output: the folder, which must not exist.
+      name: "model" (the latest) or "model_best".
+      tensorflow: write `render` as a TensorFlow SavedModel too.
+
+    Returns:
+      What is in the folder.
+
+    Raises:
+      UserError: there is no model in `workdir`, `output` exists, or this is no CPU.
+    """
+    if output.exists():
+        raise UserError(f"--output={output}: exists already; choose a folder that does not")
+    config = config_lib.load(workdir)
+    config.update(data_dir="", vgg19="")  # Folders of this machine are nobody else's business.
+    variables = load_model(workdir, name)
+    programs = export_programs(config, variables)
+    temporary = output.with_name(f".{output.name}.new").resolve()
+    shutil.rmtree(temporary, ignore_errors=True)
+    export_model(temporary, variables)
+    config_lib.save(config, temporary)
+    for program, exported in programs.items():
+        (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
+    if tensorflow:
+        save_tensorflow(config, variables, temporary / "saved_model")
+    card = model_card(config, variables, workdir, PLATFORMS, saved_model=tensorflow)
+    write_text(temporary / "README.md", card)
+    temporary.rename(output)
+    return sorted(output.iterdir())

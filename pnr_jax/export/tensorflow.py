@@ -1,0 +1,45 @@
+"""The half of the model that TensorFlow can run."""
+
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from pnr_jax.export.programs import PLATFORMS, functions, without_locations
+
+
+def save_tensorflow(config: ConfigDict, variables: dict[str, Any], folder: Path) -> None:
+    """Writes `render` as a TensorFlow SavedModel with its weights inside.
+
+    Signature `render`: F float32 [B, d, D], target_keypoints int32 [B, 18, 2] -> images uint8
+    [B, H, W, 3]. `encode` cannot be one: the eigenvectors in its regression are a LAPACK call,
+    which JAX's runtime has and TensorFlow's has not.
+
+    Args:
+      config: of the run.
+      variables: of the model.
+      folder: to write.
+    """
+    import tensorflow as tf  # At use: it takes seconds to import.
+    from jax.experimental import jax2tf
+
+    render = jax2tf.convert(
+        functions(config)["render"],
+        polymorphic_shapes=[None, "B, _, _", "B, _, _"],
+        native_serialization_platforms=PLATFORMS,
+        with_gradient=False,
+    )
+    module = tf.Module()
+    module.weights = tf.nest.map_structure(tf.Variable, variables)
+    signature = [
+        tf.TensorSpec((None, config.model.d, 4 * config.model.width), tf.float32, "F"),
+        tf.TensorSpec((None, 18, 2), tf.int32, "target_keypoints"),
+    ]
+    module.render = tf.function(
+        lambda F, target_keypoints: {"images": render(module.weights, F, target_keypoints)},
+        autograph=False,
+        input_signature=signature,
+    )
+    options = tf.saved_model.SaveOptions(save_debug_info=False)
+    with without_locations():
+        tf.saved_model.save(module, str(folder), {"render": module.render}, options)
