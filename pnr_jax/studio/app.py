@@ -30,10 +30,11 @@ from starlette.routing import Route
 
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS
+from pnr_jax.pose_estimation import Estimator
 from pnr_jax.studio import payload, pictures, shelf
 from pnr_jax.studio.gallery import Gallery
 from pnr_jax.studio.guard import Guard, Rule
-from pnr_jax.studio.photos import Photo, PoseEstimator, open_photo
+from pnr_jax.studio.photos import Photo, open_photo
 from pnr_jax.studio.refusals import Refusal
 from pnr_jax.studio.room import Kept, Queue
 from pnr_jax.studio.solvers import MAX_SOURCES, REGION, Solver
@@ -56,7 +57,7 @@ Person = dict[str, jax.Array]  # F of each solver.
 def create_app(
     solvers: Sequence[Solver],
     gallery: Gallery,
-    estimator: PoseEstimator | None = None,
+    estimator: Estimator | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
     clock: Callable[[], float] = time.monotonic,
@@ -94,9 +95,7 @@ def create_app(
 class _Studio:
     """The handlers and what they share."""
 
-    def __init__(
-        self, solvers: Sequence[Solver], gallery: Gallery, estimator: PoseEstimator | None
-    ):
+    def __init__(self, solvers: Sequence[Solver], gallery: Gallery, estimator: Estimator | None):
         self.solvers = {solver.name: solver for solver in solvers}
         self.size = solvers[0].image_size
         self.gallery, self.estimator = gallery, estimator

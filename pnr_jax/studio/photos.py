@@ -2,29 +2,23 @@
 
 import io
 import warnings
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from pnr_jax.data.crops import crop_person
 from pnr_jax.data.images import decode, resize_image
+from pnr_jax.data.pairs import BODY_JOINTS
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
+from pnr_jax.pose_estimation import Estimator
 from pnr_jax.studio.refusals import Refusal
 
 MAX_PIXELS = 50_000_000
 FORMATS = ("JPEG", "PNG", "WEBP")
 _VIEW_HEIGHT = 512  # Of the photo as the page shows it, at most.
 _ESTIMATE_SIDE = 512  # Of the photo as the pose estimator sees it, at most.
-_ROOM = 1.3  # Height of the crop in heights of the joints: hair and shoes lie beyond them.
-
-
-class PoseEstimator(Protocol):
-    """What finds the joints in photos."""
-
-    def estimate(self, images: np.ndarray) -> np.ndarray:
-        """Joints int32 [N, 18, 2] of images uint8 [N, H, W, 3], (y, x) pixels, -1 missing."""
-        ...
 
 
 class Photo(NamedTuple):
@@ -43,7 +37,7 @@ class Photo(NamedTuple):
     note: str
 
 
-def open_photo(data: bytes, size: tuple[int, int], estimator: PoseEstimator | None) -> Photo:
+def open_photo(data: bytes, size: tuple[int, int], estimator: Estimator | None) -> Photo:
     """Reads an uploaded file.
 
     Args:
@@ -59,22 +53,17 @@ def open_photo(data: bytes, size: tuple[int, int], estimator: PoseEstimator | No
         image = decode(data, "the photo")
     except UserError:
         raise Refusal(415, "This photo is damaged: it cannot be read to its end.") from None
-    found = None if estimator is None else _estimate(image, estimator)
-    box = crop_box(image.shape[:2], size, found)
-    keypoints = None
-    if found is not None:
-        shifted = np.where(found == -1, -1, found - box[:2])
-        keypoints = resize_keypoints(shifted, (box[2] - box[0], box[3] - box[1]), size)
-    note = ""
-    if estimator is not None and found is None:
-        note = "No person was found in this photo: drag the skeleton onto the person."
-    return make_photo(crop(image, box), size, keypoints, note)
+    found, note = (None, "") if estimator is None else _estimate(image, estimator)
+    if found is None:
+        return make_photo(_middle(image), size, None, note)
+    person, keypoints = crop_person(image, found, _VIEW_HEIGHT)
+    return make_photo(person, size, resize_keypoints(keypoints, person.shape[:2], size), note)
 
 
 def make_photo(
     image: np.ndarray, size: tuple[int, int], keypoints: np.ndarray | None, note: str = ""
 ) -> Photo:
-    """A photo of the model's aspect, uint8 [h, w, 3], with keypoints in pixels of `size`."""
+    """A photo of a crop uint8 [h, w, 3], with keypoints in pixels of the model's `size`."""
     height = max(size[0], min(image.shape[0], _VIEW_HEIGHT))
     view = io.BytesIO()
     shown = resize_image(image, (height, round(height * size[1] / size[0])))
@@ -82,34 +71,12 @@ def make_photo(
     return Photo(resize_image(image, size), keypoints, view.getvalue(), note)
 
 
-def crop_box(
-    image_size: tuple[int, int], size: tuple[int, int], keypoints: np.ndarray | None
-) -> tuple[int, int, int, int]:
-    """The crop (top, left, bottom, right) of the aspect of `size`: around the joints, if any.
-
-    Without joints it is the largest in the middle; with them it may reach beyond the image.
-    """
-    aspect = size[1] / size[0]
-    if keypoints is None:
-        height = min(float(image_size[0]), image_size[1] / aspect)
-        centre = np.array(image_size) / 2
-    else:
-        seen = keypoints[(keypoints != -1).all(axis=-1)]
-        low, high = seen.min(axis=0), seen.max(axis=0) + 1
-        spread = high - low
-        height = max(_ROOM * max(spread[0], spread[1] / aspect), 8.0)
-        centre = (low + high) / 2
-    extent = np.array([height, height * aspect])
-    top, left = np.rint(centre - extent / 2).astype(int).tolist()
-    tall, wide = np.maximum(np.rint(extent), 1).astype(int).tolist()
-    return top, left, top + tall, left + wide
-
-
-def crop(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The crop of uint8 [h, w, 3]; beyond the image its border goes on."""
-    rows = np.clip(np.arange(box[0], box[2]), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(box[1], box[3]), 0, image.shape[1] - 1)
-    return image[rows[:, None], columns]
+def _middle(image: np.ndarray) -> np.ndarray:
+    """The largest crop from the middle that is twice as high as wide."""
+    height = min(image.shape[0], 2 * image.shape[1])
+    width = max(1, height // 2)
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
 
 
 def _check_header(data: bytes) -> None:
@@ -130,14 +97,14 @@ def _check_header(data: bytes) -> None:
         )
 
 
-def _estimate(image: np.ndarray, estimator: PoseEstimator) -> np.ndarray | None:
-    """Joints in pixels of the image, None where no pose can be told."""
+def _estimate(image: np.ndarray, estimator: Estimator) -> tuple[np.ndarray | None, str]:
+    """Joints in pixels of the image, None where no body was found, and what to say about it."""
     height, width = image.shape[:2]
     scale = min(1.0, _ESTIMATE_SIDE / max(height, width))
     small = (max(1, round(height * scale)), max(1, round(width * scale)))
-    keypoints = np.asarray(estimator.estimate(resize_image(image, small)[None]))[0]
-    if keypoints.shape != (18, 2):
-        raise UserError(f"the pose model found joints {keypoints.shape}, expected (18, 2)")
-    if (keypoints != -1).all(axis=-1).sum() < 2:
-        return None
-    return resize_keypoints(keypoints, small, (height, width))
+    poses = estimator.detect(resize_image(image, small)[None])
+    keypoints = poses.keypoints[0]
+    if (keypoints[BODY_JOINTS, :] == -1).any():
+        return None, "No shoulders and hips were found: drag the skeleton onto the person."
+    several = "Several people were found: the largest was taken." if poses.people[0] > 1 else ""
+    return resize_keypoints(keypoints, small, (height, width)), several

@@ -87,7 +87,8 @@ def test_a_photo_comes_in_and_can_be_seen(client, photo_file):
     answer = response.json()
     assert answer["keypoints"] is None
     view = client.get(f"/api/photos/{answer['photo']}")
-    assert Image.open(io.BytesIO(view.content)).size == (40, 40)  # The square in the middle.
+    # The middle, twice as high as wide, as wide as the model's images are.
+    assert Image.open(io.BytesIO(view.content)).size == (60, 60)
     assert client.post("/api/people", json={"sources": [source(answer["photo"])]}).is_success
 
 
@@ -230,7 +231,7 @@ def test_what_fails_inside_is_a_sentence_too(solvers, gallery, views, photo_file
     from starlette.testclient import TestClient
 
     class Broken:
-        def estimate(self, images):
+        def detect(self, images):
             raise RuntimeError("a secret")
 
     app = create_app(solvers, gallery, Broken())

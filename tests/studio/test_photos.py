@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pnr_jax.studio.photos import crop, crop_box, open_photo
+from pnr_jax.pose_estimation import Poses
+from pnr_jax.studio.photos import open_photo
 from pnr_jax.studio.refusals import Refusal
 
 SIZE = (64, 32)
@@ -16,21 +17,22 @@ RAMP = np.indices((90, 90, 3)).sum(axis=0).astype(np.uint8)
 
 
 class Fake:
-    """An estimator that finds a person where it is told, in shares of the image."""
+    """An estimator that finds people where it is told, in shares of the image."""
 
-    def __init__(self, top=None, left=0.0, bottom=1.0, right=1.0):
-        self.box = None if top is None else (top, left, bottom, right)
+    def __init__(self, *box, people=1):
+        self.box, self.people = box, people
 
-    def estimate(self, images):
+    def detect(self, images):
         assert images.dtype == np.uint8 and images.shape[0] == 1
         assert max(images.shape[1:3]) <= 512
         keypoints = np.full((1, 18, 2), -1, np.int32)
-        if self.box is not None:
+        if self.box:
             height, width = images.shape[1:3]
             top, left, bottom, right = self.box
-            keypoints[0, 1] = top * height, left * width
-            keypoints[0, 10] = bottom * height, right * width
-        return keypoints
+            keypoints[0, [1, 2, 5]] = np.array([top * height, left * width])
+            keypoints[0, [8, 11]] = np.array([(top + bottom) / 2 * height, left * width])
+            keypoints[0, [10, 13]] = np.array([bottom * height, right * width])
+        return Poses(keypoints, (keypoints[..., 0] != -1).astype(np.float32), [self.people])
 
 
 def encoded(image, kind="PNG", **options):
@@ -69,31 +71,23 @@ def test_the_crop_follows_the_person_and_so_do_the_joints():
     photo = open_photo(encoded(image), SIZE, Fake(0.25, 410 / 600, 0.75, 410 / 600))
     neck, ankle = photo.keypoints[1], photo.keypoints[10]
     assert (photo.keypoints[0] == -1).all()
-    # 200 pixels of joints in a crop of 1.3 times that: 49 of 64 rows, in the middle.
     assert neck[1] == ankle[1] == pytest.approx(SIZE[1] / 2, abs=1)
-    assert ankle[0] - neck[0] == pytest.approx(64 / 1.3, abs=1)
+    assert 40 < ankle[0] - neck[0] < 60
     assert photo.image[(neck[0] + ankle[0]) // 2, neck[1]].min() > 200
     assert photo.image[2].max() < 50
 
 
-def test_a_crop_beyond_the_image_goes_on_with_its_border():
-    image = np.zeros((20, 10, 3), np.uint8)
-    image[0], image[-1] = 10, 20
-    taken = crop(image, (-5, -2, 25, 12))
-    assert taken.shape == (30, 14, 3)
-    assert (taken[:6] == 10).all() and (taken[-6:] == 20).all()
-    assert (taken[6:-6] == 0).all()
-
-
-def test_a_box_has_the_aspect_of_the_model():
-    assert crop_box((100, 40), SIZE, None) == (10, 0, 90, 40)
-    assert crop_box((100, 90), SIZE, None) == (0, 20, 100, 70)
+def test_several_people_are_said():
+    photo = open_photo(encoded(RAMP), SIZE, Fake(0.2, 0.5, 0.8, 0.5, people=2))
+    assert photo.keypoints is not None
+    assert photo.note == "Several people were found: the largest was taken."
+    assert open_photo(encoded(RAMP), SIZE, Fake(0.2, 0.5, 0.8, 0.5)).note == ""
 
 
 def test_nobody_found_is_said():
     photo = open_photo(encoded(np.zeros((64, 32, 3), np.uint8)), SIZE, Fake())
     assert photo.keypoints is None
-    assert "No person was found" in photo.note
+    assert "No shoulders and hips were found" in photo.note
 
 
 def test_a_photo_is_turned_upright():
