@@ -1,0 +1,165 @@
+"""Animation, augmentation and export as a user runs them, by a model that was never trained."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from pnr_jax import config as config_lib
+from pnr_jax.checkpoints import export_model
+from pnr_jax.config import default_config
+from pnr_jax.data.annotations import write_annotations
+from pnr_jax.data.synthetic import draw_people
+from pnr_jax.nn.model import build_model
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(program, *flags):
+    """(exit code, stdout, stderr)"""
+    command = [sys.executable, ROOT / "launch" / program, *map(str, flags)]
+    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=600)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """A run of the embedded people with random weights."""
+    config = default_config()
+    config.image_size = (32, 32)
+    config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2)
+    config.data.update(name="people", train_identities=3, test_identities=2, views=6)
+    zeros = np.zeros
+    inputs = zeros((1, 1, 32, 32, 3)), zeros((1, 1, 18, 2)), zeros((1, 1), bool), zeros((1, 18, 2))
+    shapes = jax.eval_shape(build_model(config).init, jax.random.key(0), *inputs)
+    rng = np.random.default_rng(0)
+    variables = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype) / 3, shapes)
+    variables["batch_stats"] = jax.tree.map(np.square, variables["batch_stats"])
+    workdir = tmp_path_factory.mktemp("runs") / "untrained"
+    config_lib.save(config, workdir)
+    export_model(workdir, variables)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory):
+    """A folder of four views of one person with their keypoints."""
+    folder = tmp_path_factory.mktemp("person")
+    people = draw_people([9], views=4)
+    for name, image in zip(people.names, people.images, strict=True):
+        Image.fromarray(image).save(folder / name)
+    write_annotations(folder / "a.csv", dict(zip(people.names, people.keypoints, strict=True)))
+    return folder
+
+
+def files(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_an_animation_goes_through_the_poses(workdir, person, tmp_path):
+    a, b, c, d = (person / f"0009_v00{i}.png" for i in range(4))
+    common = [f"--workdir={workdir}", f"--annotations={person}/a.csv", f"--source={a},{b}"]
+    code, out, err = run(
+        "animate.py",
+        *common,
+        f"--target={c},{d},{c}",
+        "--frames=3",
+        f"--output={tmp_path}/w.gif,{tmp_path}/w.png",
+    )
+    assert (code, err) == (0, "")
+    assert f"{a}: resized from 128x64 to 32x32 (height x width) with its keypoints" in out
+    assert f"{tmp_path}/w.gif: 7 frames from 3 poses and 2 source(s)" in out
+    with Image.open(tmp_path / "w.gif") as gif:
+        frames = []
+        for i in range(gif.n_frames):
+            gif.seek(i)
+            frames.append(np.asarray(gif.convert("RGB"), float))
+    assert len(frames) == 7
+    np.testing.assert_array_equal(frames[0], frames[6])
+    assert np.abs(frames[0] - frames[3]).mean() > 1
+    assert (tmp_path / "w.png").is_file()
+
+
+def test_a_csv_of_poses_is_an_animation(workdir, person, tmp_path):
+    a = person / "0009_v000.png"
+    people = draw_people([9], views=4)
+    lost = np.full((18, 2), -1)
+    rows = [lost, people.keypoints[1], lost, people.keypoints[2], people.keypoints[3]]
+    write_annotations(tmp_path / "poses.csv", {f"{i}": row for i, row in enumerate(rows)})
+    code, out, err = run(
+        "animate.py",
+        f"--workdir={workdir}",
+        f"--annotations={person}/a.csv",
+        f"--source={a}",
+        f"--poses={tmp_path}/poses.csv",
+        f"--output={tmp_path}/w.gif",
+    )
+    assert (code, err) == (0, "")
+    assert "4 frames from 4 poses and 1 source(s)" in out
+
+
+def test_augmentation_draws_every_training_identity_and_goes_on_where_it_stopped(workdir, tmp_path):
+    folder = tmp_path / "out" / "bounding_box_train"
+    command = ["augment.py", f"--workdir={workdir}", f"--output={tmp_path}/out", "--sources=2"]
+    code, out, err = run(*command, "--views=2")
+    assert (code, err) == (0, "")
+    assert "6 new views of 3 identities, 6 drawn now" in out
+    first = files(folder)
+    assert {int(re.match(r"([-\d]+)_c(\d)", name)[1]) for name in first} == {1, 2, 3}
+    (folder / min(first)).unlink()
+    code, out, err = run(*command, "--views=3")
+    assert (code, err) == (0, "")
+    assert "9 new views of 3 identities, 4 drawn now" in out
+    second = files(folder)
+    assert all(second[name] == first[name] for name in first if name != min(first))
+    with (tmp_path / "out" / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["file"] for row in rows} == set(second)
+    for row in rows:
+        shown = {name.split("_")[0] for name in row["sources"].split(";")}
+        assert shown == {row["identity"]} != {row["pose"].split("_")[0]}
+    code, _, err = run(*command, "--views=3", "--seed=1")
+    assert (code, err.count("\n")) == (2, 1)
+    assert re.search(r"manifest.csv:\d+: not of this plan", err)
+
+
+def test_an_export_is_written_once(workdir, tmp_path):
+    command = ["export.py", f"--workdir={workdir}", f"--output={tmp_path}/out"]
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    assert f"{tmp_path}/out/README.md" in out
+    assert (tmp_path / "out" / "transfer.jax_export").stat().st_size > 10_000
+    code, _, err = run(*command)
+    assert code == 2
+    assert err == f"error: --output={tmp_path}/out: exists already; choose a folder that does not\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--target=none.png"], "a.csv: has no row for none.png"),
+        (["--target=0009_v001.png", "--poses=p.csv"], "target"),
+        ([], "target"),
+        (["--target=0009_v001.png", "--output=w.avi"], "the suffix must be .gif, .mp4 or .png"),
+    ],
+)
+def test_a_mistake_is_one_line(workdir, person, tmp_path, flags, message):
+    code, _, err = run(
+        "animate.py",
+        f"--workdir={workdir}",
+        f"--annotations={person}/a.csv",
+        f"--source={person}/0009_v000.png",
+        f"--output={tmp_path}/w.gif",
+        *flags,
+    )
+    assert (code, err.count("\n")) == (2, 1), err
+    assert err.startswith("error: ")
+    assert message in err
+    assert not list(tmp_path.iterdir())
