@@ -36,10 +36,11 @@ def person_box(keypoints: np.ndarray) -> np.ndarray:
         top = min(top, shoulders[0] - NECK_TO_TOP * torso)
     if not found[ANKLES].any():
         bottom = max(bottom, hips[0] + HIP_TO_ANKLE * torso)
-    height = max((bottom - top) / JOINTS_SHARE, 2 * np.ptp(x) / SIDES, 4.0)
+    framed = (bottom - top) / JOINTS_SHARE
+    height = max(framed, 2 * np.ptp(x) / SIDES, 4.0)
     middle = (x.min() + x.max()) / 2
     # Where the width asks for more height, what is above and below grows alike.
-    upper = top - ABOVE * height - (height - (bottom - top) / JOINTS_SHARE) / 2
+    upper = top - ABOVE * framed - (height - framed) / 2
     return np.array([(upper, middle - height / 4), (upper + height, middle + height / 4)]) + 0.5
 
 

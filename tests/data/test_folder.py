@@ -1,0 +1,197 @@
+"""A folder of one's own people becomes a data set, or says in one line why not."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pnr_jax.data import (
+    folder,
+    folder_builder,
+    make_pairs,
+    read_annotations,
+    sources,
+)
+from pnr_jax.data.crops import crop_person
+from pnr_jax.errors import UserError
+from pnr_jax.keypoints import JOINTS
+
+BODY = np.random.default_rng(3).integers((10, 20), (110, 50), (18, 2))
+
+
+class Own:
+    """FOLDER/IDENTITY/*.png of noise with joints anywhere, to change and then to prepare."""
+
+    def __init__(self, root):
+        self.root = root
+        self.images = root / "people"
+        self.data_dir = root / "data"
+        self.annotations = {}
+        for identity in ("anna", "ben k", "cleo", "dan"):
+            for i in range(3):
+                self.add(f"{identity}/{i}.png")
+
+    def add(self, name, keypoints=BODY, size=(140, 90)):
+        rng = np.random.default_rng(len(self.annotations))
+        path = self.images / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (*size, 3)).astype(np.uint8)).save(path)
+        self.annotations[name] = np.where(keypoints < 0, -1, keypoints + rng.integers(0, 20))
+
+    def prepare(self, **settings):
+        return folder_builder.prepare(self.images, self.annotations, self.data_dir, **settings)
+
+    def refusal(self, **settings):
+        with pytest.raises(UserError) as caught:
+            self.prepare(**settings)
+        assert not list(self.data_dir.rglob("*")) if self.data_dir.exists() else True
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+
+@pytest.fixture
+def own(tmp_path):
+    return Own(tmp_path)
+
+
+def test_the_data_set_is_the_cropped_people_split_by_identity(own):
+    made = own.prepare()
+    assert (len(made.train), len(made.test)) == (3, 1)
+    assert sorted(made.train + made.test) == ["anna", "ben-k", "cleo", "dan"]
+    assert made.counts == {
+        "train images": 9, "train pairs": 18, "test images": 3, "test pairs": 6, "test tuples": 6,
+    }  # fmt: skip
+    everybody = read_annotations(made.folder / "annotations.csv")
+    assert len(everybody) == 12
+    for split in ("train", "test"):
+        images = folder.load(own.data_dir, split)
+        assert images.images.shape[1:] == (128, 64, 3)
+        assert list(images.names) == sorted(images.names)
+        for name, image, keypoints in zip(
+            images.names, images.images, images.keypoints, strict=True
+        ):
+            source = name.replace("ben-k", "ben k").replace("_", "/")
+            with Image.open(own.images / source) as original:
+                expected = crop_person(np.asarray(original), own.annotations[source], 128)
+            np.testing.assert_array_equal(image, expected[0])
+            np.testing.assert_array_equal(keypoints, expected[1])
+            np.testing.assert_array_equal(keypoints, everybody[name])
+            with Image.open(made.folder / "images" / name) as written:
+                np.testing.assert_array_equal(image, np.asarray(written))
+        _, pairs = folder.load_tuples(own.data_dir, split, "pairs")
+        assert pairs == make_pairs(images.annotations)
+
+
+def test_the_split_is_the_seeds(own):
+    first = own.prepare(test_share=0.5)
+    assert own.prepare(test_share=0.5).test == first.test
+    assert {tuple(own.prepare(test_share=0.5, seed=seed).test) for seed in range(6)} != {
+        tuple(first.test)
+    }
+    assert len(own.prepare(test_share=1.0).train) == len(own.prepare(test_share=0.0).test) == 1
+
+
+def test_few_images_show_themselves_again(own):
+    for i in range(3, 9):
+        own.add(f"dan/{i}.png")
+    own.prepare(test_share=0.7)
+    _, tuples = folder.load_tuples(own.data_dir, "test", "tuples")
+    assert len(tuples) == len(set(tuples))
+    for row in tuples:
+        assert len(row) == 6
+        assert len({name.split("_")[0] for name in row}) == 1
+        assert row[-1] not in row[:-1]
+        assert len(set(row[:-1])) == (5 if row[-1].startswith("dan") else 2)
+        if not row[-1].startswith("dan"):
+            assert row[0] == row[2] == row[4] and row[1] == row[3]
+    assert {row[-1] for row in tuples} == set(folder.load(own.data_dir, "test").names)
+
+
+def test_configurations_find_their_examples(own, small_config):
+    own.prepare(height=64)
+    small_config.data.name = "folder"
+    small_config.data_dir = str(own.data_dir)
+    training = sources.load_training(small_config)
+    assert training.images.images.shape == (9, 32, 32, 3)
+    assert training.tuples.shape == (18, 2)
+    assert sources.load_test(small_config, "tuples").tuples.shape == (6, 6)
+    small_config.data_dir = str(own.root)
+    with pytest.raises(UserError, match="no prepared folder of people there; run launch/prepare_f"):
+        sources.load_training(small_config)
+
+
+def test_images_without_a_body_and_people_with_one_image_are_left_out(own):
+    hipless = BODY.copy()
+    hipless[JOINTS.index("left_hip")] = -1
+    own.add("anna/x.png", hipless)
+    own.add("anna/nobody.png", np.full((18, 2), -1))
+    own.add("eve/0.png")
+    made = own.prepare()
+    assert made.bodiless == ["anna/nobody.png", "anna/x.png"]
+    assert made.lonely == ["eve"]
+    assert len(read_annotations(made.folder / "annotations.csv")) == 12
+
+
+def test_damaged_images_are_counted_up_to_the_limit(own):
+    (own.images / "cleo" / "0.png").write_text("a letter")
+    assert "cleo/0.png: not a readable image" in own.refusal()
+    made = own.prepare(max_damaged=1)
+    assert len(made.damaged) == 1
+    assert "cleo_0.png" not in read_annotations(made.folder / "annotations.csv")
+
+
+def test_rows_by_file_name_alone_do(own):
+    own.annotations = {name.replace("/", "_"): k for name, k in own.annotations.items()}
+    for name in own.annotations:
+        path = own.images / name.replace("_", "/")
+        path.rename(path.with_name(name))
+    assert own.prepare().counts["train images"] == 9
+
+
+def test_an_earlier_folder_is_replaced_whole(own):
+    own.prepare()
+    stray = own.data_dir / "folder" / "images" / "old.png"
+    stray.touch()
+    own.prepare()
+    assert not stray.exists()
+    assert [path.name for path in own.data_dir.iterdir()] == ["folder"]
+
+
+def test_a_folder_of_another_kind_is_not_replaced(own):
+    (own.data_dir / "folder").mkdir(parents=True)
+    (own.data_dir / "folder" / "diary.txt").write_text("dear diary")
+    with pytest.raises(UserError, match="no prepared folder of people there"):
+        own.prepare()
+    assert (own.data_dir / "folder" / "diary.txt").exists()
+
+
+def test_mistakes_are_named(own):
+    del own.annotations["dan/1.png"]
+    assert "no row for dan/1.png; run launch/estimate_poses.py" in own.refusal()
+    own.add("dan/1.png", size=(60, 90))
+    assert "dan/1.png: " in own.refusal() and "lies outside the image of 60x90" in own.refusal()
+    own.add("dan/1.png")
+    own.add("anna/0.jpg")
+    assert "anna/0.jpg and anna/0.png would both be anna_0.png" in own.refusal()
+    (own.images / "anna" / "0.jpg").unlink()
+    own.add("0000/1.png")
+    assert "names nobody; rename it" in own.refusal()
+    (own.images / "0000" / "1.png").unlink()
+    own.add("stray.png")
+    assert "stray.png lies in no identity's folder; expected IDENTITY/stray.png" in own.refusal()
+    own.images = own.root / "none"
+    assert own.refusal() == f"no such folder: {own.images}"
+
+
+def test_one_identity_cannot_be_split(own):
+    for name in list(own.annotations):
+        if not name.startswith("anna"):
+            (own.images / name).unlink()
+    assert "1 identity(ies) with two usable images" in own.refusal()
+
+
+def test_names_that_a_csv_cannot_hold(tmp_path):
+    with pytest.raises(UserError, match="no image inside"):
+        folder.list_images(tmp_path)
+    (tmp_path / "12:30.jpg").touch()
+    with pytest.raises(UserError, match=r"'12:30\.jpg': no ':'"):
+        folder.list_images(tmp_path)
