@@ -90,9 +90,8 @@ def test_evaluation_writes_its_table_and_figures(trained):
     assert code == 0, err
     rows = json.loads((trained / "evaluation" / "table.json").read_text())
     assert [(row["method"], row["set"], row["sources"]) for row in rows] == [
-        ("copy source", "pairs", 1),
-        ("mean image", "pairs", 1),
-        ("pNR (LAD)", "pairs", 1),
+        ("copy source", "tuples", 1),
+        ("mean image", "tuples", 1),
         ("pNR (LAD)", "tuples", 1),
         ("pNR (LAD)", "tuples", 3),
         ("pNR (LAD)", "tuples", 5),
@@ -100,7 +99,7 @@ def test_evaluation_writes_its_table_and_figures(trained):
     for row in rows:
         assert row["pairs"] == 3
         assert all(np.isfinite(row[name]) for name in ("ssim", "masked_ssim", "l1"))
-    assert "| copy source | pairs |" in out
+    assert "drawn people: 3 tuples" in out and "| copy source |" in out
     assert (trained / "evaluation" / "figure_multi_shot.png").is_file()
 
 
