@@ -135,16 +135,16 @@ def _crop_all(
         if new in origin:
             raise UserError(f"{source}: {origin[new]} and {name} would both be {new}; rename one")
         origin[new] = name
-        keypoints = _row(annotations, name, source)
-        if not pairs_lib.usable_names({new: keypoints}):
-            bodiless.append(name)
-            continue
         try:
             image = read_image(path)
         except UserError as error:
             damaged.append(str(error))
             if len(damaged) > max_damaged:
                 raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+            continue
+        keypoints = _row(annotations, name, source)
+        if not pairs_lib.usable_names({new: keypoints}):
+            bodiless.append(name)
             continue
         check_keypoints(keypoints, image.shape[:2], name)
         people[new] = crop_person(image, keypoints, height)

@@ -1,0 +1,173 @@
+"""From a folder of photos to pictures: poses, data set, training, evaluation, generation."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pnr_jax.data import read_annotations, write_annotations
+from pnr_jax.data.synthetic import draw_people
+from pnr_jax.keypoints import resize_keypoints
+
+pytestmark = pytest.mark.xdist_group("own_photos")
+
+ROOT = Path(__file__).parents[2]
+SHRUNK = [
+    "--config.steps=2",
+    "--config.batch_size=2",
+    "--config.image_size=(32,32)",
+    "--config.model.width=4",
+    "--config.model.blocks=1",
+    "--config.checkpoint_every=2",
+    "--config.sample_every=2",
+]
+
+
+def run(program, *flags):
+    """(exit code, stdout, stderr)"""
+    done = subprocess.run(
+        [sys.executable, ROOT / "launch" / program, *map(str, flags)],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def mistake(program, *flags):
+    """The one line of a run that ends with exit code 2."""
+    code, _, err = run(program, *flags)
+    assert code == 2, err
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    return err
+
+
+def draw_folder(folder):
+    """A dozen people, four photos each, at odd sizes on larger grounds; their annotations."""
+    rng = np.random.default_rng(0)
+    annotations = {}
+    people = draw_people(range(1, 13), views=4)
+    for name, image, keypoints in zip(people.names, people.images, people.keypoints, strict=True):
+        identity, view = name.split("_", 1)
+        height = int(rng.integers(120, 300))
+        size = (height, int(height * rng.uniform(0.45, 0.55)))
+        person = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC))
+        top, left, bottom, right = rng.integers(0, 60, 4)
+        photo = np.pad(person, ((top, bottom), (left, right), (0, 0)), mode="edge")
+        moved = resize_keypoints(keypoints, image.shape[:2], size)
+        path = folder / f"person {int(identity)}" / f"{Path(view).stem}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(path, quality=92)
+        moved = np.where(moved == -1, -1, moved + np.array([top, left]))
+        annotations[f"{path.parent.name}/{path.name}"] = moved
+    return annotations
+
+
+def test_a_folder_of_people_trains_evaluates_and_generates(tmp_path):
+    write_annotations(tmp_path / "a.csv", draw_folder(tmp_path / "people"))
+    code, out, err = run(
+        "prepare_folder.py",
+        f"--images={tmp_path}/people",
+        f"--annotations={tmp_path}/a.csv",
+        f"--data_dir={tmp_path}/data",
+    )
+    assert code == 0, err
+    assert "10 identities to train on, 2 for the test" in out
+    prepared = tmp_path / "data" / "folder"
+    workdir = tmp_path / "run"
+    code, out, err = run(
+        "train.py",
+        "--config=configs/folder.py",
+        f"--data_dir={tmp_path}/data",
+        f"--workdir={workdir}",
+        *SHRUNK,
+    )
+    assert code == 0, err
+    assert "trained at step 2" in out
+    code, out, err = run("evaluate.py", f"--workdir={workdir}", "--limit=2")
+    assert code == 0, err
+    rows = json.loads((workdir / "evaluation" / "table.json").read_text())
+    assert {row["sources"] for row in rows if row["set"] == "tuples"} == {1, 3, 5}
+    assert all(np.isfinite(row["ssim"]) for row in rows)
+    source, target = sorted((prepared / "images").iterdir())[:2]
+    code, _, err = run(
+        "generate.py",
+        f"--workdir={workdir}",
+        f"--annotations={prepared}/annotations.csv",
+        f"--source={source}",
+        f"--target={target}",
+        f"--output={tmp_path}/out.png",
+    )
+    assert code == 0, err
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (32, 32)
+
+
+@pytest.fixture(scope="module")
+def blind(tmp_path_factory):
+    """A pose model of the published form that sees nobody."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, (None, None, None, 3), "image")
+        pooled = tf.nn.avg_pool2d(image[..., :1], 8, 8, "VALID")
+        tf.multiply(pooled, tf.zeros(57), name="Openpose/concat_stage7")
+    path = tmp_path_factory.mktemp("models") / "blind.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    return path
+
+
+def test_rows_are_kept_and_shown(tmp_path, blind):
+    people = draw_people([3], views=3)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, image in zip(people.names, people.images, strict=True):
+        Image.fromarray(image).save(folder / name)
+    output = tmp_path / "out" / "a.csv"
+    write_annotations(output, dict(zip(people.names[:2], people.keypoints[:2], strict=True)))
+    flags = [f"--images={folder}", f"--model={blind}", f"--output={output}"]
+    code, out, err = run("estimate_poses.py", *flags)
+    assert code == 0, err
+    assert "keeps the rows of 2 image(s)" in out
+    assert f"1 image(s) without a person: {people.names[2]}" in out
+    rows = read_annotations(output)
+    np.testing.assert_array_equal(rows[people.names[1]], people.keypoints[1])
+    assert (rows[people.names[2]] == -1).all()
+    with Image.open(output.with_suffix(".png")) as sheet:
+        assert sheet.width > 500
+
+
+def test_a_mistake_in_a_photo_is_one_line(tmp_path, blind):
+    photo, output = tmp_path / "photo.jpg", tmp_path / "a.csv"
+    flags = [f"--images={photo}", f"--model={blind}", f"--output={output}"]
+    photo.write_text("a letter")
+    assert "photo.jpg: not a readable image" in mistake("estimate_poses.py", *flags)
+    assert not output.exists()
+    Image.new("RGB", (64, 128)).save(photo)
+    assert "photo.jpg: no person found" in mistake("estimate_poses.py", *flags)
+
+
+def test_a_mistake_in_a_folder_is_one_line(tmp_path, blind):
+    people = tmp_path / "people"
+    write_annotations(tmp_path / "a.csv", draw_folder(people))
+    (people / "person 1" / "v000.jpg").write_text("a letter")
+    flags = [f"--images={people}", f"--data_dir={tmp_path}/data"]
+    err = mistake("prepare_folder.py", *flags, f"--annotations={tmp_path}/a.csv")
+    assert "person 1/v000.jpg: not a readable image" in err and "--max_damaged=N" in err
+    err = mistake(
+        "prepare_folder.py",
+        *flags,
+        f"--annotations={tmp_path}/made.csv",
+        f"--model={blind}",
+        "--max_damaged=1",
+    )
+    assert "0 identity(ies) with two usable images" in err
+    assert len(read_annotations(tmp_path / "made.csv")) == 47  # Made on the way, all missing.
+    assert not (tmp_path / "data").exists()
