@@ -8,6 +8,7 @@ people are drawn, whatever the model was trained on: time does not depend on wha
 """
 
 import argparse
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -17,7 +18,6 @@ import jax
 import numpy as np
 
 from pnr_jax.data.images import Images, resize
-from pnr_jax.data.pipeline import gather
 from pnr_jax.data.synthetic import draw_people
 from pnr_jax.transfer import PoseTransfer
 
@@ -32,20 +32,17 @@ def seconds(function: Callable[[], Any]) -> float:
 
 def contestants(transfer: PoseTransfer, sources: list[int], batch: int) -> dict[str, Any]:
     """Functions without arguments: encode and the full pass for each M, and render."""
-    people = resize(
-        Images(*draw_people(range(1, batch + 1), max(sources) + 1)), transfer.image_size
-    )
+    drawn = Images(*draw_people(range(1, batch + 1), views=max(sources) + 1))
+    people = resize(drawn, transfer.image_size)
     tuples = np.arange(len(people.names)).reshape(batch, -1)
+    poses = people.keypoints[tuples[:, -1]]
     functions: dict[str, Any] = {}
     for M in sources:
-        made = gather(people, tuples[:, [*range(M), -1]])
-        photos, poses = (made["source_images"], made["source_keypoints"]), made["target_keypoints"]
-        functions[f"encode {M}"] = lambda photos=photos: transfer.encode(*photos)
-        functions[f"full {M}"] = lambda photos=photos, poses=poses: transfer.transfer(
-            *photos, poses
-        )
+        photos = people.images[tuples[:, :M]], people.keypoints[tuples[:, :M]]
+        functions[f"encode {M}"] = functools.partial(transfer.encode, *photos)
+        functions[f"full {M}"] = functools.partial(transfer.transfer, *photos, poses)
     F = transfer.encode(*photos)
-    functions["render"] = lambda: transfer.render(F, poses)
+    functions["render"] = functools.partial(transfer.render, F, poses)
     return functions
 
 
@@ -73,10 +70,9 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     print(f"jax {jax.__version__}, {jax.devices()[0].device_kind}, {cores} CPU cores, ", end="")
     print(f"batches of {arguments.batch}, medians of {arguments.rounds}\n")
-    print(
-        "| run | M | encode, people/s | render, images/s | full pass, images/s | render / full pass "
-        f"| {POSES} poses of one person, F kept / not |\n|" + " --- |" * 7
-    )
+    head = ["run", "M", "encode, people/s", "render, images/s", "full pass, images/s"]
+    head += ["render / full pass", f"{POSES} poses of a person: F kept / not"]
+    print(f"| {' | '.join(head)} |\n|" + " --- |" * len(head))
     for workdir in arguments.workdir:
         render = median[workdir, "render"]
         for M in arguments.sources:
