@@ -3,6 +3,9 @@
 python launch/studio.py --workdir=runs/quickstart
 """
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
 from absl import flags
 
 from pnr_jax import cli, config
@@ -29,6 +32,7 @@ def main() -> None:
         from pnr_jax.studio.gallery import Gallery
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is missing: pip install 'pnr-jax[studio]'") from None
+    listener = _listen(HOST.value, PORT.value)  # A browser that comes early waits.
     solvers = studio.load_solvers(WORKDIR.value, WORKDIR_LSE.value)
     data = config.load(WORKDIR.value).data
     first = data.train_identities + 1
@@ -39,13 +43,23 @@ def main() -> None:
 
         estimator = pose_estimation.load(POSE_MODEL.value)
     print("compiling ...", flush=True)
-    for solver in solvers:
-        solver.warm_up()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(studio.Solver.warm_up, solvers))
     app = studio.create_app(solvers, gallery, estimator, HOST.value, PORT.value)
-    print(
-        f"the studio is open at http://{HOST.value}:{PORT.value}/  (Ctrl-C closes it)", flush=True
-    )
-    uvicorn.run(app, host=HOST.value, port=PORT.value, log_level="warning", limit_concurrency=50)
+    host = f"[{HOST.value}]" if ":" in HOST.value else HOST.value
+    print(f"the studio is open at http://{host}:{PORT.value}/ (Ctrl-C closes it)", flush=True)
+    settings = uvicorn.Config(app, log_level="warning", limit_concurrency=50)
+    uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UserError(
+            f"cannot listen at --host={host} --port={port} ({error.strerror}); choose another"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import jax
@@ -58,16 +56,20 @@ def program(tmp_path_factory):
     address = f"http://127.0.0.1:{port}"
     assert process.stdout.readline() == "compiling ...\n", process.stderr.read()
     assert address in process.stdout.readline()
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(address).close()
-            break
-        except OSError:
-            time.sleep(0.1)
     yield address
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "", "")
+    assert (process.returncode, out, err) == (130, "", "")
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, program):
+    port = program.rpartition(":")[2]
+    taken = f"cannot listen at --host=127.0.0.1 --port={port}"
+    for flag, message in ((f"--port={port}", taken), ("--port=0", "--port=0")):
+        process = launch(f"--workdir={tmp_path}", flag)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("error: ") and message in err
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ function chooseTheme() {
   const themes = ["auto", "light", "dark"];
   const apply = (theme) => {
     document.documentElement.dataset.theme = theme;
-    $("theme-button").textContent = theme[0].toUpperCase() + theme.slice(1);
+    $("theme-button").textContent = "◐ " + theme[0].toUpperCase() + theme.slice(1);
     $("theme-button").setAttribute("aria-label", `Theme: ${theme}`);
   };
   apply(localStorage.getItem("theme") ?? "auto");
