@@ -5,9 +5,9 @@ It has no neck: ours is the middle of the shoulders. Needs the extra `mediapipe`
 Reference: Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking, 2020.
 """
 
-import atexit
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from pnr_jax.pose_estimation.poses import Poses, to_pixels
 
 VISIBLE = 0.5  # A landmark that is less likely visible is missing.
 MOST_PEOPLE = 5
+# Of the height, around the image: of people who fill the picture MediaPipe finds half otherwise.
+BORDER = 0.25
 
 # fmt: off
 # BlazePose's number of each joint; the neck is made of both shoulders.
@@ -28,9 +30,10 @@ LANDMARK = {
 }
 # fmt: on
 
-# image uint8 [H, W, 3] -> landmarks float [people, 33, 3]: x and y as shares of the width and the
-# height, and how likely each is visible.
-Landmarker = Callable[[np.ndarray], np.ndarray]
+# uint8 [H, W, 3] images -> of each the landmarks, float [people, 33, 3]: x and y as shares of the
+# width and the height, and how likely each is visible.
+Images = Sequence[np.ndarray] | np.ndarray
+Landmarker = Callable[[Images], Sequence[np.ndarray]]
 
 
 class MediaPipe:
@@ -40,23 +43,28 @@ class MediaPipe:
         """An estimator of `landmarker`."""
         self._landmarker = landmarker
 
-    def estimate(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    def estimate(self, images: Images) -> np.ndarray:
         """`detect(images).keypoints`: int32 [N, 18, 2]."""
         return self.detect(images).keypoints
 
-    def detect(self, images: Sequence[np.ndarray] | np.ndarray) -> Poses:
+    def detect(self, images: Images) -> Poses:
         """The largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
         keypoints = np.full((len(images), 18, 2), -1, np.int32)
         scores = np.zeros((len(images), 18), np.float32)
         people = np.zeros(len(images), np.int32)
-        for i, image in enumerate(images):
-            landmarks = self._landmarker(image)
+        borders = [max(1, round(BORDER * image.shape[0])) for image in images]
+        padded = [
+            np.pad(image, ((border, border), (border, border), (0, 0)), mode="edge")
+            for image, border in zip(images, borders, strict=True)
+        ]
+        for i, landmarks in enumerate(self._landmarker(padded)):
             people[i] = len(landmarks)
             if len(landmarks):
-                size = image.shape[:2]
+                size = padded[i].shape[:2]
                 places, visible = to_joints(max(landmarks, key=lambda one: _extent(one, size)))
                 found = visible >= VISIBLE
-                keypoints[i] = to_pixels(places * size - 0.5, found, size)
+                pixels = places * size - 0.5 - borders[i]
+                keypoints[i] = to_pixels(pixels, found, images[i].shape[:2])
                 scores[i] = np.where(found, visible, 0)
         return Poses(keypoints, scores, people)
 
@@ -106,19 +114,25 @@ def load(path: str | Path) -> MediaPipe:
         base_options=tasks.BaseOptions(model_asset_buffer=path.read_bytes()),
         num_poses=MOST_PEOPLE,
     )
+
+    def landmarker(images: Images) -> list[np.ndarray]:
+        # Opened for each batch: one left open fails when the interpreter ends.
+        with tasks.vision.PoseLandmarker.create_from_options(options) as opened:
+            return [_landmarks(opened.detect(pixels(image)).pose_landmarks) for image in images]
+
+    def pixels(image: np.ndarray) -> Any:
+        return mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(image))
+
     try:
-        landmarker = tasks.vision.PoseLandmarker.create_from_options(options)
+        landmarker([])
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{path}: not a pose landmarker ({error})") from None
-    atexit.register(landmarker.close)  # Its own finaliser fails when the interpreter ends.
+    return MediaPipe(landmarker)
 
-    def landmarks(image: np.ndarray) -> np.ndarray:
-        pixels = mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(image))
-        people = landmarker.detect(pixels).pose_landmarks
-        values = [[(mark.x, mark.y, mark.visibility) for mark in person] for person in people]
-        return np.array(values, float).reshape(-1, 33, 3)
 
-    return MediaPipe(landmarks)
+def _landmarks(people: Any) -> np.ndarray:
+    values = [[(mark.x, mark.y, mark.visibility) for mark in person] for person in people]
+    return np.array(values, float).reshape(-1, 33, 3)
 
 
 def _extent(landmarks: np.ndarray, size: tuple[int, int]) -> float:

@@ -48,7 +48,7 @@ NAMES = [
 ]
 
 
-def landmarks(seed=0, centre=0.5, spread=0.4):
+def landmarks(seed=0, centre=0.5, spread=0.25):
     marks = np.ones((33, 3))
     places = np.random.default_rng(seed).uniform(-spread, spread, (33, 2)) + centre
     marks[:, :2] = places
@@ -77,13 +77,19 @@ def test_the_neck_is_the_middle_of_the_shoulders():
 def test_pixels_and_missing_joints():
     marks = landmarks()
     nose, wrist, ankle = (NAMES.index(name) for name in ("nose", "left_wrist", "right_ankle"))
-    marks[nose] = 0.25, 0.5, 0.9  # x, y as shares of 80 columns and 100 rows
+    # x and y are shares of the image with its border of 25 pixels: 130 columns and 150 rows.
+    marks[nose] = (20.5 + 25) / 130, (50.5 + 25) / 150, 0.9
     marks[wrist, 2] = 0.3  # not visible
-    marks[ankle, :2] = 0.5, 1.2  # below the image
+    marks[ankle, :2] = 0.5, 0.9  # below the image
     marks[NAMES.index("left_shoulder"), 2] = 0.2
-    poses = MediaPipe(lambda image: marks[None]).detect([np.zeros((100, 80, 3), np.uint8)])
+    shown = []
+    finder = MediaPipe(lambda images: shown.extend(images) or [marks[None]])
+    image = np.arange(100, dtype=np.uint8)[:, None, None] * np.ones((1, 80, 3), np.uint8)
+    poses = finder.detect([image])
+    np.testing.assert_array_equal(shown[0][25:125, 25:105], image)
+    assert (shown[0][:25] == 0).all() and (shown[0][125:] == 99).all()
     found = dict(zip(JOINTS, poses.keypoints[0].tolist(), strict=True))
-    assert found["nose"] in ([49, 19], [50, 20], [50, 19], [49, 20])  # Between four pixels.
+    assert found["nose"] == [50, 20]
     for name in ("left_wrist", "right_ankle", "left_shoulder", "neck"):
         assert found[name] == [-1, -1]
     assert poses.scores[0, JOINTS.index("nose")] == np.float32(0.9)
@@ -91,15 +97,15 @@ def test_pixels_and_missing_joints():
 
 
 def test_the_largest_of_several_people_and_nobody():
-    small, large = landmarks(1, 0.3, 0.1), landmarks(2, 0.5, 0.4)
-    answers = iter([np.stack([small, large]), np.zeros((0, 33, 3)), np.stack([large, small])])
+    small, large = landmarks(1, 0.4, 0.1), landmarks(2)
+    answers = [np.stack([small, large]), np.zeros((0, 33, 3)), np.stack([large, small])]
     images = np.zeros((3, 100, 80, 3), np.uint8)
-    poses = MediaPipe(lambda image: next(answers)).detect(images)
+    poses = MediaPipe(lambda images: answers).detect(images)
     assert poses.people.tolist() == [2, 0, 2]
     assert (poses.keypoints[1] == -1).all()
     np.testing.assert_array_equal(poses.keypoints[0], poses.keypoints[2])
-    assert np.abs(poses.keypoints[0, 0] - large[0, 1::-1] * (100, 80)).max() <= 1
-    again = MediaPipe(lambda image: large[None])
+    assert np.abs(poses.keypoints[0, 0] - (large[0, 1::-1] * (150, 130) - 25)).max() <= 1
+    again = MediaPipe(lambda images: [large[None]])
     np.testing.assert_array_equal(again.estimate(images[:1]), poses.keypoints[:1])
 
 
