@@ -129,13 +129,16 @@ def test_an_output_that_exists_is_left_alone(run, tmp_path):
 
 @pytest.mark.usefixtures("no_programs")
 def test_a_failure_leaves_no_folder(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("pnr_jax.export.model_card", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        export_run(run[0], tmp_path / "out")
+    with monkeypatch.context() as broken:
+        broken.setattr("pnr_jax.export.model_card", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            export_run(run[0], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    monkeypatch.undo()
+    (leftover,) = set(tmp_path.iterdir()) - {run[0]}
+    (leftover / "stale").touch()
     export_run(run[0], tmp_path / "out")  # what the failure left does not stand in the way
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
+    assert not (tmp_path / "out" / "stale").exists()
 
 
 @pytest.mark.usefixtures("no_programs")
@@ -143,6 +146,7 @@ def test_the_best_model_can_be_exported(run, tmp_path):
     workdir, _, variables = run
     export_model(workdir, jax.tree.map(lambda x: x + 1, variables), "model_best")
     export_run(workdir, tmp_path / "out", "model_best")
+    PoseTransfer.load(tmp_path / "out")  # An export serves as a --workdir.
     best = ocp.load(tmp_path / "out" / "model")
     for a, b in zip(jax.tree.leaves(best), jax.tree.leaves(variables), strict=True):
         np.testing.assert_allclose(a, np.asarray(b) + 1)
