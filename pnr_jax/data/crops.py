@@ -18,14 +18,15 @@ JOINTS_SHARE, ABOVE, NECK_TO_TOP, HIP_TO_ANKLE = 0.82, 10 / 128, 0.40, 1.36
 SIDES = 0.9  # Share of the width that the joints take at most.
 
 
-def person_box(keypoints: np.ndarray) -> np.ndarray:
+def person_box(keypoints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """The box of a person: [[top, left], [bottom, right]], float pixels, twice as high as wide.
 
     It may reach out of the image. Where the head or the ankles are missing, the torso says how far
-    the person goes on.
+    the person goes on, to the image's end at most.
 
     Args:
       keypoints: int [18, 2], (y, x) pixels, -1 where missing; both shoulders and hips are visible.
+      image_size: (H, W), pixels.
     """
     found = (keypoints != -1).all(axis=-1)
     y, x = keypoints[found].T.astype(float)
@@ -33,9 +34,9 @@ def person_box(keypoints: np.ndarray) -> np.ndarray:
     torso = float(np.linalg.norm(hips - shoulders))
     top, bottom = y.min(), y.max()
     if not found[HEAD].any():
-        top = min(top, shoulders[0] - NECK_TO_TOP * torso)
+        top = min(top, max(shoulders[0] - NECK_TO_TOP * torso, 0))
     if not found[ANKLES].any():
-        bottom = max(bottom, hips[0] + HIP_TO_ANKLE * torso)
+        bottom = max(bottom, min(hips[0] + HIP_TO_ANKLE * torso, image_size[0] - 1))
     framed = (bottom - top) / JOINTS_SHARE
     height = max(framed, 2 * np.ptp(x) / SIDES, 4.0)
     middle = (x.min() + x.max()) / 2
@@ -60,7 +61,7 @@ def crop_person(
       uint8 [height, height / 2, 3] and int32 [18, 2].
     """
     size = np.array([height, height // 2])
-    box = person_box(keypoints)
+    box = person_box(keypoints, image.shape[:2])
     scale = size / (box[1] - box[0])
     low = np.maximum(np.ceil(-box[0]), 0).astype(int)
     high = np.maximum(np.ceil(box[1] - image.shape[:2]), 0).astype(int)

@@ -7,6 +7,7 @@ from pnr_jax.data.crops import crop_person, person_box
 from pnr_jax.data.synthetic import draw_people
 from pnr_jax.keypoints import JOINTS
 
+SIZE = (128, 64)
 # Somebody standing whose joints are 105 high in a frame of 128×64, as Market-1501's median.
 FIGURE = np.full((18, 2), -1)
 for joint, place in {
@@ -25,17 +26,27 @@ def missing(*parts):
 
 
 def test_the_median_person_is_framed_as_it_is():
-    np.testing.assert_allclose(person_box(FIGURE), [(0, 0), (128, 64)], atol=1)
+    np.testing.assert_allclose(person_box(FIGURE, SIZE), [(0, 0), (128, 64)], atol=1)
 
 
 @pytest.mark.parametrize("parts", [("nose", "eye"), ("ankle",), ("ankle", "knee", "nose", "eye")])
 def test_the_torso_says_where_missing_ends_are(parts):
-    np.testing.assert_allclose(person_box(missing(*parts)), [(0, 0), (128, 64)], atol=3)
+    np.testing.assert_allclose(person_box(missing(*parts), SIZE), [(0, 0), (128, 64)], atol=3)
+
+
+def test_a_cut_person_ends_where_the_image_does():
+    legless = missing("ankle", "knee")
+    (top, _), (bottom, _) = person_box(legless, (80, 64))
+    joints = 79 - 10  # From the eye to the image's last row.
+    assert bottom - top == pytest.approx(joints / 0.82, abs=0.5)
+    headless = missing("nose", "eye") - (20, 0) * (missing("nose", "eye") != -1)
+    (top, _), _ = person_box(headless, SIZE)
+    assert top == pytest.approx(0 - 10 / 128 * 95 / 0.82, abs=1)  # From row 0 to the ankles.
 
 
 def test_the_box_moves_and_grows_with_the_person():
     moved = np.where(FIGURE == -1, -1, 3 * FIGURE + (100, 250))
-    box, original = person_box(moved), person_box(FIGURE)
+    box, original = person_box(moved, (900, 900)), person_box(FIGURE, SIZE)
     np.testing.assert_allclose(box - 0.5, 3 * (original - 0.5) + (100, 250), atol=1e-9)
 
 
@@ -43,7 +54,7 @@ def test_wide_arms_fit():
     wide = FIGURE.copy()
     wide[JOINTS.index("right_wrist")], wide[JOINTS.index("left_wrist")] = (30, -30), (30, 94)
     wide += 60 * (wide != -1)
-    (top, left), (bottom, right) = person_box(wide)
+    (top, left), (bottom, right) = person_box(wide, (300, 300))
     assert left < 30 and right > 154
     assert (bottom - top) == pytest.approx(2 * (right - left))
     assert pytest.approx((top + bottom) / 2, abs=5) == 60 + 62.5
@@ -80,5 +91,5 @@ def test_drawn_people_keep_their_frame():
     torso = [JOINTS.index(f"{side}_{part}") for side in ("left", "right") for part in
              ("shoulder", "hip")]  # fmt: skip
     usable = (people.keypoints[:, torso] != -1).all(axis=(1, 2))
-    heights = [np.ptp(person_box(k)[:, 0]) for k in people.keypoints[usable]]
+    heights = [np.ptp(person_box(k, SIZE)[:, 0]) for k in people.keypoints[usable]]
     assert 90 < np.median(heights) < 160
