@@ -1,20 +1,14 @@
-"""A small untrained model behind the studio's server, and photos to give it."""
+"""A small untrained model behind the studio's server, and a photo to give it."""
 
-import io
-
-import jax
 import numpy as np
 import pytest
-from PIL import Image
 
 pytest.importorskip("starlette", reason="the extra 'studio' is not installed")
 
-from pnr_jax.config import default_config
-from pnr_jax.nn.model import build_model
 from pnr_jax.studio import Solver, create_app
 from pnr_jax.studio.gallery import Gallery
+from tests.studio.helpers import SIZE, encoded, small_config, variables
 
-SIZE = (32, 32)
 BASE = "http://127.0.0.1:8000"
 
 
@@ -28,24 +22,9 @@ class Clock:
         return self.now
 
 
-def small_model(p):
-    config = default_config()
-    config.image_size = SIZE
-    config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2, ridge=1e-3, p=p)
-    inputs = (
-        np.zeros((1, 1, *SIZE, 3), np.uint8),
-        np.zeros((1, 1, 18, 2), np.int32),
-        np.ones((1, 1), bool),
-        np.zeros((1, 18, 2), np.int32),
-    )
-    variables = jax.jit(build_model(config).init)(jax.random.key(1), *inputs)
-    # Initial kernels are so small that every image is grey.
-    return config, jax.tree.map(lambda x: 10 * x if x.ndim == 4 else x, variables)
-
-
 @pytest.fixture(scope="session")
 def solvers():
-    return [Solver(*small_model(p), note) for p, note in ((1.0, "one"), (2.0, "two"))]
+    return [Solver(small_config(p), variables(), note) for p, note in ((1.0, "one"), (2.0, "two"))]
 
 
 @pytest.fixture(scope="session")
@@ -69,12 +48,6 @@ def client(app):
 
     with TestClient(app, base_url=BASE, headers={"Origin": BASE}) as client:
         yield client
-
-
-def encoded(image, kind="PNG", **options):
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, kind, **options)
-    return file.getvalue()
 
 
 @pytest.fixture

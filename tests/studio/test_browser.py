@@ -9,13 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model
-from tests.studio.conftest import encoded, small_model
+from tests.studio.helpers import encoded, small_config, variables
 
 # One worker runs them all, so that the program is started once.
 pytestmark = pytest.mark.xdist_group("studio")
@@ -46,9 +45,8 @@ def launch(*flags):
 def program(tmp_path_factory):
     """The address of the program that serves a small untrained model."""
     workdir = tmp_path_factory.mktemp("run")
-    config, variables = small_model(1.0)
-    config_lib.save(config, workdir)
-    export_model(workdir, jax.tree.map(np.asarray, variables))
+    config_lib.save(small_config(1.0), workdir)
+    export_model(workdir, variables())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -340,6 +338,8 @@ SKELETON = """async () => {
     lengths: [d(pose[2], pose[3]), d(pose[3], pose[4])],
     far: far[3], elbow: half[3], ends: [0, 1].map((t) => s.between(pose, fallen, t)[4]),
     mirrored: mirrored.map((joint) => joint && joint[1]),
+    parsed: s.parsePose(
+      JSON.stringify({image_size: [64, 64], keypoints: new Array(18).fill([20, 40])}), [32, 32])[3],
     wire: s.toWire(fallen, [32, 32]).slice(2, 5),
     moved: s.drag(pose, 1, [11, 12]).slice(1, 5),
   };
@@ -358,6 +358,7 @@ def test_limbs_follow_by_their_geometry(page):
     assert np.allclose(found["elbow"], [10 + 6 / 2**0.5, 6 - 6 / 2**0.5])
     assert np.allclose(found["ends"], [[20, 4], [6, -2]])
     assert found["mirrored"][:8] == [None, 21, None, None, None, 25, 25, 27]
+    assert found["parsed"] == [9.75, 19.75]  # Pixels are areas.
     assert found["wire"] == [[10, 6], [10, 0], [-1, -1]]
     assert found["moved"] == [[11, 12], [11, 8], [17, 8], [21, 6]]
 

@@ -11,6 +11,7 @@ from PIL import Image
 from pnr_jax.pose_estimation import Poses
 from pnr_jax.studio.photos import open_photo
 from pnr_jax.studio.refusals import Refusal
+from tests.studio.helpers import encoded
 
 SIZE = (64, 32)
 RAMP = np.indices((90, 90, 3)).sum(axis=0).astype(np.uint8)
@@ -33,12 +34,6 @@ class Fake:
             keypoints[0, [8, 11]] = np.array([(top + bottom) / 2 * height, left * width])
             keypoints[0, [10, 13]] = np.array([bottom * height, right * width])
         return Poses(keypoints, (keypoints[..., 0] != -1).astype(np.float32), [self.people])
-
-
-def encoded(image, kind="PNG", **options):
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, kind, **options)
-    return file.getvalue()
 
 
 def png_header(width, height):

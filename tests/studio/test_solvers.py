@@ -9,34 +9,33 @@ from pnr_jax.checkpoints import export_model
 from pnr_jax.errors import UserError
 from pnr_jax.nn.model import build_model
 from pnr_jax.studio import Solver, load_solvers
-from tests.studio.conftest import SIZE, small_model
+from tests.studio.helpers import SIZE, small_config, variables
 
 
-@pytest.fixture(scope="module")
-def lse():
-    config, variables = small_model(2.0)
-    config.model.ridge = 0.0
-    return config, variables
-
-
-def features(lse, images, keypoints):
+def features(config, images, keypoints):
     """Rows of P and H [M, n, ...] of each source, in float64."""
-    config, variables = lse
     model = build_model(config)
     valid = np.ones((1, len(images)), bool)
-    P = model.apply(variables, keypoints[None], valid, method="pose_features")
-    H = model.apply(variables, images[None], valid, method="appearance_features")
+
+    @jax.jit
+    def extract(variables):
+        P = model.apply(variables, keypoints[None], valid, method="pose_features")
+        return P, model.apply(variables, images[None], valid, method="appearance_features")
+
+    P, H = extract(variables())
     return np.asarray(P[0], np.float64), np.asarray(H[0], np.float64)
 
 
 @pytest.mark.parametrize("M", [1, 2])
-def test_a_person_is_the_regression_over_the_regions_that_are_seen(lse, M):
+def test_a_person_is_the_regression_over_the_regions_that_are_seen(M):
+    config = small_config(2.0)
+    config.model.ridge = 0.0
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (M, *SIZE, 3)).astype(np.uint8)
     keypoints = rng.integers(0, 32, (M, 18, 2)).astype(np.float32)
     visible = rng.random((M, 8, 8)) < 0.6
-    F = Solver(*lse, "").encode(images, keypoints, visible)[0]
-    P, H = features(lse, images, keypoints)
+    F = Solver(config, variables(), "").encode(images, keypoints, visible)[0]
+    P, H = features(config, images, keypoints)
     seen = visible.reshape(M, -1)
     expected = np.linalg.lstsq(P[seen], H[seen])[0]
     np.testing.assert_allclose(F, expected, atol=1e-2 * np.abs(expected).max())
@@ -44,18 +43,16 @@ def test_a_person_is_the_regression_over_the_regions_that_are_seen(lse, M):
     assert np.abs(everything - expected).max() > 0.1 * np.abs(expected).max()
 
 
-def save(config, variables, workdir):
+def save(config, workdir):
     config_lib.save(config, workdir)
-    export_model(workdir, jax.tree.map(np.asarray, variables))
+    export_model(workdir, variables())
 
 
 @pytest.mark.parametrize(
     ("p", "names"), [(1.0, ["LAD", "LSE"]), (2.0, ["LSE", "LAD"]), (1.5, ["p = 1.5", "LSE"])]
 )
 def test_one_run_solves_in_two_ways(tmp_path, p, names):
-    config, variables = small_model(2.0)
-    config.model.p = p
-    save(config, variables, tmp_path)
+    save(small_config(p), tmp_path)
     solvers = load_solvers(tmp_path)
     assert [solver.name for solver in solvers] == names
     assert [solver.note for solver in solvers] == ["as trained", "same networks"]
@@ -63,10 +60,10 @@ def test_one_run_solves_in_two_ways(tmp_path, p, names):
 
 def test_two_runs_stand_side_by_side_if_their_sizes_agree(tmp_path):
     for name, p in (("lad", 1.0), ("lse", 2.0), ("large", 2.0)):
-        config, variables = small_model(p)
+        config = small_config(p)
         if name == "large":
             config.image_size = (64, 32)
-        save(config, variables, tmp_path / name)
+        save(config, tmp_path / name)
     solvers = load_solvers(tmp_path / "lad", tmp_path / "lse")
     assert [(solver.name, solver.note) for solver in solvers] == [
         ("LAD", "as trained"),

@@ -58,7 +58,7 @@ async function start() {
   takeFiles(async (files) => {
     const poses = files.filter((file) => file.name.endsWith(".json"));
     const photos = files.filter((file) => !poses.includes(file));
-    for (const file of poses) motion.glide(parsePose(await file.text()));
+    for (const file of poses) motion.glide(parsePose(await file.text(), studio.image_size));
     if (photos.length) await person.add(photos);
   });
   $("mirror").addEventListener("click", () => motion.glide(mirror(stage.pose, width)));

@@ -31,8 +31,9 @@ export function toWire(pose, [height, width]) {
   return pose.map((joint) => (joint && inside(joint) ? joint.map(rounded) : [-1, -1]));
 }
 
-// A pose from a file's text: {"order": "coco18", "keypoints": [[y, x], ...]}.
-export function parsePose(text) {
+// A pose from a file's text: {"order": "coco18", "image_size": [height, width], "keypoints":
+// [[y, x], ...]}; without a size it is that of the model's images.
+export function parsePose(text, size) {
   let value;
   try {
     value = JSON.parse(text);
@@ -50,7 +51,11 @@ export function parsePose(text) {
   }
   const pose = fromWire(keypoints);
   if (!pose.some(Boolean)) throw new Error("No joint of this pose is visible.");
-  return pose;
+  const from = value.image_size ?? size;
+  if (!isJoint(from) || Math.min(...from) <= 0) {
+    throw new Error("The “image_size” of this pose file is not [height, width].");
+  }
+  return pose.map((joint) => joint && joint.map((v, axis) => ((v + 0.5) * size[axis]) / from[axis] - 0.5));
 }
 
 function descendants(joint) {
