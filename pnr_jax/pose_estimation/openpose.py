@@ -127,7 +127,7 @@ class OpenPose:
             rows = [i for i in range(len(views)) if shapes[i] == shape]
             pixels = np.stack([views[i].pixels for i in rows]).astype(np.float32)
             both = self._network(np.concatenate([pixels, pixels[:, :, ::-1]]))
-            maps = zip(*_average(*np.split(both, 2)), strict=True)
+            maps = zip(*average(*np.split(both, 2)), strict=True)
             for i, (heatmaps, fields) in zip(rows, maps, strict=True):
                 found[i] = _decode(heatmaps, fields, views[i])
         return [f for f in found if f is not None]
@@ -148,12 +148,16 @@ def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
     return View(pixels, scales, BORDER - scales * box[0])
 
 
-def _whole(image: np.ndarray) -> np.ndarray:
-    return np.array([(0, 0), image.shape[:2]], float)
+def average(maps: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of what an image and its mirror image show.
 
+    Args:
+      maps: float [N, h, w, 57] of images.
+      mirrored: of the same images, mirrored.
 
-def _average(maps: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Heatmaps [N, h, w, 18] and fields [N, h, w, 19, 2] (y, x) of both views' maps."""
+    Returns:
+      heatmaps [N, h, w, 18] and fields [N, h, w, 19, 2], (y, x).
+    """
     mirrored = mirrored[:, :, ::-1]
     heatmaps = (maps[..., :18] + mirrored[..., MIRROR_JOINT]) / 2
     x, y = 19 + FIELD_X, 20 + FIELD_X
@@ -165,6 +169,10 @@ def _average(maps: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.nda
         axis=-1,
     )
     return heatmaps, fields / 2
+
+
+def _whole(image: np.ndarray) -> np.ndarray:
+    return np.array([(0, 0), image.shape[:2]], float)
 
 
 def _decode(heatmaps: np.ndarray, fields: np.ndarray, seen: View) -> Found:

@@ -149,6 +149,8 @@ def test_a_mistake_in_a_photo_is_one_line(tmp_path, blind):
     flags = [f"--images={photo}", f"--model={blind}", f"--output={output}"]
     photo.write_text("a letter")
     assert "photo.jpg: not a readable image" in mistake("estimate_poses.py", *flags)
+    Image.new("L", (10_000, 10_000)).save(photo)
+    assert "more than 64 megapixels" in mistake("estimate_poses.py", *flags)
     assert not output.exists()
     Image.new("RGB", (64, 128)).save(photo)
     assert "photo.jpg: no person found" in mistake("estimate_poses.py", *flags)

@@ -95,14 +95,40 @@ def test_joints_without_a_field_between_them_are_nobody(assembled, person):
     assert len(assembled(person((6, 20), 26), limbs=False)[1]) == 0
 
 
+def test_a_field_with_a_gap_joins_nothing(draw_maps):
+    joints = np.full((18, 2), -1.0)
+    chain = [JOINTS.index(f"{n}") for n in ("neck", "right_hip", "right_knee", "right_ankle")]
+    joints[chain] = [(4 + 10 * i, 20) for i in range(4)]
+    heatmaps, fields = draw_maps([joints], SIZE)
+    peaks = assembly.find_peaks(heatmaps)
+    assert len(assembly.assemble(peaks, fields)) == 1
+    fields[17:22] = 0  # Of the ten rows between hip and knee.
+    assert len(assembly.assemble(peaks, fields)) == 0
+
+
+def test_people_who_both_have_a_joint_are_two(draw_maps, person):
+    """A field from the one's shoulder to the other's ear does not make one of them."""
+    ear, shoulder = JOINTS.index("right_ear"), JOINTS.index("right_shoulder")
+    one, other = person((6, 12), 26), person((6, 36), 26)
+    one[ear] = other[shoulder] = -1
+    heatmaps, fields = draw_maps([one, other], SIZE)
+    stray = np.full((18, 2), -1.0)
+    stray[shoulder], stray[ear] = one[shoulder], other[ear]
+    fields = np.where(fields == 0, draw_maps([stray], SIZE)[1], fields)
+    assert len(assembly.assemble(assembly.find_peaks(heatmaps), fields)) == 2
+
+
 def test_a_loose_joint_near_the_person_is_its_own_but_not_anothers(draw_maps, person):
     joints = person((6, 12), 26)
     ankle, wrist = JOINTS.index("right_ankle"), JOINTS.index("left_wrist")
     other = person((6, 36), 26)
+    other[JOINTS.index("nose")] = -1
     loose = np.full((18, 2), -1.0)
     loose[ankle] = joints[ankle]
     partial = joints.copy()
-    partial[[ankle, wrist]] = -1
+    nose = JOINTS.index("nose")
+    partial[[ankle, wrist, nose]] = -1
+    loose[nose] = 3, 25  # Far from its box.
     heatmaps, fields = draw_maps([partial, other, loose], SIZE)
     peaks = assembly.find_peaks(heatmaps)
     people = assembly.assemble(peaks, fields)
@@ -112,6 +138,7 @@ def test_a_loose_joint_near_the_person_is_its_own_but_not_anothers(draw_maps, pe
     assert mine[ankle] == -1
     np.testing.assert_allclose(peaks.place[whole[ankle]], joints[ankle], atol=0.3)
     assert whole[wrist] == -1  # The only left wrist is the other's.
+    assert whole[nose] == -1
 
 
 def test_limbs_join_every_joint():

@@ -78,7 +78,7 @@ def test_pixels_and_missing_joints():
     marks = landmarks()
     nose, wrist, ankle = (NAMES.index(name) for name in ("nose", "left_wrist", "right_ankle"))
     # x and y are shares of the image with its border of 25 pixels: 130 columns and 150 rows.
-    marks[nose] = (20.5 + 25) / 130, (50.5 + 25) / 150, 0.9
+    marks[nose] = (20.9 + 25) / 130, (50.9 + 25) / 150, 0.9
     marks[wrist, 2] = 0.3  # not visible
     marks[ankle, :2] = 0.5, 0.9  # below the image
     marks[NAMES.index("left_shoulder"), 2] = 0.2

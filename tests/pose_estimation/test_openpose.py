@@ -52,6 +52,15 @@ def seen_as(pixels, size):
     )
 
 
+def as_output(heatmaps, fields):
+    """The network's 57 maps [h, w, 57]."""
+    flat = np.zeros((*heatmaps.shape[:2], 38))
+    for limb, (x, y) in enumerate(FIELD_MAPS):
+        flat[..., y], flat[..., x] = fields[..., limb, 0], fields[..., limb, 1]
+    background = 1 - heatmaps.max(axis=-1, keepdims=True)
+    return np.concatenate([heatmaps, background, flat], axis=-1)
+
+
 @pytest.fixture
 def estimator(draw_maps):
     """A function (people, size) -> the estimator around a network that sees those people."""
@@ -72,11 +81,7 @@ def estimator(draw_maps):
                     if np.ptp(view[:, 0]) >= SMALLEST:
                         shown.append((view - openpose.CENTRE) / 8)
                 heatmaps, fields = draw_maps(shown, (batch.shape[1] // 8, batch.shape[2] // 8))
-                flat = np.zeros((*heatmaps.shape[:2], 38))
-                for limb, (x, y) in enumerate(FIELD_MAPS):
-                    flat[..., y], flat[..., x] = fields[..., limb, 0], fields[..., limb, 1]
-                background = 1 - heatmaps.max(axis=-1, keepdims=True)
-                maps.append(np.concatenate([heatmaps, background, flat], axis=-1))
+                maps.append(as_output(heatmaps, fields))
             return np.array(maps, np.float32)
 
         return openpose.OpenPose(network), calls
@@ -94,6 +99,16 @@ def test_the_joints_of_a_crop(estimator, person):
     assert (poses.scores > 0.5).all()
     assert calls == [(2, 256, 160, 3)]  # Once, with its mirror image.
     np.testing.assert_array_equal(openpose_.estimate(ramp(128, 64)[None]), poses.keypoints)
+
+
+def test_a_mirror_image_says_the_same(draw_maps, person):
+    size = (40, 24)
+    joints = person((5, 9.3), 28)
+    drawn = draw_maps([joints], size)
+    mirrored = np.stack([joints[:, 0], size[1] - 1 - joints[:, 1]], axis=-1)[MIRRORED]
+    output, reflection = as_output(*drawn), as_output(*draw_maps([mirrored], size))
+    for mean, expected in zip(openpose.average(output[None], reflection[None]), drawn, strict=True):
+        np.testing.assert_allclose(mean[0], expected, atol=1e-9)
 
 
 def test_images_of_one_size_are_one_batch(estimator, person):
