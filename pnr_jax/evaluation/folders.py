@@ -155,8 +155,10 @@ def _match(
 
 
 def _stem(name: str) -> str:
-    base, _, suffix = name.rpartition(".")
-    return base if f".{suffix.lower()}" in SUFFIXES else name
+    """A name without its suffix, or two: Market-1501 has some that end in .jpg.jpg."""
+    while Path(name).suffix.lower() in SUFFIXES:
+        name = name.rpartition(".")[0]
+    return name
 
 
 def _file_name(names: Names) -> str:

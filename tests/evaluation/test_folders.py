@@ -61,6 +61,14 @@ def test_names_that_keep_their_jpg_inside(tmp_path, pattern):
         assert np.abs(found.astype(int) - smooth(image)).mean() < 8
 
 
+@pytest.mark.parametrize("name", ["1488_c4s6_022291_05.jpg", "1488_c4s6_022291_05"])
+def test_a_name_may_end_in_jpg_twice_as_some_of_market1501_do(tmp_path, name):
+    pair = ("1488_c4s6_022291_05.jpg.jpg", TUPLES[0][1])
+    save(tmp_path / f"{name}___{SHORT[0].split('___')[1]}.png", IMAGES[0])
+    method, _, _ = folder_method(tmp_path, "peer", [pair], SIZE)
+    np.testing.assert_array_equal(generated(method, [pair]), IMAGES[:1])
+
+
 def test_of_a_strip_the_last_panel_is_taken(tmp_path):
     for pair, image in zip(TUPLES, IMAGES, strict=True):
         panels = RNG.integers(0, 256, (4, *SIZE, 3)).astype(np.uint8)
