@@ -118,8 +118,13 @@ def load(data_dir: str | Path, split: str) -> images_lib.Images:
     path = folder / packed_file(split)
     if path.is_file():
         return packed_lib.unpack(packed_lib.read(path), str(path))
-    from pnr_jax.data import market1501_builder  # Imports TensorFlow.
-
+    try:
+        from pnr_jax.data import market1501_builder  # Imports TensorFlow.
+    except ImportError as error:
+        raise UserError(
+            f"{path}: no packed file there, and the records need TensorFlow ({error}); "
+            "run launch/prepare_market1501.py again where it is installed"
+        ) from None
     return packed_lib.unpack(market1501_builder.read_records(folder, split), str(folder))
 
 

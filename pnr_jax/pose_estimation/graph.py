@@ -22,8 +22,11 @@ def load_network(path: str | Path) -> Network:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"pose model not found: {path}")
-    import tensorflow as tf  # At use: it takes seconds to import.
-    from google.protobuf.message import DecodeError
+    try:
+        import tensorflow as tf  # At use: it takes seconds to import, and a machine may lack it.
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise UserError(f"{path}: needs TensorFlow ({error}); pip install tensorflow") from None
 
     graph = tf.compat.v1.GraphDef()
     try:

@@ -279,12 +279,18 @@ WITHOUT_TENSORFLOW = """
 import sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None
 from pnr_jax.config import default_config
-from pnr_jax.data import sources
+from pnr_jax.data import market1501, sources
+from pnr_jax.errors import UserError
 config = default_config()
 config.data_dir = sys.argv[1]
 print(len(sources.load_training(config).tuples))
 pairs = sources.load_test(config, "pairs")
 print(len(pairs.tuples), pairs.images.images.shape)
+(market1501.prepared_folder(config.data_dir) / market1501.packed_file("train")).unlink()
+try:
+    market1501.load(config.data_dir, "train")
+except UserError as error:
+    print(error)
 """
 
 
@@ -300,4 +306,6 @@ def test_training_and_test_examples_load_without_tensorflow(archive):
     (folder / "market-tuples-test.csv").unlink()
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(archive.data_dir)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.stdout.splitlines() == ["12", "30 (6, 128, 64, 3)"], done.stderr
+    *counts, error = done.stdout.splitlines()
+    assert counts == ["12", "30 (6, 128, 64, 3)"], done.stderr
+    assert "market-packed-train.npz: no packed file there, and the records need" in error

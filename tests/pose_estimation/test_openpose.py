@@ -4,6 +4,8 @@ The images are ramps that tell each pixel's place, so the network of the test kn
 the image it looks at, how large and whether mirrored, and draws the maps of the people there.
 """
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -177,6 +179,13 @@ def test_a_frozen_graph_is_run_whatever_its_nodes_are_called(tmp_path, name):
     means = images.reshape(2, 3, 8, 2, 8, 3).mean(axis=(2, 4, 5))
     np.testing.assert_allclose(network(images), means[..., None] * np.arange(1, 58), rtol=1e-5)
     assert isinstance(pose_estimation.load(tmp_path / "graph.pb"), openpose.OpenPose)
+
+
+def test_a_machine_without_tensorflow_is_told(tmp_path, monkeypatch):
+    (tmp_path / "graph.pb").touch()
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(UserError, match=r"graph\.pb: needs TensorFlow .*pip install tensorflow"):
+        pose_estimation.load(tmp_path / "graph.pb")
 
 
 def test_what_is_no_such_graph_is_named(tmp_path):
