@@ -13,7 +13,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
-from pnr_jax import cli, config
+from pnr_jax import cli, config, pose_estimation
 from pnr_jax.data import sources
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import entrants, protocol, report, scorers
@@ -114,8 +114,6 @@ def _scorers() -> list[scorers.Scorer]:
     if CLASSIFIER.value:
         asked.append(scorers.proxy_scorer(CLASSIFIER.value))
     if POSE_MODEL.value:
-        from pnr_jax import pose_estimation  # It loads TensorFlow.
-
         estimator = pose_estimation.load(POSE_MODEL.value)
         asked.append(scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
     return asked

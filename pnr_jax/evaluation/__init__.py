@@ -4,10 +4,11 @@ Rows: trained runs with M = 1, 3, 5 sources, other methods' images, and two triv
 source" and "mean image", below which nothing has been learnt. `docs/evaluation.md` says which
 column compares with what.
 
-    entrants   test sets, runs and folders of images -> jobs
-    scoring    a job, chunk by chunk, with what is known read back
-    scorers    what each metric takes from a chunk
-    summary    chunks -> a row with its intervals
-    tables, notes, published, pictures    results -> files
-    protocol   all of it
+    entrants    test sets, trained runs (methods) and images of others (folders) -> jobs
+    scoring     a job, chunk by chunk, with what is known read back
+    scorers     what each metric takes from a chunk
+    summary     chunks -> a row with its intervals
+    report      results -> tables, with published rows and notes
+    pictures    results -> figures
+    protocol    all jobs, all figures
 """

@@ -11,7 +11,8 @@ from pnr_jax import config as config_lib
 from pnr_jax.data import market1501, sources
 from pnr_jax.data.images import index_tuples, read_image, resize
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation.folders import folder_method, read_listing
+from pnr_jax.evaluation.folders import folder_method
+from pnr_jax.evaluation.listing import read_listing
 from pnr_jax.evaluation.methods import Method, run_methods, through_jpeg, trivial_methods
 from pnr_jax.evaluation.protocol import Job
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set

@@ -1,9 +1,9 @@
 """Images that another program drew, as a method: any method's, by the field's file names.
 
-FROM___TO.png                 one image; FROM and TO with or without their .jpg
-FROM.jpg___TO.jpg_vis.jpg     the peers' strips of five: source, its pose, target, its pose,
-                              generated (PATN and its descendants)
-anything else                 where a CSV says which file is of which pair
+* `FROM___TO.png`: one image; FROM and TO with or without their `.jpg`;
+* `FROM.jpg___TO.jpg_vis.jpg`: the peers' strips of five panels, source, its pose, target, its pose,
+  generated (PATN and its descendants);
+* any other name, where a CSV says which file is of which pair (`listing.py`).
 """
 
 import hashlib
@@ -15,48 +15,18 @@ from typing import NamedTuple
 import numpy as np
 
 from pnr_jax.data.images import read_image
-from pnr_jax.data.pairs import read_tuples
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
 from pnr_jax.evaluation.methods import Method
-from pnr_jax.files import read_lines
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 _PANELS = 5
 _THREADS = 4
 _SHOWN = 3  # Names in a message.
+_MISSING = "missing"
 
 Names = tuple[str, ...]
-
-
-class Listing(NamedTuple):
-    """A CSV of pairs or tuples.
-
-    Attributes:
-      tuples: names of sources and target.
-      files: the generated image of each, where the CSV has the column `image`.
-    """
-
-    tuples: list[Names]
-    files: list[str] | None
-
-
-def read_listing(path: str | Path) -> Listing:
-    """Reads a CSV `from,to` or `from_0,...,to`, with or without a last column `image`.
-
-    Raises:
-      UserError: the file is missing or of another form; the message names the line.
-    """
-    lines = [line for line in read_lines(path, "pairs") if line.strip()]
-    if not lines or not lines[0].replace(" ", "").endswith(",image"):
-        return Listing(read_tuples(path), None)
-    columns = lines[0].count(",") + 1
-    rows = [tuple(field.strip() for field in line.split(",")) for line in lines[1:]]
-    for number, row in enumerate(rows, start=2):
-        if len(row) != columns or not all(row):
-            raise UserError(f"{path}:{number}: expected {columns} names, found {len(row)}")
-    return Listing([row[:-1] for row in rows], [row[-1] for row in rows])
 
 
 def folder_method(
@@ -98,19 +68,11 @@ def folder_method(
             raise UserError("--pairs: names a pair twice, and an image for each; keep one of them")
         extra = sorted(set(present) - set(paths))
     paths = paths[:checked]
-    missing = {i for i, path in enumerate(paths) if path is None or path not in present}
     with ThreadPoolExecutor(_THREADS) as pool:
         looks = list(pool.map(lambda path: _look(path, size), paths))
-    problems = {
-        "missing": [_file_name(tuples[i]) if files is None else files[i] for i in sorted(missing)],
-        "in no pair": [path.name for path in extra],
-        "of a wrong size or unreadable": [
-            look.problem for i, look in enumerate(looks) if look.problem and i not in missing
-        ],
-    }
-    found = [f"{len(names):,} {what} ({_some(names)})" for what, names in problems.items() if names]
-    summary = f"{folder}: of {len(paths):,} images " + "; ".join(found) if found else ""
-    if found and not allow_missing:
+    wanted = [_file_name(names) for names in tuples] if files is None else files
+    summary = _summary(folder, wanted[:checked], looks, extra)
+    if summary and not allow_missing:
         raise UserError(f"{summary}; --allow_missing scores the others")
     usable = np.array([i for i, look in enumerate(looks) if not look.problem], np.int64)
     if not len(usable):
@@ -121,6 +83,22 @@ def folder_method(
         name, len(tuples[0]) - 1, _reader(by_names, size, jpeg), f"{digest} {jpeg} {size}"
     )
     return method, usable, summary
+
+
+def _summary(
+    folder: Path, wanted: Sequence[str], looks: Sequence["_Look"], extra: Sequence[Path]
+) -> str:
+    """What is wrong, with numbers and names; nothing where nothing is."""
+    seen = list(zip(wanted, looks, strict=True))
+    problems = {
+        "missing": [name for name, look in seen if look.problem == _MISSING],
+        "in no pair": [path.name for path in extra],
+        "of a wrong size or unreadable": [
+            look.problem for look in looks if look.problem not in ("", _MISSING)
+        ],
+    }
+    found = [f"{len(names):,} {what} ({_some(names)})" for what, names in problems.items() if names]
+    return f"{folder}: of {len(wanted):,} images {'; '.join(found)}" if found else ""
 
 
 def _images(folder: Path) -> dict[Path, None]:
@@ -172,7 +150,7 @@ class _Look(NamedTuple):
 
 def _look(path: Path | None, size: tuple[int, int]) -> _Look:
     if path is None or not path.is_file():
-        return _Look(b"", "missing")
+        return _Look(b"", _MISSING)
     try:
         return _Look(
             hashlib.sha256(_read(path, size).tobytes() + path.suffix.encode()).digest(), ""
