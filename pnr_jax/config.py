@@ -1,6 +1,7 @@
 """Every field of a configuration, with the paper's values; `configs/` changes some of them."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -137,10 +138,29 @@ def load(workdir: str | Path) -> ConfigDict:
     config = default_config().lock()  # So that a field which does not exist is refused.
     try:
         config.update(ConfigDict(json.loads(path.read_text())))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a configuration of this program ({error})") from None
-    config.image_size = tuple(config.image_size)
+        config.image_size = tuple(config.image_size)
+        _check_types(config)
+        check(config)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: not a configuration of this program ({reason})") from None
     return config.unlock()
+
+
+def _check_types(config: ConfigDict) -> None:
+    """Raises a `TypeError` for what a `ConfigDict` takes from JSON but no field may have."""
+    defaults = _flat(default_config())
+    for field, value in _flat(config).items():
+        is_number = not isinstance(value, float) or math.isfinite(value)
+        sides = value if field == "image_size" else ()
+        if (
+            type(value) is not type(defaults[field])
+            or not is_number
+            or any(type(side) is not int for side in sides)
+        ):
+            raise TypeError(f"{field} is {value!r}")
 
 
 def check_workdir(config: ConfigDict, workdir: Path) -> None:

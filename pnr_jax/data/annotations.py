@@ -65,7 +65,7 @@ def _parse_row(line: str, where: str) -> tuple[str, np.ndarray]:
 def _parse_list(field: str, axis: str, where: str) -> np.ndarray:
     try:
         values = json.loads(field)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # Of many digits or brackets, too.
         raise UserError(
             f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}"
         ) from None

@@ -1,9 +1,7 @@
 """Images with their keypoints, in memory, and tuples of indices into them."""
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +15,10 @@ from pnr_jax.keypoints import JOINTS, resize_keypoints
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 MOST_PIXELS = 64_000_000
 TOO_LARGE = "more than 64 megapixels; make it smaller"
-# What Pillow raises for damaged files of one format or another.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+# Of a JPEG; cameras write 1 to 12, each is as much work as the whole image, and a file can hold
+# thousands.
+MOST_SCANS = 100
+START_OF_SCAN = b"\xff\xda"
 warnings.simplefilter("error", Image.DecompressionBombWarning)  # As Pillow's manual has it.
 
 
@@ -47,24 +47,28 @@ def decode(data: bytes, where: str) -> np.ndarray:
     Grey, palette, CMYK and 16-bit images become RGB; what is transparent becomes white.
 
     Raises:
-      UserError: no image, a damaged one, an animation, or one of more than 64 megapixels, which is
-        refused by its header.
+      UserError: no image, a damaged one, an animation, or one of more than 64 megapixels or 100
+        scans, which is refused by its header.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise UserError(f"{where}: {image.width}x{image.height} pixels; {TOO_LARGE}")
             # MPO is what phones call a photo with its preview.
-            pictures = getattr(image, "n_frames", 1)
-            if pictures > 1 and image.format != "MPO":
-                raise UserError(f"{where}: holds {pictures} pictures; save one of them")
+            if getattr(image, "is_animated", False) and image.format != "MPO":
+                raise UserError(f"{where}: holds several pictures; save one of them")
+            if image.format in ("JPEG", "MPO") and data.count(START_OF_SCAN) > MOST_SCANS:
+                raise UserError(f"{where}: more than {MOST_SCANS} scans; save it again")
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except UserError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UserError(f"{where}: {TOO_LARGE}") from None
     except UnidentifiedImageError:
         raise UserError(f"{where}: not a readable image ({', '.join(FORMATS)})") from None
-    except DAMAGE as error:
-        raise UserError(f"{where}: not a readable image ({error})") from None
+    except Exception as error:  # Pillow raises nearly every kind for damage.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{where}: not a readable image ({reason})") from None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -9,12 +9,12 @@ Reference: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 20
 """
 
 import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from pnr_jax.archives import read_entry
 from pnr_jax.data import images as images_lib
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
@@ -26,6 +26,7 @@ IMAGE_SIZE = (128, 64)
 FOLDERS = {"train": "bounding_box_train", "test": "bounding_box_test"}
 TEST_PAIRS = 12_000
 TUPLE_SOURCES = 5
+MOST_BYTES = 16 << 20  # Of an image file; the published ones have 1 to 6 kB.
 
 Read = Callable[[], bytes]
 
@@ -54,21 +55,23 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
     """Maps the JPEG names in `folder` of a Market-1501 zip or directory to readers of their bytes.
 
     Raises:
-      UserError: `source` is absent, no zip, or has no such folder.
+      UserError: `source` is absent, no zip, has no such folder, or a name twice in it.
     """
+    found: dict[str, Read] = {}
     if source.is_dir():
-        found = {p.name: p.read_bytes for p in source.rglob(f"{folder}/*.jpg")}
+        files = ((p, p.read_bytes) for p in source.rglob(f"{folder}/*.jpg") if p.is_file())
     elif zipfile.is_zipfile(source):
-        archive = zipfile.ZipFile(source)
-        found = {
-            Path(entry).name: _reader(archive, entry)
-            for entry in archive.namelist()
-            if entry.endswith(".jpg") and Path(entry).parent.name == folder
-        }
+        files = _zip_files(source)
     elif source.exists():
         raise UserError(f"--source={source}: neither a folder nor a sound zip file")
     else:
         raise UserError(f"--source={source}: no such file or folder")
+    for path, read in files:
+        if path.suffix != ".jpg" or path.parent.name != folder:
+            continue
+        if path.name in found:
+            raise UserError(f"--source={source}: holds {folder}/{path.name} twice; remove one")
+        found[path.name] = read
     if not found:
         raise UserError(
             f"--source={source}: no {folder}/*.jpg inside; expected Market-1501-v15.09.15.zip "
@@ -150,11 +153,21 @@ def prepared_folder(data_dir: str | Path) -> Path:
     return folder
 
 
-def _reader(archive: zipfile.ZipFile, entry: str) -> Read:
+def _zip_files(source: Path) -> Iterator[tuple[Path, Read]]:
+    """The entries of a zip; nothing is unpacked to the disk, so no entry's path leads anywhere."""
+    try:
+        archive = zipfile.ZipFile(source)
+    except Exception:  # zipfile raises a dozen kinds for damage.
+        raise UserError(f"--source={source}: neither a folder nor a sound zip file") from None
+    return ((Path(entry.filename), _reader(archive, entry)) for entry in archive.infolist())
+
+
+def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Read:
     def read() -> bytes:
         try:
-            return archive.read(entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise UserError(f"{archive.filename}: {entry} is damaged ({error})") from None
+            return read_entry(archive, entry, MOST_BYTES)
+        except ValueError as error:
+            reason = " ".join(f"{entry.filename} is damaged ({error})".split())
+            raise UserError(f"{archive.filename}: {reason}") from None
 
     return read

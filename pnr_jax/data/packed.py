@@ -12,8 +12,6 @@ evaluate. The file is a compressed .npz without Python objects:
 """
 
 import os
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,9 +19,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pnr_jax.archives import read_npz
 from pnr_jax.data.images import Images, decode
 from pnr_jax.errors import UserError
 from pnr_jax.files import replacing
+
+# Image files are compressed already: what unpacks to more than this is no data set.
+MOST_GROWTH, ROOM = 100, 64 << 20
 
 
 class Packed(NamedTuple):
@@ -82,14 +84,31 @@ def read(path: str | Path) -> Packed:
       UserError: it is damaged or of another format.
     """
     try:
-        with Path(path).open("rb") as file, np.load(file) as arrays:
-            packed = Packed(**{name: arrays[name] for name in Packed._fields})
-    except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: not a packed data set ({error}); prepare it again") from None
+        most = MOST_GROWTH * Path(path).stat().st_size + ROOM
+        packed = Packed(**read_npz(path, Packed._fields, most))
+        _check_types(packed)
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds for damage.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"{path}: not a packed data set ({reason}); prepare it again") from None
     count = len(packed.names)
     if packed.keypoints.shape != (count, 18, 2) or packed.offsets.shape != (count + 1,):
         raise UserError(f"{path}: its arrays do not agree on the number of images")
+    astray = [name for name in packed.names.tolist() if "/" in name or not name.strip(".")]
+    if astray:  # Files are named after images.
+        raise UserError(f"{path}: {astray[0]!r} is no file name; prepare it again")
+    bounds = [0, *packed.offsets.tolist(), len(packed.data)]
+    if bounds != sorted(bounds):
+        raise UserError(f"{path}: its offsets do not lie in its data; prepare it again")
     return packed
+
+
+def _check_types(packed: Packed) -> None:
+    kinds = {name: (array.dtype.kind, array.ndim) for name, array in packed._asdict().items()}
+    expected = {"data": ("u", 1), "offsets": ("i", 1), "keypoints": ("i", 3), "names": ("U", 1)}
+    for name, kind in kinds.items():
+        if kind != expected[name] or (name == "data" and packed.data.itemsize != 1):
+            array = getattr(packed, name)
+            raise ValueError(f"{name} is {array.dtype} of {array.ndim} dimension(s)")
 
 
 def unpack(packed: Packed, where: str) -> Images:

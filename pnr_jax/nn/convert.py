@@ -4,6 +4,7 @@ Nothing in a file is ever executed: PyTorch files are opened with ``weights_only
 """
 
 import hashlib
+import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from pnr_jax.errors import UserError
 
 Arrays = dict[str, np.ndarray]
+MOST_ELEMENTS = 1 << 28  # Of a frozen graph; a node of a few bytes may declare any number.
 
 
 def read_arrays(path: str | Path, what: str, where_from: str) -> Arrays:
@@ -51,8 +53,16 @@ def read_arrays(path: str | Path, what: str, where_from: str) -> Arrays:
             "or convert it to .safetensors"
         ) from None
     except Exception as error:
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{what}: {path} cannot be read ({first_line})") from None
+        raise UserError(f"{what}: {path} cannot be read ({first_line(error)})") from None
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line of at most 200 characters.
+
+    >>> first_line(ValueError("no\\nsuch file")), first_line(MemoryError())
+    ('no', 'MemoryError')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def _read_torch(path: Path) -> Arrays:
@@ -79,11 +89,12 @@ def _read_frozen_graph(path: Path) -> Arrays:
     from tensorflow.core.framework.graph_pb2 import GraphDef
 
     graph = GraphDef.FromString(path.read_bytes())
-    return {
-        node.name: make_ndarray(node.attr["value"].tensor)
-        for node in graph.node
-        if node.op == "Const"
-    }
+    constants = {node.name: node.attr["value"].tensor for node in graph.node if node.op == "Const"}
+    shapes = [[axis.size for axis in tensor.tensor_shape.dim] for tensor in constants.values()]
+    elements = sum(math.prod(shape) for shape in shapes)
+    if elements > MOST_ELEMENTS or any(size < 0 for shape in shapes for size in shape):
+        raise ValueError(f"declares {elements:,} numbers, more than {MOST_ELEMENTS:,}")
+    return {name: make_ndarray(tensor) for name, tensor in constants.items()}
 
 
 def sha256(path: str | Path) -> str:
@@ -93,7 +104,7 @@ def sha256(path: str | Path) -> str:
 
 
 def check_shapes(params: Mapping, expected: Mapping, what: str) -> None:
-    """Compares a converted tree of arrays with the network's own.
+    """Compares a converted tree of arrays with the network's own, which are finite floats.
 
     Args:
       params: the converted tree.
@@ -101,7 +112,7 @@ def check_shapes(params: Mapping, expected: Mapping, what: str) -> None:
       what: as in `read_arrays`.
 
     Raises:
-      UserError: a shape differs; the message names the first such array.
+      UserError: a shape differs or numbers are not finite; the message names the first array.
     """
     shapes = dict(jax.tree_util.tree_leaves_with_path(expected))
     for key, array in jax.tree_util.tree_leaves_with_path(params):
@@ -110,3 +121,10 @@ def check_shapes(params: Mapping, expected: Mapping, what: str) -> None:
                 f"{what}: {jax.tree_util.keystr(key)} has shape {list(array.shape)}, "
                 f"the network's is {list(shapes[key].shape)}"
             )
+        if not is_finite(array):
+            raise UserError(f"{what}: {jax.tree_util.keystr(key)} holds what is no finite number")
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether an array is of floats, none of them infinite or NaN."""
+    return np.issubdtype(array.dtype, np.floating) and bool(np.isfinite(array).all())

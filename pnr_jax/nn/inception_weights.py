@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 from pnr_jax.errors import UserError
-from pnr_jax.nn.convert import Arrays, check_shapes, read_arrays, sha256
+from pnr_jax.nn.convert import Arrays, check_shapes, first_line, read_arrays, sha256
 from pnr_jax.nn.inception import InceptionV3
 
 _WHAT = "Inception weights"
@@ -102,12 +102,15 @@ def load(path: str | Path) -> dict:
     arrays = read_arrays(path, _WHAT, _WHERE_FROM)
     try:
         layers, classifier = _from_graph(arrays) if _is_graph(arrays) else _from_state(arrays)
+        with np.errstate(invalid="ignore"):  # Of a negative variance; told below.
+            params = {name: _folded(layer) for name, layer in layers.items()}
     except KeyError as error:
         raise UserError(
             f"{_WHAT}: {path} has no entry {error}; get Inception-v3 of 2015-12-05 from "
             f"{_WHERE_FROM}"
         ) from None
-    params = {name: _folded(layer) for name, layer in layers.items()}
+    except (ValueError, TypeError) as error:  # An array of another rank or kind.
+        raise UserError(f"{_WHAT}: {path} holds another network ({first_line(error)})") from None
     params["logits"] = {"kernel": classifier}
     expected = jax.eval_shape(InceptionV3().init, jax.random.key(0), np.zeros((1, 8, 8, 3)))
     check_shapes({"params": params}, expected, f"{_WHAT}: {path}")

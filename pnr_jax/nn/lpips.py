@@ -21,7 +21,7 @@ from absl import logging
 
 from pnr_jax.errors import UserError
 from pnr_jax.metrics.images import check_images, chunks
-from pnr_jax.nn.convert import check_shapes, read_arrays, sha256
+from pnr_jax.nn.convert import check_shapes, first_line, read_arrays, sha256
 
 Network = Literal["alex", "vgg"]
 
@@ -181,6 +181,10 @@ def load(trunk_path: str | Path, linear_path: str | Path, network: Network = "al
     except KeyError as error:
         raise UserError(
             f"LPIPS weights: {trunk_path} and {linear_path} lack {error}; are they {network}'s?"
+        ) from None
+    except ValueError as error:  # An array of another rank.
+        raise UserError(
+            f"LPIPS weights: {trunk_path} is not {network}'s ({first_line(error)})"
         ) from None
     images = np.zeros((1, 64, 64, 3))
     expected = jax.eval_shape(LPIPS(network).init, jax.random.key(0), images, images)

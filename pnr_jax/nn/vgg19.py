@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pnr_jax.archives import read_npz
 from pnr_jax.errors import UserError
-from pnr_jax.nn.convert import read_arrays
+from pnr_jax.nn.convert import first_line, is_finite, read_arrays
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -21,6 +22,9 @@ CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 # standard deviation, so their features are larger by about this much; dividing it out keeps one
 # meaning of λ2 for every file.
 CAFFE_SCALE = 255.0 * float(np.mean(IMAGENET_STD))
+# A file of a few bytes may declare arrays of any size.
+MOST_NUMBERS = 3 * 3 * 64 * 64
+MOST_BYTES = 1 << 30  # All of VGG19 is 575 MB.
 
 
 class VGG19(NamedTuple):
@@ -79,19 +83,20 @@ def load(path: str | Path) -> VGG19:
     except UserError:
         raise
     except KeyError as error:
-        raise UserError(f"--vgg19={path}: has no entry {error}; is it VGG19?") from None
+        entry = first_line(error)
+        raise UserError(f"--vgg19={path}: has no entry {entry}; is it VGG19?") from None
     except Exception as error:
-        first_line = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"--vgg19={path}: cannot be read ({first_line})") from None
+        raise UserError(f"--vgg19={path}: cannot be read ({first_line(error)})") from None
 
 
 def _from_npz(path: Path) -> VGG19:
-    with np.load(path, allow_pickle=False) as file:
-        return _caffe(
-            [_oihw_to_hwio(file["conv1_1_w_OIHW_BGR"]), _oihw_to_hwio(file["conv1_2_w_OIHW"])],
-            [file["conv1_1_b"], file["conv1_2_b"]],
-            path,
-        )
+    first, second = "conv1_1_w_OIHW_BGR", "conv1_2_w_OIHW"
+    file = read_npz(path, (first, second, "conv1_1_b", "conv1_2_b"), MOST_BYTES)
+    return _caffe(
+        [_oihw_to_hwio(file[first]), _oihw_to_hwio(file[second])],
+        [file["conv1_1_b"], file["conv1_2_b"]],
+        path,
+    )
 
 
 def _from_keras(path: Path) -> VGG19:
@@ -103,7 +108,9 @@ def _from_keras(path: Path) -> VGG19:
         if isinstance(item, h5py.Dataset):
             # The layer's name is in the path or, in Keras 3's weights, an attribute of the group.
             for layer in arrays.keys() & {*name.split("/"), item.parent.attrs.get("name")}:
-                arrays[layer].append(item[()])
+                if item.size and item.size > MOST_NUMBERS:
+                    raise ValueError(f"{name} has {item.size:,} numbers")
+                arrays[layer].append(np.asarray(item[()]))
 
     with h5py.File(path) as file:
         file.visititems(collect)
@@ -161,6 +168,8 @@ def _checked(
     expected = [(3, 3, 3, 64), (3, 3, 64, 64), (64,), (64,)]
     if shapes != expected:
         raise UserError(f"--vgg19={path}: conv1_1, conv1_2 have shapes {shapes}, not {expected}")
+    if not all(map(is_finite, (*kernels, *biases))):
+        raise UserError(f"--vgg19={path}: conv1_1 or conv1_2 holds what is no finite number")
     first, second = (np.ascontiguousarray(kernel, np.float32) for kernel in kernels)
     return VGG19(
         (first, second),

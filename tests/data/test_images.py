@@ -112,7 +112,7 @@ def test_a_photo_with_its_preview_is_the_photo():
                 save_all=True,
                 append_images=[Image.fromarray(RGB[::-1])],
             ),
-            "holds 2 pictures; save one of them",
+            "holds several pictures; save one of them",
         ),
     ],
 )
