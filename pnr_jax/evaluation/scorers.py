@@ -47,7 +47,7 @@ def pixel_scorer() -> Scorer:
             "ssim_255": metrics.ssim(target, generated, data_range=255),
         }
 
-    return Scorer("pixels 1", score)
+    return Scorer("pixels", score)
 
 
 def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:

@@ -2,18 +2,21 @@
 
 Memory does not grow with the number of tuples, and an interrupted evaluation goes on at the chunk
 it was in. A chunk's result lies in a file whose name is a digest of all that made it: what the
-method is, the images and keypoints, the metric with its weights. So a result is found again exactly
-where it holds, and never where anything has changed.
+method is, the images and keypoints, the metric with its weights, the code. So a result is found
+again exactly where it holds, and never where anything has changed.
 """
 
+import functools
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
+import pnr_jax
 from pnr_jax.data.images import Images
 from pnr_jax.data.pipeline import Batch, gather
 from pnr_jax.data.sources import Examples
@@ -81,7 +84,10 @@ def score(
     for start in range(0, len(tuples), CHUNK):
         rows = tuples[start : start + CHUNK]
         inputs = test.digests[rows].tobytes()
-        paths = [cache / f"{_digest(method.key, s.key, str(jpeg), inputs)}.npz" for s in scorers]
+        paths = [
+            cache / f"{_digest(code_digest(), method.key, s.key, str(jpeg), inputs)}.npz"
+            for s in scorers
+        ]
         results = {path: _read(path) for path in paths}
         absent = [pair for pair in zip(paths, scorers, strict=True) if not results[pair[0]]]
         if absent:
@@ -123,6 +129,14 @@ def draw(method: Method, images: Images, tuples: np.ndarray) -> tuple[Batch, np.
 def first_sources(tuples: np.ndarray, sources: int) -> np.ndarray:
     """The first sources of each tuple and its target: [T, sources + 1]."""
     return np.concatenate([tuples[:, :sources], tuples[:, -1:]], axis=1)
+
+
+@functools.cache
+def code_digest() -> str:
+    """Of this package's sources and JAX's version: other code may draw or score otherwise."""
+    root = Path(pnr_jax.__file__).parent
+    sources = [path.read_bytes() for path in sorted(root.rglob("*.py"))]
+    return _digest(jax.__version__, *sources)
 
 
 def _digest(*parts: str | bytes) -> str:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pnr_jax.data.sources import Examples
+from pnr_jax.evaluation import scoring
 from pnr_jax.evaluation.methods import Method, model_methods, through_jpeg, trivial_methods
 from pnr_jax.evaluation.scorers import Scorer, pixel_scorer
 from pnr_jax.evaluation.scoring import draw, evaluation_set, score
@@ -114,8 +115,10 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(small_chunks, tuples_set
     np.testing.assert_array_equal(resumed["counted"], other["counted"])
 
 
-@pytest.mark.parametrize("change", ["method", "weights", "image", "keypoints", "jpeg", "name"])
-def test_a_stale_result_is_never_used(change, small_chunks, tuples_set, tmp_path):
+@pytest.mark.parametrize(
+    "change", ["method", "weights", "image", "keypoints", "jpeg", "name", "code"]
+)
+def test_a_stale_result_is_never_used(change, small_chunks, tuples_set, tmp_path, monkeypatch):
     method = Method("m", 1, lambda batch: batch["source_images"][:, 0], "m")
     scorer, seen = counting()
     whole(score(method, tuples_set, [scorer], tmp_path))
@@ -127,6 +130,8 @@ def test_a_stale_result_is_never_used(change, small_chunks, tuples_set, tmp_path
         scorer = scorer._replace(key="counted 2")
     elif change == "jpeg":
         jpeg = True
+    elif change == "code":
+        monkeypatch.setattr(scoring, "code_digest", lambda: "other code")
     else:
         images, keypoints, names = images.copy(), keypoints.copy(), list(names)
         last = tuples_set.examples.tuples[10, -1]
@@ -195,3 +200,15 @@ def test_the_model_sees_the_first_M_sources(examples, tuples_set, tmp_path):
         expected = sources.mean(axis=1).astype(np.uint8).mean(axis=(1, 2, 3))
         found = whole(score(method, tuples_set, [scorer], tmp_path))["mean"]
         np.testing.assert_allclose(found, expected)
+
+
+def test_the_codes_digest_is_of_the_files(monkeypatch, tmp_path):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / "room" / "a.py").write_text("x = 1")
+    monkeypatch.setattr(scoring.pnr_jax, "__file__", str(tmp_path / "__init__.py"))
+    digest = scoring.code_digest.__wrapped__
+    before = digest()
+    assert digest() == before
+    (tmp_path / "room" / "a.py").write_text("x = 2")
+    assert digest() != before
