@@ -83,11 +83,8 @@ def score(
     tuples = first_sources(test.examples.tuples, method.sources)
     for start in range(0, len(tuples), CHUNK):
         rows = tuples[start : start + CHUNK]
-        inputs = test.digests[rows].tobytes()
-        paths = [
-            cache / f"{_digest(code_digest(), method.key, s.key, str(jpeg), inputs)}.npz"
-            for s in scorers
-        ]
+        made_of = (code_digest(), method.key, str(jpeg), test.digests[rows].tobytes())
+        paths = [cache / f"{_digest(scorer.key, *made_of)}.npz" for scorer in scorers]
         results = {path: _read(path) for path in paths}
         absent = [pair for pair in zip(paths, scorers, strict=True) if not results[pair[0]]]
         if absent:
