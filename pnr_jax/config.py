@@ -83,7 +83,8 @@ def check(config: ConfigDict) -> None:
     """Raises a `UserError` for values that no run can have."""
     size = config.image_size
     rules = [
-        ("image_size", len(size) == 2 and all(side % 4 == 0 and side >= 32 for side in size),
+        ("image_size", len(size) == 2
+         and all(type(side) is int and side % 4 == 0 and side >= 32 for side in size),
          "two multiples of 4, at least 32"),
         ("steps", config.steps >= 1, "at least 1"),
         ("batch_size", config.batch_size >= 1, "at least 1"),
@@ -137,7 +138,10 @@ def load(workdir: str | Path) -> ConfigDict:
         raise UserError(f"--workdir={workdir}: no run here (config.json is missing)")
     config = default_config().lock()  # So that a field which does not exist is refused.
     try:
-        config.update(ConfigDict(json.loads(path.read_text())))
+        saved = json.loads(path.read_text())
+        if not isinstance(saved, dict):
+            raise TypeError(f"holds no fields, but {saved!r}")
+        config.update(ConfigDict(saved))
         config.image_size = tuple(config.image_size)
         _check_types(config)
         check(config)

@@ -57,9 +57,9 @@ def read_arrays(path: str | Path, what: str, where_from: str) -> Arrays:
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in one line of at most 200 characters.
+    r"""What an exception says, in one line of at most 200 characters.
 
-    >>> first_line(ValueError("no\\nsuch file")), first_line(MemoryError())
+    >>> first_line(ValueError("no\nsuch file")), first_line(MemoryError())
     ('no', 'MemoryError')
     """
     return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
