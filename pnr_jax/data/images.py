@@ -67,7 +67,7 @@ def decode(data: bytes, where: str) -> np.ndarray:
     except UnidentifiedImageError:
         raise UserError(f"{where}: not a readable image ({', '.join(FORMATS)})") from None
     except Exception as error:  # Pillow raises nearly every kind for damage.
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{where}: not a readable image ({reason})") from None
 
 

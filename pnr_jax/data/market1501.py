@@ -167,7 +167,7 @@ def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Read:
         try:
             return read_entry(archive, entry, MOST_BYTES)
         except ValueError as error:
-            reason = " ".join(f"{entry.filename} is damaged ({error})".split())
+            reason = " ".join(f"{entry.filename} is damaged ({error})".split())[:300]
             raise UserError(f"{archive.filename}: {reason}") from None
 
     return read
