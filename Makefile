@@ -1,6 +1,8 @@
 # make quickstart   train, evaluate and draw on the embedded people: the first command
 # make studio       pose the quickstart's people by hand, on a page in the browser
 # make test         lint, types and tests
+# make test-faults  kills, damage and hostile files in the long form (an hour)
+# make soak         train for an hour: does memory stay, do files close?
 # make lint         ruff and mypy
 # make format       let ruff rewrite the files
 # make test-weights parity with PyTorch and pretrained files (downloads PyTorch)
@@ -12,7 +14,7 @@ RUN := runs/quickstart
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: quickstart studio test lint format test-weights clean
+.PHONY: quickstart studio test test-faults soak lint format test-weights clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: .venv/installed
@@ -27,6 +29,12 @@ $(RUN)/model:
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadgroup
+
+test-faults: .venv/installed-weights
+	PNR_JAX_KILLS=30 PNR_JAX_FUZZ=10000 $(BIN)/python -m pytest tests/faults
+
+soak: .venv/installed-dev
+	$(BIN)/python tests/faults/soak.py --minutes=60
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check
