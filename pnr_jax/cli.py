@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -55,11 +55,15 @@ def _restart_with_huge_pages() -> None:
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS(list(argv))
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, KeyError) as error:
+        cause: Any = error
+        while isinstance(cause, Exception) and cause.args:  # One in another, of ConfigDict.
+            cause = cause.args[0]
+        _fail(UserError(f"--config has no such field: {cause}"))
+    except (flags.Error, TypeError, ValueError, OSError) as error:
         _fail(error)
 
 
 def _fail(error: Exception) -> NoReturn:
-    message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(2)

@@ -174,6 +174,7 @@ def test_a_wrong_override_is_one_line_and_exit_code_2(override, tmp_path):
     )
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    assert override.partition("=")[0].rpartition(".")[2] in done.stderr
     assert not (tmp_path / "run").exists()
 
 
