@@ -5,7 +5,8 @@
     python -m benchmarks.regression --implementation=pallas # on a GPU: check and time the kernel
 
 Every number is a median of one run in which all contestants take turns, so that a noisy machine
-is noisy to all. ``--peer=torch`` needs PyTorch, ``--peer=exact`` scipy. Real features: save P and H
+is noisy to all. ``--peer=torch`` needs PyTorch, ``--peer=exact`` scipy and, for one of
+its lines, scikit-learn. Real features: save P and H
 of a trained model, [8, n, d] and [8, n, D], by ``np.savez("features.npz", P=P, H=H)`` and add
 ``--features=features.npz`` to see the accuracy and the time on those.
 """
@@ -21,11 +22,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.regression_peers import Contestant, exact, torch_contestants, user_first
 from pnr_jax.regression import least_squares, pnorm_regression
 
 BATCH, POSE, APPEARANCE = 8, 20, 256
 PRODUCT = 2048  # of two square matrices of this size: the machine's rate
-Contestant = Callable[[], Any]
 
 
 def problem(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -36,66 +37,6 @@ def problem(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     H += 0.1 * rng.standard_normal(H.shape)
     H += (rng.random(H.shape) < 0.1) * 30 * rng.standard_normal(H.shape)
     return P.astype(np.float32), H.astype(np.float32)
-
-
-def user_first(P: jax.Array, H: jax.Array, iterations: int) -> jax.Array:
-    """What one writes first: the system of one column, vmapped over columns and batch."""
-    ridge = 1e-6 * jnp.eye(P.shape[-1])
-
-    def column(P: jax.Array, h: jax.Array) -> jax.Array:
-        f = jnp.linalg.solve(P.T @ P + ridge, P.T @ h)
-        for _ in range(iterations):
-            w = 1 / jnp.maximum(jnp.abs(h - P @ f), 1e-4)
-            f = jnp.linalg.solve((P.T * w) @ P + ridge, P.T @ (w * h))
-        return f
-
-    return jax.vmap(jax.vmap(column, (None, 1), 1))(P, H)
-
-
-def torch_contestants(P: np.ndarray, H: np.ndarray, iterations: int) -> dict[str, Contestant]:
-    """IRLS at its best in PyTorch, and this library's iteration written in PyTorch."""
-    import torch
-
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    P, H, d = torch.tensor(P), torch.tensor(H), P.shape[-1]
-    ridge = 1e-6 * torch.eye(d)
-
-    def weighted_solve(P: Any, W: Any, b: Any) -> Any:
-        pairs = (P[..., :, None] * P[..., None, :]).flatten(-2).mT
-        A = (pairs @ W).mT.unflatten(-1, (d, d)) + ridge * W.mean()
-        return torch.cholesky_solve(b.mT[..., None], torch.linalg.cholesky(A))[..., 0].mT
-
-    def start(P: Any) -> tuple[Any, Any]:
-        L = torch.linalg.cholesky(P.mT @ P + ridge)
-        return L, torch.linalg.solve_triangular(L, P.mT, upper=False).mT.contiguous()
-
-    def irls() -> Any:
-        F = torch.cholesky_solve(P.mT @ H, torch.linalg.cholesky(P.mT @ P + ridge))
-        for _ in range(iterations):
-            W = 1 / torch.clamp((H - P @ F).abs(), min=1e-4)
-            F = weighted_solve(P, W, P.mT @ (W * H))
-        return F
-
-    def ours() -> Any:
-        L, Q = start(P)
-        x, size = Q.mT @ H, H.abs().mean(-2, keepdim=True)
-        for k in range(iterations):
-            r = H - Q @ x
-            W = torch.rsqrt(r * r + (size * 0.3 * 0.5**k) ** 2)
-            g = Q.mT @ (W * r)
-            if k == iterations - 1:
-                x = x + weighted_solve(Q, W, g)
-                break
-            q, s = g, (g * g).sum(-2, keepdim=True)
-            for _ in range(2):
-                image = Q.mT @ (W * (Q @ q))
-                a = s / (q * image).sum(-2, keepdim=True)
-                x, g = x + a * q, g - a * image
-                s, last = (g * g).sum(-2, keepdim=True), s
-                q = g + s / last * q
-        return torch.linalg.solve_triangular(L.mT, x, upper=True)
-
-    return {"PyTorch, IRLS": irls, "PyTorch, this library's iteration": ours}
 
 
 def medians(contestants: dict[str, Contestant], rounds: int) -> dict[str, float]:
@@ -125,8 +66,8 @@ def loss(P: jax.Array, H: jax.Array, G: jax.Array, **options: Any) -> jax.Array:
     return jnp.sum(G * pnorm_regression(P, H, **options))
 
 
-def speed(P: np.ndarray, H: np.ndarray, rounds: int, peer: str | None, options: Any) -> None:
-    """Prints the table of one problem."""
+def speed(P: np.ndarray, H: np.ndarray, rounds: int, peer: str | None, options: Any) -> float:
+    """Prints the table of one problem; returns the milliseconds of a forward pass."""
     (batch, n, d), D, iterations = P.shape, H.shape[-1], options["iterations"]
     G, square = np.ones((batch, d, D), np.float32), jnp.ones((PRODUCT, PRODUCT))
     forward, seconds, memory = compiled(lambda P, H: pnorm_regression(P, H, **options), P, H)
@@ -174,37 +115,13 @@ def speed(P: np.ndarray, H: np.ndarray, rounds: int, peer: str | None, options: 
         check(forward(), contestants["XLA, forward"](), "F")
         for name, a, b in zip("PH", both(), contestants["XLA, forward + backward"](), strict=True):
             check(a, b, f"d{name}")
+    return times["this library, forward"]
 
 
 def check(kernel: jax.Array, xla: jax.Array, name: str) -> None:
     """Prints how far the kernel is from XLA."""
     difference = float(jnp.max(jnp.abs(kernel - xla)) / jnp.max(jnp.abs(xla)))
     print(f"\n{name}: largest difference from XLA, relative to the largest entry: {difference:.1e}")
-
-
-def accuracy(P: np.ndarray, H: np.ndarray, columns: int = 24) -> None:
-    """Prints the gap to the exact optimum (linear programming), and the exact solver's time."""
-    from scipy.optimize import linprog
-
-    P, H = P[0].astype(np.float64), H[0, :, :columns].astype(np.float64)
-    n, d = P.shape
-    equations, cost = np.hstack([P, np.eye(n), -np.eye(n)]), np.ones(d + 2 * n)
-    cost[:d] = 0
-    bounds = [(None, None)] * d + [(0, None)] * (2 * n)
-    start = time.perf_counter()
-    best = [linprog(cost, A_eq=equations, b_eq=h, bounds=bounds).fun for h in H.T]
-    print(f"\nn = {n}, HiGHS: {1e3 * (time.perf_counter() - start) / columns:.1f} ms a column\n")
-    settings = [(e, 0.0) for e in (1e-3, 1e-4, 1e-5, 1e-6)] + [(1e-5, 1e-4), (1e-5, 1e-2)]
-    cells = [f"eps {eps:g}, ridge {ridge:g}" for eps, ridge in settings]
-    print("| iterations | " + " | ".join(cells) + " |\n|" + " --- |" * (len(cells) + 1))
-    for iterations in (1, 2, 3, 5, 8, 10, 20, 50):
-        cells = []
-        for eps, ridge in settings:
-            arguments = P.astype(np.float32), H.astype(np.float32)
-            F = pnorm_regression(*arguments, iterations=iterations, eps=eps, ridge=ridge)
-            gap = np.abs(H - P @ np.asarray(F, np.float64)).sum(0) / best - 1
-            cells.append(f"{gap.mean():.1e}, {gap.max():.1e}")
-        print(f"| {iterations} | " + " | ".join(cells) + " |")
 
 
 def main() -> None:
@@ -227,9 +144,9 @@ def main() -> None:
     else:
         problems = [problem(rows) for rows in arguments.rows]
     for P, H in problems:
-        speed(P, H, arguments.rounds, arguments.peer, options)
+        milliseconds = speed(P, H, arguments.rounds, arguments.peer, options)
         if arguments.peer == "exact":
-            accuracy(P, H)
+            exact(P, H, milliseconds / (len(H) * H.shape[-1]))
 
 
 if __name__ == "__main__":

@@ -1,68 +1,23 @@
-"""Iteratively reweighted least squares, in the coordinates of `Problem`.
+"""Iteratively reweighted least squares (eq. 3), in the coordinates of `Problem`.
 
-The smoothed problem, for each column h of H with residual r = h − P x and s = mean |h|:
-
-    minimise  Σ_j v_j ρ(r_j / s) s² + xᵀ penalty x / 2,    ρ'(u) = u (u² + ε²)^(p/2 − 1),
-
-so ρ(u) = |u|^p / p for |u| ≫ ε. An iteration minimises the quadratic that touches it from above
-at the present x, with the weights W = v (u² + ε²)^(p/2 − 1) of eq. 3, so that none makes it worse.
+An iteration minimises the quadratic that touches the smoothed problem from above at the present x,
+with the weights W = v w of eq. 3, so that none makes it worse.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.lax import stop_gradient
-from jax.typing import DTypeLike
 
 from pnr_jax.regression._linear import cholesky, cholesky_solve, matmul, transpose, weighted_gram
 from pnr_jax.regression._problem import Problem
+from pnr_jax.regression._smoothing import Smoothing
 
 Inverse = Callable[[Problem, jax.Array], Callable[[jax.Array], jax.Array]]
 
-INEXACT = 8  # iterations, from the first, that conjugate gradients solve
-CG_STEPS = 2  # of conjugate gradients for each of them
-
-
-class Smoothing(NamedTuple):
-    """The norm p and the clamp ε(k) = max(eps, 0.3 · 0.5ᵏ) of iteration k, relative to s.
-
-    A wide ε first keeps the weights of rows that merely happen to be near the present fit from
-    freezing it: 5 iterations then come as near to the optimum as 10 with a constant ε.
-    """
-
-    p: float
-    eps: float
-
-    def final(self, dtype: DTypeLike) -> jax.Array:
-        """The last ε: eps, but no less than the precision to which a residual is known."""
-        return jnp.asarray(max(self.eps, float(jnp.finfo(dtype).eps)), dtype)
-
-    def epsilon(self, iteration: jax.Array | int, dtype: DTypeLike) -> jax.Array:
-        """ε of an iteration."""
-        return jnp.maximum(self.final(dtype), 0.3 * 0.5 ** jnp.asarray(iteration, dtype))
-
-    def weights(self, problem: Problem, x: jax.Array, iteration: jax.Array | int) -> jax.Array:
-        """Weights w = ρ'(u) / u of eq. 3 at x, [..., n, D]; W is v w."""
-        return self.weights_at(_squares(problem, x), iteration)
-
-    def weights_at(self, squares: jax.Array, iteration: jax.Array | int) -> jax.Array:
-        """(u² + ε²)^(p/2 − 1) of u²."""
-        base = squares + self.epsilon(iteration, squares.dtype) ** 2
-        return lax.rsqrt(base) if self.p == 1 else base ** (self.p / 2 - 1)
-
-    def curvature(self, problem: Problem, x: jax.Array, iteration: jax.Array | int) -> jax.Array:
-        """ρ''(u) = w ((p − 1) u² + ε²) / (u² + ε²), [..., n, D]."""
-        squares = _squares(problem, x)
-        e2 = self.epsilon(iteration, squares.dtype) ** 2
-        return self.weights_at(squares, iteration) * ((self.p - 1) * squares + e2) / (squares + e2)
-
-
-def _squares(problem: Problem, x: jax.Array) -> jax.Array:
-    """u² of the relative residuals u."""
-    return ((problem.H - matmul(problem.P, x)) / problem.size) ** 2
+CG_STEPS = 2  # of conjugate gradients for an inexact iteration
 
 
 def normal_operator(problem: Problem, w: jax.Array) -> Callable[[jax.Array], jax.Array]:
@@ -77,8 +32,8 @@ def normal_operator(problem: Problem, w: jax.Array) -> Callable[[jax.Array], jax
 
 def negative_gradient(problem: Problem, w: jax.Array, x: jax.Array) -> jax.Array:
     """Pᵀ W (H − P x) − penalty x, from the residual: accurate where it is small."""
-    residual = problem.H - matmul(problem.P, x)
-    return matmul(transpose(problem.P), problem.v * w * residual) - matmul(problem.penalty, x)
+    force = matmul(transpose(problem.P), problem.v * w * problem.residual(x))
+    return force - matmul(problem.penalty, x)
 
 
 def factorised(problem: Problem, w: jax.Array) -> Callable[[jax.Array], jax.Array]:
@@ -137,52 +92,31 @@ def exact_step(
     return x + change
 
 
-def relaxation(p: float) -> float:
-    """How far an exact iteration overshoots: below a factor of 2 that too makes nothing worse.
-
-    1/(p − 1) is Newton's step where |u| ≫ ε; near p = 1 a factor of 1.5 halves the iterations.
-    """
-    return 1 / max(p - 1, 2 / 3)
-
-
-def relaxed_step(
-    problem: Problem,
-    smoothing: Smoothing,
-    x: jax.Array,
-    k: jax.Array | int,
-    inverse: Inverse = factorised,
-) -> jax.Array:
-    """An exact iteration, overshot."""
-    change = exact_step(problem, smoothing.weights(problem, x, k), x, inverse) - x
-    return x + relaxation(smoothing.p) * change
-
-
 def implicit_step(
     problem: Problem,
     smoothing: Smoothing,
     x: jax.Array,
-    k: jax.Array | int,
+    epsilon: jax.Array,
     inverse: Inverse = factorised,
 ) -> jax.Array:
-    """Returns x itself, with the derivative of the minimiser of the smoothed problem.
+    """Returns x itself, with the derivatives, of any order, of the smoothed problem's minimiser.
 
     There g(x, problem) = Pᵀ v w(u) (H − P x) − penalty x = 0, so by the implicit function theorem
 
         dx = −(∂g/∂x)⁻¹ dg = (Pᵀ diag(v ρ''(u)) P + penalty)⁻¹ dg,    x constant in dg,
 
-    where dg takes in that w depends on P, H and, by the unit s, on all of the column. What is
-    added below is 0 with that derivative.
+    where dg takes in that w depends on P, H and, by the unit s, on all of the column.
     """
-    problem_, x = stop_gradient((problem, x))
-    curvature = smoothing.curvature(problem_, x, k)
-    solve = inverse(problem_, curvature)
-    g = negative_gradient(problem, smoothing.weights(problem, x, k), x)
-    return x + lax.custom_linear_solve(
-        normal_operator(problem_, curvature),
-        g - stop_gradient(g),
-        lambda _, b: solve(b),
-        symmetric=True,
-    )
+    constant, x = stop_gradient((problem, x))
+    solve = inverse(constant, smoothing.curvature(constant.scaled_residual(x), epsilon))
+
+    def g(x: jax.Array) -> jax.Array:
+        return negative_gradient(problem, smoothing.weights(problem.scaled_residual(x), epsilon), x)
+
+    def tangent_solve(A: Callable[[jax.Array], jax.Array], b: jax.Array) -> jax.Array:
+        return lax.custom_linear_solve(A, b, lambda _, b: -solve(b), symmetric=True)
+
+    return lax.custom_root(g, x, lambda _, x: x, tangent_solve)
 
 
 def least_squares_solution(problem: Problem) -> jax.Array:
@@ -199,21 +133,28 @@ def least_squares_solution(problem: Problem) -> jax.Array:
     )
 
 
-def iterate(
-    problem: Problem,
-    smoothing: Smoothing,
-    iterations: int,
-    inexact: int = INEXACT,
-    inverse: Inverse = factorised,
+def inexact_iterations(problem: Problem, smoothing: Smoothing, iterations: int) -> jax.Array:
+    """The estimate after so many inexact iterations from least squares, ε as scheduled."""
+
+    def body(k: jax.Array, x: jax.Array) -> jax.Array:
+        epsilon = smoothing.scheduled(k, x.dtype)
+        return inexact_step(problem, smoothing.weights(problem.scaled_residual(x), epsilon), x)
+
+    return lax.fori_loop(0, iterations, body, least_squares_solution(problem))
+
+
+def exact_iterations(
+    problem: Problem, smoothing: Smoothing, iterations: int, inverse: Inverse = factorised
 ) -> jax.Array:
-    """The estimate after so many iterations from least squares, the first ones inexact."""
+    """The same by exact iterations, which can be differentiated.
 
-    def approach(k: jax.Array, x: jax.Array) -> jax.Array:
-        return inexact_step(problem, smoothing.weights(problem, x, k), x)
+    They overshoot: below a factor of 2 that too makes nothing worse. 1/(p − 1) is Newton's step
+    where |u| ≫ ε; near p = 1 a factor of 1.5 halves the iterations.
+    """
+    factor = 1 / max(smoothing.p - 1, 2 / 3)
 
-    def relax(k: jax.Array, x: jax.Array) -> jax.Array:
-        return relaxed_step(problem, smoothing, x, k, inverse)
+    def body(k: jax.Array, x: jax.Array) -> jax.Array:
+        w = smoothing.weights(problem.scaled_residual(x), smoothing.scheduled(k, x.dtype))
+        return x + factor * (exact_step(problem, w, x, inverse) - x)
 
-    x, first = least_squares_solution(problem), min(iterations, inexact)
-    x = lax.fori_loop(0, first, approach, x) if first else x
-    return lax.fori_loop(first, iterations, relax, x) if iterations > first else x
+    return lax.fori_loop(0, iterations, body, least_squares_solution(problem))

@@ -27,6 +27,14 @@ class Problem(NamedTuple):
     P_unit: jax.Array  # [..., d, 1]
     H_unit: jax.Array  # [..., 1, D]
 
+    def residual(self, x: jax.Array) -> jax.Array:
+        """H − P x."""
+        return self.H - matmul(self.P, x)
+
+    def scaled_residual(self, x: jax.Array) -> jax.Array:
+        """u, the residual in units of the size of H."""
+        return self.residual(x) / self.size
+
     def solution(self, x: jax.Array) -> jax.Array:
         """F [..., d, D] in the caller's coordinates of x in the problem's."""
         return matmul(self.T, x) * self.H_unit / self.P_unit
@@ -46,7 +54,14 @@ def check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) 
 
 
 def check_arguments(
-    P: jax.Array, H: jax.Array, weights: jax.Array | None, *, p: float, eps: float, ridge: float
+    P: jax.Array,
+    H: jax.Array,
+    weights: jax.Array | None,
+    *,
+    p: float,
+    eps: float,
+    ridge: float,
+    throw: bool,
 ) -> None:
     """Raises ValueError for wrong shapes and options, and for bad values that can be seen."""
     if P.ndim < 2 or H.ndim < 2 or P.shape[-2] != H.shape[-2] or 0 in P.shape + H.shape:
@@ -54,6 +69,9 @@ def check_arguments(
             "P and H must be [..., n, d] and [..., n, D] with the same n, all sizes at least 1; "
             f"got P {P.shape} and H {H.shape}"
         )
+    for name, array in (("P", P), ("H", H), ("weights", weights)):
+        if array is not None and jnp.iscomplexobj(array):
+            raise ValueError(f"{name} {array.shape} must be real; got {array.dtype}")
     shapes = [P.shape[:-2], H.shape[:-2]]
     if weights is not None:
         if weights.ndim < 1 or weights.shape[-1] != P.shape[-2]:
@@ -76,7 +94,8 @@ def check_arguments(
         raise ValueError(f"eps must be positive and finite; got eps = {eps}")
     if not (ridge >= 0.0 and math.isfinite(ridge)):
         raise ValueError(f"ridge must be at least 0 and finite; got ridge = {ridge}")
-    _check_values(P, H, weights)
+    if throw:
+        _check_values(P, H, weights)
 
 
 def _check_values(P: jax.Array, H: jax.Array, weights: jax.Array | None) -> None:

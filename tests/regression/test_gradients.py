@@ -109,6 +109,37 @@ def test_second_derivative_of_least_squares(x64, small):
     np.testing.assert_allclose(jax.grad(slope)(0.0), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("p", [1.0, 1.5])
+def test_second_derivative_of_the_solution(x64, small, p):
+    P, H, v = small
+
+    @jax.jit
+    @jax.grad
+    def slope(t):
+        options = {"p": p, "eps": 0.1, "iterations": 60, "gradient": "implicit"}
+        return jnp.sum(
+            pnorm_regression(P * (1 + t * P), H + t * P[:, :2], weights=v, **options) ** 2
+        )
+
+    expected = (slope(1e-5) - slope(-1e-5)) / 2e-5
+    np.testing.assert_allclose(jax.jit(jax.grad(slope))(0.0), expected, rtol=1e-5)
+
+
+def test_second_derivative_with_frozen_weights(x64, small):
+    # F = A⁻¹ Pᵀ W H is linear in H, and a scaling of P by 1 + t divides it by that.
+    P, H, v = small
+    F = pnorm_regression(P, H, weights=v)
+
+    def second(P_, H_):
+        def fit(t):
+            return pnorm_regression(P_(t), H_(t), weights=v)
+
+        return jax.jit(jax.jacfwd(jax.jacfwd(fit)))(0.0)
+
+    np.testing.assert_allclose(second(lambda t: P, lambda t: (1 + t) * H), 0 * F, atol=1e-9)
+    np.testing.assert_allclose(second(lambda t: (1 + t) * P, lambda t: H), 2 * F, rtol=1e-8)
+
+
 @pytest.mark.parametrize("gradient", ["last_step", "implicit"])
 def test_gradient_of_a_solution(x64, small, gradient):
     P, H, v = small

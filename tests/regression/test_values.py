@@ -20,6 +20,25 @@ def test_objective_of_lad_is_near_that_of_linear_programming(iterations, bound, 
     assert np.all(gap > -1e-5), "no fit is better than the best"
 
 
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize(("n", "d"), [(9, 8), (13, 8), (25, 20), (64, 20), (120, 20), (60, 3)])
+def test_lad_of_any_noise_where_rows_hardly_outnumber_columns(n, d, double):
+    rng = np.random.default_rng(n)
+    P, noise = rng.standard_normal((n, d)), rng.standard_normal((n, 12))
+    noise[:, 2:4] = rng.uniform(-1, 1, (n, 2))
+    noise[:, 4:6] = rng.laplace(size=(n, 2))
+    noise[:, 6:9] = rng.standard_t(2, (n, 3))
+    noise[:, 9:12] = rng.standard_t(1, (n, 3))
+    H = P @ rng.standard_normal((d, 12)) + noise
+    best = np.array([oracles.lad_objective(P, h) for h in H.T])
+    with jax.enable_x64(double):
+        dtype = np.float64 if double else np.float32
+        for iterations, bound in ((5, 2e-2), (50, 1e-4)):
+            F = pnorm_regression(P.astype(dtype), H.astype(dtype), iterations=iterations)
+            gap = np.abs(H - P @ np.asarray(F, np.float64)).sum(0) / best - 1
+            assert np.all(gap < bound), gap
+
+
 def test_row_weights_of_lad(x64):
     P, H = oracles.outlier_problem(n=60, d=4)
     v = np.random.default_rng(1).integers(0, 4, 60).astype(float)
@@ -28,10 +47,10 @@ def test_row_weights_of_lad(x64):
     np.testing.assert_array_less((v @ np.abs(H - P @ F)) / best - 1, 1e-4)
 
 
-@pytest.mark.parametrize("p", [1.2, 1.5, 1.9])
+@pytest.mark.parametrize("p", [1.05, 1.2, 1.5, 1.9])
 def test_objective_between_the_norms_is_that_of_a_general_optimiser(x64, p):
     P, H = oracles.outlier_problem(n=60, d=4)
-    F = pnorm_regression(P, H, p=p, iterations=50, eps=1e-7)
+    F = pnorm_regression(P, H, p=p, iterations=15, eps=1e-7)
     best = [oracles.pnorm_objective(P, h, p) for h in H.T]
     np.testing.assert_allclose((np.abs(H - P @ F) ** p).sum(0), best, rtol=1e-6)
 
@@ -112,12 +131,13 @@ def test_solution_object(x64):
     P, H = oracles.outlier_problem()
     solution = solve_pnorm(P, H, tolerance=1e-4)
     best = np.array([oracles.lad_objective(P, h) for h in H.T])
-    assert solution.converged.all() and 8 < solution.iterations < 100
+    assert solution.converged.all() and 5 < solution.iterations < 25
     np.testing.assert_allclose(solution.objective, best, rtol=1e-4)
     np.testing.assert_allclose(solution.objective, np.abs(H - P @ solution.F).sum(0), rtol=1e-12)
     hurried = solve_pnorm(P, H, max_iterations=4)
     assert hurried.iterations == 4 and not hurried.converged.any()
-    np.testing.assert_allclose(hurried.F, pnorm_regression(P, H, iterations=4), rtol=1e-12)
+    F = pnorm_regression(P, H, iterations=int(solution.iterations))
+    np.testing.assert_allclose(solution.F, F, rtol=1e-9)
 
 
 def test_predict_is_the_product():
