@@ -99,9 +99,14 @@ def many_scans(count, side=2_000):
 
 
 def many_pages(count):
-    """A TIFF of empty directories, each 6 bytes."""
-    pages = b"".join(struct.pack("<HI", 0, 8 + 6 * (i + 1)) for i in range(count))
-    return b"II*\0" + struct.pack("<I", 8) + pages + struct.pack("<HI", 0, 0)
+    """A TIFF with empty pages behind its picture, 6 bytes each."""
+    data = bytearray(FILES["tiff"])
+    (first,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, first)
+    end = len(data)
+    struct.pack_into("<I", data, first + 2 + 12 * entries, end)
+    pages = (struct.pack("<HI", 0, end + 6 * (i + 1)) for i in range(count - 1))
+    return bytes(data) + b"".join(pages) + struct.pack("<HI", 0, 0)
 
 
 @fuzz
@@ -120,7 +125,7 @@ def many_pages(count):
 @example(png(8, 8, extra=chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * (64 << 20)))))
 @example(png(8, 8, extra=chunk(b"iCCP", b"a\0\0" + zlib.compress(b"\0" * (64 << 20)))))
 @example(many_scans(2_000, side=256))
-@example(many_pages(50_000))
+@example(many_pages(150_000))
 def test_any_bytes(data):
     image = outcome(read, data)
     if image is not None:
