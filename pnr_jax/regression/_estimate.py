@@ -23,7 +23,7 @@ from pnr_jax.regression._smoothing import Smoothing
 Gradient = Literal["last_step", "implicit", "unrolled"]
 
 _FEW = 8  # iterations at most that conjugate gradients do as well as is worth having,
-_TALL = 12  # where there are at least so many rows for each column of P
+_TALL, _LARGE = 6, 120  # where there are so many rows for each column of P, and so many in all
 
 
 @partial(jax.jit, static_argnums=(3, 4, 5, 6, 7))
@@ -65,7 +65,7 @@ def approximate(
 ) -> tuple[jax.Array, jax.Array]:
     """The estimate x before the last iteration, and the ε of that."""
     n, d = problem.P.shape[-2:]
-    if iterations > _FEW or n < _TALL * d:
+    if iterations > _FEW or n < max(_TALL * d, _LARGE):
         state = _newton.start(problem, smoothing)
         step = partial(_newton.step, problem, smoothing, inverse=inverse)
         state = lax.fori_loop(0, iterations, lambda _, state: step(state), state)
