@@ -72,6 +72,8 @@ def soak(minutes: float, workdir: Path) -> list[Sample]:
     workdir.mkdir(parents=True, exist_ok=True)
     output = workdir / "output.txt"
     environment = os.environ | {"JAX_LOG_COMPILES": "1", "PYTHONUNBUFFERED": "1"}
+    # Huge pages come and go by the system's choice, hundreds of MB at a time.
+    environment["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=0"
     with output.open("w") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
     try:
@@ -112,7 +114,9 @@ def main() -> None:
         subprocess.run(evaluate, check=True, stdout=subprocess.DEVNULL)
     found = growth(samples)
     print(f"{last:,} steps, {last // CONFIG['checkpoint_every']} checkpoints, {minutes:g} minutes")
-    print(f"memory  {samples[-1].megabytes:.0f} MB, {found.megabytes_per_hour:+.1f} MB an hour")
+    seen = [sample.megabytes for sample in samples]
+    print(f"memory  {seen[0]:.0f} -> {seen[-1]:.0f} MB, {min(seen):.0f} to {max(seen):.0f}")
+    print(f"        {found.megabytes_per_hour:+.1f} MB an hour after the warm-up")
     print(f"files   {samples[-1].files} open, {found.files_per_hour:+.2f} an hour")
     print(f"compiled {samples[-1].compiled} programs, {found.compiled} of them after the warm-up")
     if found.fault:
