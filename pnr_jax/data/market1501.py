@@ -58,6 +58,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
       UserError: `source` is absent, no zip, has no such folder, or a name twice in it.
     """
     found: dict[str, Read] = {}
+    files: Iterator[tuple[Path, Read]]
     if source.is_dir():
         files = ((p, p.read_bytes) for p in source.rglob(f"{folder}/*.jpg") if p.is_file())
     elif zipfile.is_zipfile(source):
