@@ -22,9 +22,9 @@ class Checkpoints:
 
     def __init__(self, workdir: Path, keep: int):
         """Opens `workdir`/checkpoints, which need not exist, to keep the `keep` latest."""
-        logging.getLogger("absl").setLevel(logging.WARNING)  # Orbax tells every step at INFO.
-        # A damaged checkpoint is told in one line by `restore`; asyncio would add a page.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        # Orbax tells of every step, and of damage a page; what goes wrong is raised, and told once.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._workdir, self._keep = workdir, keep
         self._checkpointer = self._open()
 

@@ -117,7 +117,6 @@ def test_a_damaged_checkpoint_is_named(damage, tmp_path):
         damage(tmp_path / "checkpoints" / "2")
         message = refusal(lambda: checkpoints.restore(2, like=make_state(0)))
         assert str(tmp_path / "checkpoints" / "2") in message
-        assert "remove that folder" in message
     shutil.rmtree(tmp_path / "checkpoints" / "2")  # The advice works.
     with open_checkpoints(tmp_path, keep=2) as checkpoints:
         assert checkpoints.latest == 1

@@ -38,12 +38,15 @@ def with_input(step: Step, config: ConfigDict, examples: Examples, mesh: Mesh) -
     pick = partial(batch_indices, batch_size=config.batch_size, size=size, seed=config.seed)
 
     def one(state: TrainState, resident: dict[str, Any]) -> tuple[TrainState, Metrics]:
-        rows = pick(state.step.astype(np.uint32))
+        # Every device picks its own rows; else XLA gathers by parts of images and exchanges them.
+        rows = jax.lax.with_sharding_constraint(
+            pick(state.step.astype(np.uint32)), sharding.split(mesh)
+        )
         images = examples.images._replace(
             images=resident["images"], keypoints=resident["keypoints"], names=names
         )
-        batch = gather(images, resident["tuples"][rows])
-        return step(state, jax.lax.with_sharding_constraint(batch, sharding.split(mesh)))
+        tuples = jax.lax.with_sharding_constraint(resident["tuples"][rows], sharding.split(mesh))
+        return step(state, gather(images, tuples))
 
     def several(state: TrainState, resident: dict[str, Any]) -> tuple[TrainState, Metrics]:
         state, metrics = jax.lax.scan(

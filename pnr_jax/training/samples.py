@@ -18,18 +18,19 @@ ROWS = 8  # Of a sample grid, and of what is drawn at a time.
 
 
 class Drawer:
-    """Draws batches in slices of `ROWS`, compiled once."""
+    """Draws batches in slices of `ROWS` on one device of this process, compiled once."""
 
     def __init__(self, config: ConfigDict, mesh: Mesh):
         """A drawer for the model of `config`, whose variables lie on `mesh`."""
-        draw = partial(draw_batch, build_model(config))
-        self._draw = jax.jit(draw, out_shardings=sharding.copied(mesh))
+        self._mesh = mesh
+        self._draw = jax.jit(partial(draw_batch, build_model(config)))
 
     def __call__(self, variables: Any, batch: Batch) -> np.ndarray:
         """Images uint8 [B, H, W, 3], B a multiple of `ROWS`."""
+        here = jax.device_put(sharding.to_host(self._mesh, variables), jax.local_devices()[0])
         slices = [slice(i, i + ROWS) for i in range(0, len(batch["target_image"]), ROWS)]
         parts = [{name: value[rows] for name, value in batch.items()} for rows in slices]
-        return np.concatenate([np.asarray(self._draw(variables, part)) for part in parts])
+        return np.concatenate([np.asarray(self._draw(here, part)) for part in parts])
 
 
 def first(examples: Examples, count: int) -> Batch:

@@ -100,6 +100,23 @@ def test_overfitting_four_pairs_drives_l1_down(small_config, make_batch):
     assert np.mean(history[-10:]) < 0.06
 
 
+def test_a_step_that_is_not_finite_changes_nothing_but_the_counts(small_config, make_batch):
+    step = jax.jit(make_step(small_config, None))
+    state, batch = init_state(small_config), make_batch()
+    kernel = state.variables["params"]["generator"]["Conv_0"]["bias"]
+    params = dict(state.variables["params"])
+    params["generator"] = params["generator"] | {"Conv_0": dict(params["generator"]["Conv_0"])}
+    params["generator"]["Conv_0"]["bias"] = kernel.at[0].set(np.nan)
+    broken = state.replace(variables=state.variables | {"params": params})
+    new, metrics = step(broken, batch)
+    assert not np.isfinite(metrics["loss"])
+    counts = {name for name, flag in moved(broken, new).items() if flag and "bias" not in name}
+    assert counts == {".step", ".skipped.total", ".skipped.in_a_row", ".skipped.last"}
+    assert [int(x) for x in jax.tree.leaves(new.skipped)] == [1, 1, 0]
+    good, _ = step(state.replace(step=new.step, skipped=new.skipped), batch)
+    assert [int(x) for x in jax.tree.leaves(good.skipped)] == [1, 0, 0]
+
+
 def test_ema_is_the_running_average(small_config, make_batch):
     small_config.ema = 0.9
     state = init_state(small_config)

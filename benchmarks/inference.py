@@ -1,0 +1,82 @@
+"""Images a second of the whole model, sources to image, and of the same in PyTorch.
+
+python -m benchmarks.inference --batch_size=8 --peer
+"""
+
+import argparse
+import runpy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from benchmarks.train_step import made_examples
+from benchmarks.turns import machine, medians, table
+from pnr_jax.data.pipeline import gather
+from pnr_jax.keypoints import heatmaps
+from pnr_jax.nn.model import build_model, draw_batch, scale_images
+from pnr_jax.training.state import init_state
+
+
+def ours(config: ConfigDict, batch: dict[str, Any]) -> Callable[[], Any]:
+    variables = init_state(config).variables
+    return partial(jax.jit(partial(draw_batch, build_model(config))), variables, batch)
+
+
+def peer(config: ConfigDict, batch: dict[str, Any]) -> Callable[[], Any]:
+    import torch
+
+    from benchmarks.peer import Twin
+
+    model = Twin(config.model).eval()
+
+    def channels_first(x: Any) -> Any:
+        return torch.tensor(np.asarray(x).transpose(0, 3, 1, 2).copy())
+
+    maps = partial(heatmaps, image_size=config.image_size, sigma=config.model.sigma)
+    image = channels_first(scale_images(batch["source_images"][:, 0]))
+    source = channels_first(maps(batch["source_keypoints"][:, 0]))
+    target = channels_first(maps(batch["target_keypoints"]))
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return model(image, source, target).numpy()
+
+    return call
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="configs/market1501_supervised_lad.py")
+    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--width", type=int, help="of all networks, for a rehearsal")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--peer", action="store_true", help="PyTorch's model beside it")
+    flags = parser.parse_args()
+
+    config = runpy.run_path(flags.config)["get_config"]()
+    config.loss.update(gan_image=0.0, gan_pose=0.0)
+    if flags.width:
+        config.model.width = flags.width
+    half = config.copy_and_resolve_references()
+    half.compute_dtype = "bfloat16"
+    examples = made_examples(config)
+    batch = gather(examples.images, examples.tuples[: flags.batch_size])
+    calls = {"float32": ours(config, batch), "bfloat16": ours(half, batch)}
+    if flags.peer:
+        calls["float32, PyTorch"] = peer(config, batch)
+    seconds = medians(calls, flags.turns)
+    rows = [
+        [name, f"{time * 1e3:,.1f}", f"{flags.batch_size / time:,.1f}",
+         f"{time / seconds['float32']:.2f}"]
+        for name, time in seconds.items()
+    ]  # fmt: skip
+    print(f"{flags.config}, one source, batch {flags.batch_size}; {machine()}\n")
+    print(table(["sources to image", "ms", "images/s", "of float32"], rows))
+
+
+if __name__ == "__main__":
+    main()

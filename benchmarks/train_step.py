@@ -1,0 +1,185 @@
+"""Time of a training step, of its parts, and of the same step in PyTorch.
+
+    python -m benchmarks.train_step --batch_size=8 --peer
+    python -m benchmarks.train_step --compute_dtype=bfloat16 --batch_size=64     # on a GPU
+
+Random images lie on the device, as in training; the perceptual loss is off. LAD against LSE says
+what IRLS costs. --profile=DIR writes a trace for TensorBoard or Perfetto (ui.perfetto.dev).
+"""
+
+import argparse
+import runpy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from benchmarks.turns import machine, medians, table
+from pnr_jax import sharding
+from pnr_jax.data.images import Images
+from pnr_jax.data.sources import Examples
+from pnr_jax.keypoints import heatmaps
+from pnr_jax.nn.model import build_model, scale_images
+from pnr_jax.training import inputs
+from pnr_jax.training.state import build_discriminators, init_state, state_shardings
+from pnr_jax.training.step import make_step
+
+
+def made_examples(config: ConfigDict, count: int = 64) -> Examples:
+    """Noise with joints anywhere: nothing in the step's cost depends on what an image shows."""
+    rng = np.random.default_rng(0)
+    H, W = config.image_size
+    images = rng.integers(0, 256, (count, H, W, 3)).astype(np.uint8)
+    keypoints = rng.integers(0, (H, W), (count, 18, 2)).astype(np.int32)
+    tuples = rng.integers(0, count, (4 * count, config.sources + 1)).astype(np.int32)
+    return Examples(Images(images, keypoints, [str(i) for i in range(count)]), tuples)
+
+
+def ours(config: ConfigDict) -> tuple[Callable[[], Any], float]:
+    """A call of the compiled step, which keeps its state; FLOPs of a step as XLA counts them."""
+    mesh, examples = sharding.make_mesh(), made_examples(config)
+    state = init_state(config, state_shardings(config, mesh))
+    feed = next(inputs.feeds(config, examples, mesh, 0))
+    step = inputs.with_input(make_step(config, None), config, examples, mesh)
+    shardings = (jax.tree.map(lambda x: x.sharding, state), sharding.copied(mesh))
+    lowered = jax.jit(step, donate_argnums=0, out_shardings=shardings).lower(state, feed)
+    compiled, held = lowered.compile(), [state]
+
+    def call() -> Any:
+        held[0], metrics = compiled(held[0], feed)
+        return metrics
+
+    return call, (lowered.cost_analysis() or {}).get("flops", np.nan)
+
+
+def peer(config: ConfigDict) -> Callable[[], Any]:
+    """A call of the PyTorch twin's step on the CPU."""
+    import torch
+
+    from benchmarks.peer import training_step
+
+    examples, B = made_examples(config), config.batch_size
+    images = np.asarray(scale_images(examples.images.images[: 2 * B])).transpose(0, 3, 1, 2)
+    poses = heatmaps(examples.images.keypoints[: 2 * B], config.image_size, config.model.sigma)
+    poses = np.asarray(poses).transpose(0, 3, 1, 2)
+    arrays = {
+        "source": images[:B],
+        "target": images[B:],
+        "source_pose": poses[:B],
+        "target_pose": poses[B:],
+    }
+    return training_step(config, {k: torch.tensor(v.copy()) for k, v in arrays.items()})
+
+
+def parts(config: ConfigDict) -> dict[str, Callable[[], Any]]:
+    """Forward and backward of each part by itself, on features of the sizes that it sees."""
+    model, judges = build_model(config), build_discriminators(config)
+    state = init_state(config)
+    images, keypoints, _ = made_examples(config, 2 * config.batch_size).images
+    B, M = config.batch_size, config.sources
+    h, w, D = config.image_size[0] // 4, config.image_size[1] // 4, 4 * config.model.width
+    key = jax.random.key(0)
+    P, H = (jax.random.normal(key, (B, M, h * w, columns)) for columns in (config.model.d, D))
+    source, valid = jnp.asarray(images[:B, None]).repeat(M, 1), jnp.ones((B, M), bool)
+    poses = jnp.asarray(keypoints[:B, None]).repeat(M + 1, 1)
+    F = jax.random.normal(key, (B, config.model.d, D))
+
+    def applied(method: str, *arguments: Any) -> Callable[[], Any]:
+        def loss(variables: Any, arguments: Any) -> jax.Array:
+            train = () if method == "estimate" else (True,)
+            out, _ = model.apply(
+                variables, *arguments, *train, method=method, mutable=["batch_stats"],
+                rngs={"dropout": key},
+            )  # fmt: skip
+            return jnp.sum(jnp.asarray(out) ** 2)
+
+        floats = tuple(jnp.issubdtype(x.dtype, jnp.floating) for x in arguments)
+        gradient = jax.jit(
+            lambda v, fixed, free: jax.grad(
+                lambda v, free: loss(v, merge(fixed, free, floats)), (0, 1)
+            )(v, free)
+        )
+        fixed = [x for x, free in zip(arguments, floats, strict=True) if not free]
+        free = [x for x, free in zip(arguments, floats, strict=True) if free]
+        return partial(gradient, state.variables, fixed, free)
+
+    def judged(name: str, channels: int) -> Callable[[], Any]:
+        judge, params = judges[name], state.discriminators[name]
+        shown = jax.random.normal(key, (3 * B, *config.image_size, 3))
+        condition = jax.random.normal(key, (3 * B, *config.image_size, channels))
+
+        def loss(params: Any, shown: jax.Array) -> jax.Array:
+            variables = {"params": params}
+            logits, _ = judge.apply(
+                variables, shown, condition, rngs={"dropout": key}, mutable=["batch_stats"]
+            )
+            return jnp.sum(logits**2)
+
+        return partial(jax.jit(jax.grad(loss, (0, 1))), params, shown)
+
+    calls = {
+        "f_a": applied("appearance_features", source, valid),
+        "f_p, source and target": applied("pose_features", poses, jnp.ones((B, M + 1), bool)),
+        "regression": applied("estimate", P, H, valid),
+        "H_t and G": applied("draw", P[:, 0], F),
+    }
+    if "image" in judges:
+        calls["D_I, three times"] = judged("image", 3)
+    if "pose" in judges:
+        calls["D_K, three times"] = judged("pose", 18)
+    return calls
+
+
+def merge(fixed: list[Any], free: list[Any], floats: tuple[bool, ...]) -> list[Any]:
+    """The arguments in their order again."""
+    sides = (iter(fixed), iter(free))
+    return [next(sides[is_free]) for is_free in floats]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="configs/market1501_supervised_lad.py")
+    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--compute_dtype", default="float32")
+    parser.add_argument("--width", type=int, help="of all networks, for a rehearsal")
+    parser.add_argument("--steps_per_call", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--peer", action="store_true", help="PyTorch's step beside it")
+    parser.add_argument("--profile", help="folder for a trace of three steps")
+    flags = parser.parse_args()
+
+    config = runpy.run_path(flags.config)["get_config"]()
+    config.update(batch_size=flags.batch_size, compute_dtype=flags.compute_dtype)
+    config.update(vgg19="", steps_per_call=flags.steps_per_call)
+    config.loss.perceptual = 0.0
+    if flags.width:
+        config.model.width = config.discriminator.width = flags.width
+    lse = config.copy_and_resolve_references()
+    lse.model.p = 2.0
+
+    (lad_step, flops), (lse_step, _) = ours(config), ours(lse)
+    calls = {"step, p = 1 (LAD)": lad_step, "step, p = 2 (LSE)": lse_step}
+    if flags.peer:
+        calls["step, p = 1, PyTorch"] = peer(config)
+    if flags.profile:
+        with jax.profiler.trace(flags.profile):
+            jax.block_until_ready([lad_step() for _ in range(3)])
+    seconds = medians(calls, flags.turns) | medians(parts(config), flags.turns)
+    steps = {name: flags.steps_per_call if name in list(calls)[:2] else 1 for name in seconds}
+    one = seconds["step, p = 1 (LAD)"] / flags.steps_per_call
+    rows = [
+        [name, f"{time / steps[name] * 1e3:,.1f}", f"{config.batch_size * steps[name] / time:,.1f}",
+         f"{time / steps[name] / one:.2f}"]
+        for name, time in seconds.items()
+    ]  # fmt: skip
+    print(f"{flags.config}, batch {config.batch_size}, {config.compute_dtype}; {machine()}")
+    print(f"{flops / 1e9:,.0f} GFLOP a step (XLA's count), {flops / one / 1e12:,.2f} TFLOP/s\n")
+    print(table(["forward and backward", "ms", "samples/s", "of a LAD step"], rows))
+
+
+if __name__ == "__main__":
+    main()

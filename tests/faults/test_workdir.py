@@ -1,0 +1,79 @@
+"""Two runs on one workdir, damaged checkpoints, no room on the disk."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+
+def test_a_second_run_on_a_workdir_is_refused(training, uninterrupted):
+    from pnr_jax.files import locked
+
+    run = training("--config.steps=4")
+    with locked(run.workdir / ".lock.0", "held"):
+        code, output = run.finish()
+    assert code == 2
+    assert "another run is training here" in output
+    assert not (run.workdir / "config.json").exists()
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_run_goes_on(
+    training, uninterrupted, assert_same
+):
+    run = training()
+    shutil.copytree(uninterrupted.workdir, run.workdir)
+    newest = run.workdir / "checkpoints" / "60"
+    data = max((path for path in newest.rglob("*") if path.is_file()), key=os.path.getsize)
+    damaged = bytearray(data.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    data.write_bytes(damaged)
+    code, output = run.finish()
+    assert code == 0, output
+    assert "checkpoints/60" in output
+    assert "going on from step 56" in output
+    assert (run.workdir / "damaged" / "60").is_dir()
+    assert_same(run, uninterrupted)
+
+
+def test_where_no_checkpoint_is_sound_nothing_is_deleted(training, uninterrupted):
+    run = training()
+    shutil.copytree(uninterrupted.workdir, run.workdir)
+    folders = [path for path in (run.workdir / "checkpoints").iterdir() if path.name.isdigit()]
+    for folder in folders:
+        shutil.rmtree(folder / "state")
+    code, output = run.finish()
+    assert code == 2
+    assert "cannot be restored" in output
+    assert "Traceback" not in output
+    assert all(folder.is_dir() for folder in folders)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own with little room."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small tmpfs needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_room_mends_it(
+    small_disk, training, uninterrupted, assert_same
+):
+    run = training()
+    code, output = run.finish()
+    assert code == 2, output
+    assert "No space left" in output or "NO_SPACE" in output.upper(), output
+    assert "Traceback" not in output
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    code, output = run.finish()
+    assert code == 0, output
+    assert_same(run, uninterrupted)

@@ -1,0 +1,138 @@
+"""Two processes of two devices: the numbers of one, checkpoints for any mesh, a clear end."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pnr_jax.distributed import join
+from pnr_jax.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "quickstart.py"
+SHRUNK = [
+    "--config.steps=6",
+    "--config.batch_size=4",
+    "--config.image_size=(32,32)",
+    "--config.learning_rate=1e-5",
+    "--config.model.width=4",
+    "--config.model.blocks=1",
+    "--config.data.train_identities=3",
+    "--config.data.test_identities=2",
+    "--config.data.views=8",
+    "--config.data.test_tuples=5",
+    "--config.log_every=1",
+    "--config.checkpoint_every=3",
+    "--config.sample_every=6",
+]
+pytestmark = pytest.mark.xdist_group("distributed")
+
+
+# Several devices on few cores starve XLA's thread pool; without it each has a thread of its own.
+SIMULATED = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "PYTHONUNBUFFERED": "1"}
+
+
+def start(workdir, devices, *flags, **environment):
+    command = [sys.executable, ROOT / "launch" / "train.py", f"--config={CONFIG}", *SHRUNK]
+    return subprocess.Popen(
+        [*command, f"--workdir={workdir}", *flags],
+        env=os.environ
+        | {"JAX_NUM_CPU_DEVICES": str(devices), "PYTHONUNBUFFERED": "1"}
+        | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def start_pair(workdir, *flags):
+    """Two processes of one run, joined by flags."""
+    where = (f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2")
+    return [start(workdir, 2, *where, f"--process_id={i}", *flags) for i in range(2)]
+
+
+def finish(*processes):
+    """(exit codes, outputs)"""
+    outputs = [process.communicate(timeout=600)[0] for process in processes]
+    return [process.returncode for process in processes], outputs
+
+
+def losses(workdir):
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    return {line["step"]: line["loss"] for line in map(json.loads, lines)}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The run of one process with one device."""
+    workdir = tmp_path_factory.mktemp("alone") / "run"
+    codes, outputs = finish(start(workdir, 1))
+    assert codes == [0], outputs
+    return workdir
+
+
+def test_two_processes_train_as_one_and_one_goes_on(alone, tmp_path):
+    workdir = tmp_path / "run"
+    codes, outputs = finish(*start_pair(workdir, "--config.steps=3", "--config.input=host"))
+    assert codes == [0, 0], outputs
+    assert "4 devices in 2 processes" in outputs[0]
+    assert "parameters" not in outputs[1]  # One process speaks.
+    codes, outputs = finish(start(workdir, 1))
+    assert codes == [0], outputs
+    assert "resuming at step 3" in outputs[0]
+    together, expected = losses(workdir), losses(alone)
+    assert list(together) == list(expected) == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose(list(together.values()), list(expected.values()), rtol=1e-4)
+
+
+def test_slurm_says_who_is_who(tmp_path):
+    """The variables of `srun` on one node, as Slurm sets them for each task."""
+    processes = [
+        start(
+            tmp_path / "run", 1, "--distributed", "--config.steps=1",
+            SLURM_JOB_ID=str(os.getpid()), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS="2",
+            SLURM_PROCID=str(i), SLURM_LOCALID=str(i), SLURM_STEP_NUM_TASKS="2",
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    codes, outputs = finish(*processes)
+    assert codes == [0, 0], outputs
+    assert "2 devices in 2 processes" in outputs[0]
+
+
+def test_when_one_process_dies_the_other_says_so(tmp_path):
+    first, second = start_pair(tmp_path / "run", "--config.steps=100000")
+    while "compiled" not in first.stdout.readline():
+        assert first.poll() is None
+    time.sleep(1)
+    second.send_signal(signal.SIGKILL)
+    finish(second)
+    codes, outputs = finish(first)
+    assert codes[0] not in (0, 2)
+    assert "another process" in outputs[0]
+
+
+@pytest.mark.parametrize(
+    "flags", [(None, 2, 0), ("host:1", None, 0), ("host:1", 2, None), ("host:1", 2, 2)]
+)
+def test_contradicting_flags_are_refused(flags):
+    with pytest.raises(UserError, match="--process_id"):
+        join(*flags)
+
+
+def test_without_a_cluster_the_flags_are_named():
+    with pytest.raises(UserError, match="--coordinator"):
+        join()

@@ -1,0 +1,82 @@
+"""Trains 20 steps on one device, on eight, and on eight with split parameters.
+
+Run by test_mesh.py, since the number of devices is set before JAX starts. Prints a line of JSON.
+"""
+
+import json
+import sys
+from collections import Counter
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from pnr_jax import sharding
+from pnr_jax.data import sources
+from pnr_jax.training import inputs
+from pnr_jax.training.state import init_state, state_shardings
+from pnr_jax.training.step import make_step
+
+STEPS = 20
+COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+
+
+def train(config, devices):
+    """What a run on so many devices did, as the report of `main` needs it."""
+    mesh = sharding.make_mesh(jax.devices()[:devices])
+    examples = sources.load_training(config)
+    state = init_state(config, state_shardings(config, mesh))
+    start = sharding.to_host(mesh, state.variables["params"])
+    feed = next(inputs.feeds(config, examples, mesh, 0))
+    step = inputs.with_input(make_step(config, None), config, examples, mesh)
+    shardings = (jax.tree.map(lambda x: x.sharding, state), sharding.copied(mesh))
+    compiled = jax.jit(step, out_shardings=shardings).lower(state, feed).compile()
+    history = []
+    for _ in range(STEPS):
+        state, metrics = compiled(state, feed)
+        history.append({name: float(value) for name, value in metrics.items()})
+    split = sum(not x.sharding.is_fully_replicated for x in jax.tree.leaves(state))
+    return {
+        "history": history,
+        "params": sharding.to_host(mesh, state.variables["params"]),
+        "start": start,
+        "collectives": collectives(compiled.as_text()),
+        "split": split,
+    }
+
+
+def collectives(hlo):
+    """How many collectives of each kind a compiled program's text has."""
+    lines = (line.split(" = ", 1)[1] for line in hlo.splitlines() if " = " in line)
+    found = (name for line in lines for name in COLLECTIVES if f" {name}(" in line)
+    return Counter(found)
+
+
+def distance(a, b):
+    """Euclidean distance of two trees."""
+    squares = jax.tree.map(lambda x, y: np.sum((x.astype(np.float64) - y) ** 2), a, b)
+    return float(np.sqrt(sum(jax.tree.leaves(squares))))
+
+
+def main():
+    """Trains three times and compares."""
+    config = ConfigDict(json.loads(sys.argv[1]))
+    sharding.SPLIT_FROM = 2**8  # The networks of this test are small.
+    one, eight = train(config, 1), train(config, 8)
+    config.shard_parameters = True
+    split = train(config, 8)
+    moved = distance(one["params"], one["start"])
+    report = {
+        name: {
+            "history": run["history"],
+            "apart": distance(run["params"], one["params"]) / moved,
+            "collectives": run["collectives"],
+            "split": run["split"],
+        }
+        for name, run in {"one": one, "eight": eight, "split": split}.items()
+    }
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

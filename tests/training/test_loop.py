@@ -1,0 +1,39 @@
+"""What the loop does beside stepping: stopping, counting, naming what went wrong."""
+
+import json
+
+import jax
+import pytest
+
+from pnr_jax.errors import UserError
+from pnr_jax.training.loop import train
+
+
+def test_a_run_that_is_no_longer_finite_stops_with_the_batch_and_the_state(small_config, tmp_path):
+    small_config.update(steps=40, learning_rate=1e36, max_skipped=3, sample_every=40)
+    with pytest.raises(UserError, match="not finite") as caught:
+        train(small_config, tmp_path, say=lambda line: None)
+    report = json.loads((tmp_path / "not_finite.json").read_text())
+    assert len(report["batch"]) == small_config.batch_size
+    assert str(tmp_path / "not_finite.json") in str(caught.value)
+    last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["loss"] is None
+    assert last["skipped_steps"] > small_config.max_skipped
+    assert (tmp_path / "checkpoints" / str(last["step"])).is_dir()
+
+
+def test_debug_nans_finds_the_operation(small_config, tmp_path):
+    small_config.update(steps=40, learning_rate=1e36)
+    with jax.debug_nans(True), pytest.raises(FloatingPointError):
+        train(small_config, tmp_path, say=lambda line: None)
+
+
+def test_a_batch_that_the_devices_do_not_divide_is_refused(small_config, tmp_path, monkeypatch):
+    from pnr_jax import sharding
+
+    class Mesh:
+        size = 3
+
+    monkeypatch.setattr(sharding, "make_mesh", lambda: Mesh())
+    with pytest.raises(UserError, match="multiple of 3"):
+        train(small_config, tmp_path)

@@ -1,0 +1,69 @@
+"""The same numbers on any mesh, and what the compiled program sends between devices."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+WORKER = Path(__file__).with_name("mesh_worker.py")
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """What mesh_worker.py prints for the whole model: both discriminators, pool, dropout, LAD."""
+    from pnr_jax.config import default_config
+
+    config = default_config()
+    # Float32 rounding grows 50-fold a step at the paper's rate, on one device too; not at this one.
+    config.update(steps=20, batch_size=8, image_size=(32, 32), pool_size=5, learning_rate=5e-6)
+    config.model.update(width=8, blocks=1, d=4, sigma=2.0, iterations=2, dropout=0.2, ridge=0.01)
+    config.discriminator.update(width=8, blocks=1)
+    config.loss.perceptual = 0.0
+    config.data.update(name="people", train_identities=4, test_identities=2, views=6, test_tuples=6)
+    # Eight devices on few cores starve XLA's thread pool; without it each has a thread of its own.
+    flags = {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
+    environment = os.environ | flags
+    output = subprocess.run(
+        [sys.executable, WORKER, config.to_json()],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=1200,
+    )
+    return json.loads(output.stdout.splitlines()[-1])
+
+
+def curve(run):
+    return np.array([list(step.values()) for step in run["history"]])
+
+
+def test_eight_devices_train_as_one(runs):
+    np.testing.assert_allclose(curve(runs["eight"]), curve(runs["one"]), rtol=1e-4)
+    assert runs["eight"]["apart"] < 0.02
+
+
+def test_split_parameters_train_as_one(runs):
+    np.testing.assert_allclose(curve(runs["split"]), curve(runs["one"]), rtol=1e-4)
+    assert runs["split"]["apart"] < 0.02
+
+
+def test_parameters_are_split_where_asked(runs):
+    assert runs["one"]["split"] == runs["eight"]["split"] == 0
+    assert runs["split"]["split"] > 0
+
+
+def test_one_device_sends_nothing_and_eight_sum_their_gradients(runs):
+    assert runs["one"]["collectives"] == {}
+    assert runs["eight"]["collectives"]["all-reduce"] > 0
+    assert runs["split"]["collectives"]["all-gather"] >= runs["split"]["split"]
+
+
+def test_images_move_for_the_pool_alone(runs):
+    """Past fakes and their sources are exchanged whole; every device picks its own batch."""
+    assert runs["eight"]["collectives"]["all-to-all"] <= 4
+    assert runs["eight"]["collectives"].get("all-gather", 0) <= 1
