@@ -1,9 +1,15 @@
 """Several processes as one program."""
 
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
 import jax
 
 from pnr_jax.errors import UserError
 
+LOST = 3  # Exit code when another process is gone.
 SILENCE = 60  # Seconds without a sign of life after which a process counts as dead.
 
 
@@ -40,3 +46,24 @@ def join(
             f"the processes could not be joined ({first_line}); without a cluster manager give "
             "--coordinator=HOST:PORT --num_processes=N --process_id=I"
         ) from None
+
+
+@contextlib.contextmanager
+def with_partners() -> Iterator[None]:
+    """Ends the program, with a line and exit code `LOST`, when another process is gone.
+
+    At once: an orderly end would wait for the lost process in every barrier on its way.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        first_line = str(error).splitlines()[0]
+        print(
+            f"error: another process of this run is gone ({first_line}); run the same command on "
+            "all of them again, it goes on from the last checkpoint",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(LOST)

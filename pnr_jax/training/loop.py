@@ -19,6 +19,7 @@ from pnr_jax import figures, sharding
 from pnr_jax.checkpoints import Checkpoints, export_model, open_checkpoints
 from pnr_jax.data import sources
 from pnr_jax.data.shuffle import batch_indices
+from pnr_jax.distributed import with_partners
 from pnr_jax.errors import UserError
 from pnr_jax.files import locked, write_text
 from pnr_jax.nn import vgg19
@@ -79,7 +80,8 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
             state = saved
             say(f"resuming at step {int(state.step):,}")
         if int(state.step) < config.steps:
-            state = _steps(run, make_step(config, vgg), state, checkpoints)
+            with with_partners():
+                state = _steps(run, make_step(config, vgg), state, checkpoints)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
         if checkpoints.best is not None:
             best = trained_variables(checkpoints.restore(checkpoints.best, like=state))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pnr_jax.distributed import join
+from pnr_jax.distributed import LOST, join
 from pnr_jax.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -121,8 +121,8 @@ def test_when_one_process_dies_the_other_says_so(tmp_path):
     second.send_signal(signal.SIGKILL)
     finish(second)
     codes, outputs = finish(first)
-    assert codes[0] not in (0, 2)
-    assert "another process" in outputs[0]
+    assert codes[0] == LOST, outputs
+    assert "another process of this run is gone" in outputs[0]
 
 
 @pytest.mark.parametrize(
