@@ -14,7 +14,7 @@ and then the second (Pᵀ v c P + penalty) dx = Pᵀ v w (H − P x) − penalty
 where y = 0, Newton's where y = ρ'(u), a mixture between. For p = 1 this is an interior point
 method: y is feasible for the dual linear program. A column goes as far in y as keeps |y| ≤ s^(p−1),
 as far in x as lowers the objective most, and its ε is as small as its distance from optimality
-lets it be. Five iterations do what reweighting does in fifty.
+lets it be.
 """
 
 from typing import NamedTuple
