@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,8 @@ class Training:
         folder = self.workdir / "checkpoints"
         last = max(int(path.name) for path in folder.iterdir() if path.name.isdigit())
         assert last == STEPS
-        return ocp.load(folder / str(last), checkpointable_name="state")
+        with warnings.catch_warnings(action="ignore"):  # Orbax would like to be told where to.
+            return ocp.load(folder / str(last), checkpointable_name="state")
 
     def metrics(self):
         """The lines of metrics.jsonl without what a clock wrote."""
