@@ -49,7 +49,7 @@ def export_programs(config: ConfigDict, variables: dict[str, Any]) -> dict[str, 
       variables: of the model; only shapes and types are looked at.
 
     Raises:
-      UserError: this process computes on something else than a CPU.
+      UserError: this process computes on something else than a CPU, or images are too small.
     """
     if jax.default_backend() != "cpu":
         # Elsewhere the regression may choose a kernel of that platform alone.
@@ -65,11 +65,21 @@ def export_programs(config: ConfigDict, variables: dict[str, Any]) -> dict[str, 
     F = shape((B, config.model.d, 4 * config.model.width), np.float32)
     poses = shape((B, 18, 2), np.int32)
     arguments = {"encode": sources, "render": (F, poses), "transfer": (*sources, poses)}
-    with without_locations():
-        return {
-            name: export.export(jax.jit(function), platforms=PLATFORMS)(weights, *arguments[name])
-            for name, function in functions(config).items()
-        }
+    try:
+        with without_locations():
+            return {
+                name: export.export(jax.jit(function), platforms=PLATFORMS)(
+                    weights, *arguments[name]
+                )
+                for name, function in functions(config).items()
+            }
+    except jax.errors.InconclusiveDimensionOperation:
+        # The regression iterates otherwise where rows are few: M = 1 and 2 would be two programs.
+        H, W = config.image_size
+        raise UserError(
+            f"images of {H}x{W} have too few regions for d = {config.model.d} to be one program "
+            "for every M; H/4 times W/4 must be at least 120 and 6 d"
+        ) from None
 
 
 @contextmanager

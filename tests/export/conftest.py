@@ -12,7 +12,8 @@ from pnr_jax.nn.model import build_model
 @pytest.fixture
 def run(small_config, make_batch, tmp_path):
     """(workdir, config, variables) of the small configuration, with random weights."""
-    batch = make_batch()
+    small_config.image_size = (64, 32)
+    batch = make_batch(size=(64, 32))
     del batch["target_image"]
     shapes = jax.eval_shape(build_model(small_config).init, jax.random.key(0), **batch)
     rng = np.random.default_rng(0)

@@ -58,7 +58,7 @@ def test_the_card_s_code_draws_what_the_run_draws(run, make_batch, tmp_path):
         "render.jax_export",
         "transfer.jax_export",
     ]
-    batch = make_batch(B=3, M=2)
+    batch = make_batch(B=3, M=2, size=(64, 32))
     sources = batch["source_images"], batch["source_keypoints"], batch["source_valid"]
     sources[2][0, 1] = False
     poses = batch["target_keypoints"]
@@ -88,7 +88,7 @@ def test_the_card_states_data_metrics_and_licence(run, tmp_path):
     card = (tmp_path / "a" / "README.md").read_text()
     count = sum(x.size for part in variables["params"].values() for x in leaves(part))
     assert f"{count:,} parameters" in card
-    assert "32x32 photos" in card
+    assert "64x32 photos" in card
     assert "drawn by a program" in card
     assert "Supervised; 3 of 4 steps of batches of 2, M = 1." in card
     assert "Weights of the losses: gan_image 10, gan_pose 10, l1 5." in card

@@ -18,11 +18,11 @@ def test_one_program_does_what_the_model_does_for_any_batch_and_m(run, make_batc
     assert set(programs) == {"encode", "render", "transfer"}
     transfer = jax.jit(programs["transfer"].call)
     for B, M in ((1, 1), (3, 2)):
-        batch = make_batch(B=B, M=M, seed=B)
+        batch = make_batch(B=B, M=M, size=(64, 32), seed=B)
         sources = batch["source_images"], batch["source_keypoints"], batch["source_valid"]
         sources[2][-1, 1:] = False
         drawn = np.asarray(transfer(variables, *sources, batch["target_keypoints"]))
-        assert (drawn.dtype, drawn.shape) == (np.uint8, (B, 32, 32, 3))
+        assert (drawn.dtype, drawn.shape) == (np.uint8, (B, 64, 32, 3))
         floats = jax.jit(model.apply)(variables, *sources, batch["target_keypoints"])
         grey = np.clip((np.asarray(floats, np.float64) + 1) * 127.5, 0, 255)
         assert grey.std() > 5

@@ -34,7 +34,7 @@ def test_tensorflow_draws_what_the_run_draws(run, make_batch, tmp_path):
     assert "| `saved_model/` | `render` for TensorFlow" in (output / "README.md").read_text()
     saved = (output / "saved_model" / "saved_model.pb").read_bytes()
     assert b"pnr_jax" not in saved
-    batch = make_batch(B=3)
+    batch = make_batch(B=3, size=(64, 32))
     transfer = PoseTransfer.load(workdir)
     F = np.asarray(transfer.encode(batch["source_images"], batch["source_keypoints"]))
     np.savez(output / "inputs.npz", F=F, poses=batch["target_keypoints"])

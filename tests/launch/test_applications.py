@@ -33,11 +33,11 @@ def run(program, *flags):
 def workdir(tmp_path_factory):
     """A run of the embedded people with random weights."""
     config = default_config()
-    config.image_size = (32, 32)
+    config.image_size = (64, 32)
     config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2)
     config.data.update(name="people", train_identities=3, test_identities=2, views=6)
     zeros = np.zeros
-    inputs = zeros((1, 1, 32, 32, 3)), zeros((1, 1, 18, 2)), zeros((1, 1), bool), zeros((1, 18, 2))
+    inputs = zeros((1, 1, 64, 32, 3)), zeros((1, 1, 18, 2)), zeros((1, 1), bool), zeros((1, 18, 2))
     shapes = jax.eval_shape(build_model(config).init, jax.random.key(0), *inputs)
     rng = np.random.default_rng(0)
     variables = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype) / 3, shapes)
@@ -74,7 +74,7 @@ def test_an_animation_goes_through_the_poses(workdir, person, tmp_path):
         f"--output={tmp_path}/w.gif,{tmp_path}/w.png",
     )
     assert (code, err) == (0, "")
-    assert f"{a}: resized from 128x64 to 32x32 (height x width) with its keypoints" in out
+    assert f"{a}: resized from 128x64 to 64x32 (height x width) with its keypoints" in out
     assert f"{tmp_path}/w.gif: 7 frames from 3 poses and 2 source(s)" in out
     with Image.open(tmp_path / "w.gif") as gif:
         frames = []
