@@ -1,7 +1,7 @@
 # make quickstart   train, evaluate and draw on the embedded people: the first command
 # make studio       pose the quickstart's people by hand, on a page in the browser
 # make test         lint, types and tests
-# make test-faults  kills, damage and hostile files in the long form (an hour)
+# make test-faults  kills, damage and hostile files in the long form
 # make soak         train for an hour: does memory stay, do files close?
 # make lint         ruff and mypy
 # make format       let ruff rewrite the files

@@ -5,7 +5,7 @@
 
 The fused regression kernel against XLA's path, the training step in float32 and bfloat16 at the
 paper's size, the inputs, generation. Each part runs in a process of its own; one that fails is
-written down, and the rest goes on. About ten minutes on one GPU; needs neither TensorFlow nor data.
+written down, and the rest goes on. Needs neither TensorFlow nor data; not yet run on a GPU.
 """
 
 import os
