@@ -1,9 +1,16 @@
 """Settings for every test: CPU, quiet TensorFlow, and the small configuration that they share."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # Compiling takes most of the time.
+# Compiling takes most of the time: do little of it, and what several tests and the programs that
+# they start have in common once. A folder for each worker, since writing to one is not atomic.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax" / WORKER
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 

@@ -23,7 +23,7 @@ from pnr_jax.regression._smoothing import Smoothing
 Gradient = Literal["last_step", "implicit", "unrolled"]
 
 _FEW = 8  # iterations at most that conjugate gradients do as well as is worth having,
-_TALL, _LARGE = 6, 120  # where there are so many rows for each column of P, and so many in all
+_TALL, _LARGE = 6, 128  # where there are so many rows for each column of P, and so many in all
 
 
 @partial(jax.jit, static_argnums=(3, 4, 5, 6, 7))

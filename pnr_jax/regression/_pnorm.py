@@ -87,7 +87,7 @@ def pnorm_regression(
     Column by column from the least squares solution. The last iteration solves the system of eq. 3
     with the weights w = (u² + ε²)^(p/2 − 1), u = (H − P F) / mean abs(H). Those before it are
 
-    * up to nine iterations in all, where n ≥ max(6 d, 120): the same systems, solved nearly (two
+    * up to nine iterations in all, where n ≥ max(6 d, 128): the same systems, solved nearly (two
       steps of conjugate gradients) at a tenth of the cost, ε = max(eps, 0.3 · 0.5ᵏ) in iteration k;
     * else primal–dual Newton iterations, one factorisation each as in eq. 3, that lower ε as the
       duality gap falls: about a dozen reach the optimum.
