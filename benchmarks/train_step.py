@@ -24,7 +24,7 @@ from pnr_jax.data.images import Images
 from pnr_jax.data.sources import Examples
 from pnr_jax.keypoints import heatmaps
 from pnr_jax.nn.model import build_model, scale_images
-from pnr_jax.training import inputs
+from pnr_jax.training import inputs, program
 from pnr_jax.training.state import build_discriminators, init_state, state_shardings
 from pnr_jax.training.step import make_step
 
@@ -45,15 +45,14 @@ def ours(config: ConfigDict) -> tuple[Callable[[], Any], float]:
     state = init_state(config, state_shardings(config, mesh))
     feed = next(inputs.feeds(config, examples, mesh, 0))
     step = inputs.with_input(make_step(config, None), config, examples, mesh)
-    shardings = (jax.tree.map(lambda x: x.sharding, state), sharding.copied(mesh))
-    lowered = jax.jit(step, donate_argnums=0, out_shardings=shardings).lower(state, feed)
+    lowered = program.lower(step, state, feed, mesh)
     compiled, held = lowered.compile(), [state]
 
     def call() -> Any:
         held[0], metrics = compiled(held[0], feed)
         return metrics
 
-    return call, (lowered.cost_analysis() or {}).get("flops", np.nan)
+    return call, program.flops(lowered)
 
 
 def peer(config: ConfigDict) -> Callable[[], Any]:

@@ -23,7 +23,7 @@ from pnr_jax.distributed import with_partners
 from pnr_jax.errors import UserError
 from pnr_jax.files import locked, write_text
 from pnr_jax.nn import vgg19
-from pnr_jax.training import inputs, samples
+from pnr_jax.training import inputs, program, samples
 from pnr_jax.training import state as state_lib
 from pnr_jax.training.report import Report, leads
 from pnr_jax.training.signals import stop_requests
@@ -70,7 +70,9 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
     examples = sources.load_training(config)
     say(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
     run = Run(config, workdir, examples, mesh, say)
-    with _own_workdir(workdir), open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
+    lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
+    refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
+    with locked(lock, refusal), open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
         if leads():
             _write_beginning(run)
         state = state_lib.init_state(config, state_lib.state_shardings(config, mesh))
@@ -151,14 +153,6 @@ def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> Non
     )
 
 
-@contextlib.contextmanager
-def _own_workdir(workdir: Path) -> Any:
-    """Holds the workdir for one run alone: each process locks a file of its own."""
-    refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
-    with locked(workdir / f".lock.{jax.process_index()}", refusal):
-        yield
-
-
 def _write_beginning(run: Run) -> None:
     config_lib.save(run.config, run.workdir)
     # The evaluation's "mean image" row needs it, and later commands need the workdir alone.
@@ -198,12 +192,8 @@ def _compile(call: Step, state: TrainState, feed: Any, run: Run) -> Any:
     if jax.debug_nans.value:  # Runs a failing step again, so its state must not be given away.
         return jax.jit(call)
     began = time.monotonic()
-    shardings = jax.tree.map(lambda x: x.sharding, state)
-    jitted = jax.jit(call, donate_argnums=0, out_shardings=(shardings, sharding.copied(run.mesh)))
-    lowered = jitted.lower(state, feed)
+    lowered = program.lower(call, state, feed, run.mesh)
     compiled = lowered.compile()
-    run.say(
-        f"compiled the training step in {time.monotonic() - began:.0f} s: "
-        f"{(lowered.cost_analysis() or {}).get('flops', math.nan) / 1e9:,.1f} GFLOP"
-    )
+    seconds, gflop = time.monotonic() - began, program.flops(lowered) / 1e9
+    run.say(f"compiled the training step in {seconds:.0f} s: {gflop:,.1f} GFLOP")
     return compiled

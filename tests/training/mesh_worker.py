@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from pnr_jax import sharding
 from pnr_jax.data import sources
-from pnr_jax.training import inputs
+from pnr_jax.training import inputs, program
 from pnr_jax.training.state import init_state, state_shardings
 from pnr_jax.training.step import make_step
 
@@ -26,11 +26,10 @@ def train(config, devices):
     mesh = sharding.make_mesh(jax.devices()[:devices])
     examples = sources.load_training(config)
     state = init_state(config, state_shardings(config, mesh))
-    start = sharding.to_host(mesh, state.variables["params"])
+    start = jax.tree.map(np.array, sharding.to_host(mesh, state.variables["params"]))  # To keep.
     feed = next(inputs.feeds(config, examples, mesh, 0))
     step = inputs.with_input(make_step(config, None), config, examples, mesh)
-    shardings = (jax.tree.map(lambda x: x.sharding, state), sharding.copied(mesh))
-    compiled = jax.jit(step, out_shardings=shardings).lower(state, feed).compile()
+    compiled = program.lower(step, state, feed, mesh).compile()
     history = []
     for _ in range(STEPS):
         state, metrics = compiled(state, feed)
