@@ -1,10 +1,13 @@
 """What the programs in `launch/` share: a user's mistake is one line and exit code 2."""
 
 import os
+import platform
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
+import jax
 from absl import app, flags, logging
 
 from pnr_jax.errors import UserError
@@ -19,6 +22,7 @@ def run(main: Callable[[], None]) -> None:
     # TensorFlow only reads files here: silence its start-up lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    _keep_compiled_programs()
     logging.set_verbosity(logging.WARNING)
 
     def guarded(argv: Sequence[str]) -> None:
@@ -50,6 +54,16 @@ def _restart_with_huge_pages() -> None:
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
         os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _keep_compiled_programs() -> None:
+    """Compiles a program once for this machine, unless JAX is told of another place.
+
+    A folder for each machine: home may be shared by machines with other processors.
+    """
+    if jax.config.jax_compilation_cache_dir is None:
+        folder = Path.home() / ".cache" / "pnr_jax" / platform.node()
+        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _parse(argv: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import json
+import math
 from operator import getitem
 from pathlib import Path
 
@@ -140,6 +141,37 @@ BAD = [
     ("checkpoint_every", 0),
     ("sample_every", 0),
     ("keep_checkpoints", 0),
+    ("max_skipped", 0),
+    ("steps_per_call", 0),
+    ("input", "disk"),
+    ("seed", -1),
+    ("seed", 2**31),
+    ("data.seed", -1),
+    ("data.seed", 2**31),
+    ("steps", 2**32 // 32),
+    ("pool_size", -1),
+    ("adam_b1", 1.0),
+    ("adam_b2", -0.1),
+    ("loss.l1", -1.0),
+    ("loss.perceptual", -1.0),
+    ("loss.gan_image", -1.0),
+    ("loss.gan_pose", -1.0),
+    ("model.blocks", -1),
+    ("model.ridge", -0.1),
+    ("model.dropout", 1.0),
+    ("model.dropout", -0.1),
+    ("model.sigma", 0.0),
+    ("model.sigma", math.inf),
+    ("model.sigma", math.nan),
+    ("model.up_kernel", 0),
+    ("model.up_kernel", 5),
+    ("discriminator.width", 0),
+    ("discriminator.blocks", -1),
+    ("discriminator.dropout", 1.0),
+    ("data.train_identities", -1),
+    ("data.test_identities", -1),
+    ("data.views", -1),
+    ("data.test_tuples", -1),
 ]
 
 
@@ -150,6 +182,41 @@ def test_a_bad_value_is_named_with_its_flag(path, value):
     with pytest.raises(UserError) as caught:
         check(config)
     assert str(caught.value).startswith(f"--config.{path}={value}: must be ")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("data.train_identities", 0), ("data.test_identities", 0), ("data.views", 5),
+     ("data.test_tuples", 0)],
+)  # fmt: skip
+def test_the_embedded_people_need_a_count_of_each(path, value, small_config):
+    change(small_config, path, value)
+    with pytest.raises(UserError) as caught:
+        check(small_config)
+    assert str(caught.value) == f"--config.{path}={value}: must be at least {value + 1}"
+    small_config.data.name = "folder"
+    check(small_config)
+
+
+def test_steps_are_made_by_whole_calls_on_the_device():
+    config = default_config()
+    config.update(steps_per_call=4, sample_every=2_502)
+    with pytest.raises(UserError, match="sample_every=2502: must be a multiple of .* = 4"):
+        check(config)
+    config.update(sample_every=2_500, input="host")
+    with pytest.raises(UserError, match="steps_per_call=4: must be 1 with --config.input=host"):
+        check(config)
+    config.input = "device"
+    check(config)
+
+
+def test_the_ends_of_the_ranges_are_in_them():
+    config = default_config()
+    config.update(seed=2**31 - 1, steps=2**32 // 32 - 1, pool_size=0, decay_from=0.0, adam_b1=0.0)
+    config.model.update(blocks=0, dropout=0.0, up_kernel=4, keep_rows=1.0, p=2.0, ridge=0.0)
+    config.discriminator.blocks = 0
+    config.loss.update(l1=0.0, perceptual=0.0, gan_image=0.0, gan_pose=0.0)
+    check(config)
 
 
 def test_a_saved_configuration_loads_again(tmp_path, small_config):
@@ -178,7 +245,7 @@ def test_loading_where_no_run_is_says_so(tmp_path):
 @pytest.mark.parametrize(
     "text",
     ['{"steps": 7', "[1, 2]", '{"stepz": 7}', '{"model": {"q": 1}}', '{"steps": "many"}',
-     '{"model": 3}', '{"image_size": 64}'],
+     '{"model": 3}', '{"image_size": 64}', '{"image_size": [64.0, 32]}'],
 )  # fmt: skip
 def test_a_damaged_configuration_is_named(text, tmp_path):
     (tmp_path / "config.json").write_text(text)

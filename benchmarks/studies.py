@@ -1,0 +1,138 @@
+"""What the method's settings do: each varied by itself, trained briefly, scored on unseen people.
+
+    python -m benchmarks.studies --workdir=runs/studies
+    python -m benchmarks.studies --solve=runs/market1501_small --data_dir=DATA
+
+The first trains the quickstart's model on its drawn people, 600 steps for each line, the same seed
+and batches for all; a line that is done is read back. The second trains nothing: a trained run is
+solved with other norms, iterations and ridges than those of its training. "PᵀP" is the condition
+number of the source's pose features, the median of 32 test tuples; a second table has it during
+the training of the first line.
+"""
+
+import argparse
+import runpy
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from benchmarks.turns import table
+from pnr_jax import config as config_lib
+from pnr_jax import metrics
+from pnr_jax.checkpoints import load_model, open_checkpoints
+from pnr_jax.data import sources
+from pnr_jax.data.pipeline import gather
+from pnr_jax.nn.model import build_model
+from pnr_jax.training.loop import train
+from pnr_jax.training.state import init_state, trained_variables
+from pnr_jax.transfer import PoseTransfer
+
+RESAMPLES = 2000
+TRAINED: dict[str, list[dict[str, Any]]] = {
+    "quickstart": [{}],
+    "iterations": [{"iterations": n} for n in (1, 2, 10, 20)],
+    "gradient": [{"gradient": "unrolled"}, {"gradient": "implicit", "eps": 1e-2, "iterations": 12}],
+    "p": [{"p": p} for p in (1.25, 1.5, 1.75, 2.0)],
+    "d": [{"d": d} for d in (10, 40)],
+    "ridge": [{"ridge": ridge} for ridge in (0.0, 1e-4, 0.1)],
+}
+SOLVED: dict[str, list[dict[str, Any]]] = {
+    "as trained": [{}],
+    "iterations": [{"iterations": n} for n in (1, 2, 3, 10, 20)],
+    "p": [{"p": p} for p in (1.25, 1.5, 1.75, 2.0)],
+    "ridge": [{"ridge": ridge} for ridge in (0.0, 1e-4, 1e-3, 0.1)],
+}
+
+
+def condition(config: ConfigDict, variables: Any, batch: dict[str, np.ndarray]) -> float:
+    """Median condition number of PᵀP of the first source."""
+    features = jax.jit(
+        lambda *x: build_model(config).apply(variables, *x, False, method="pose_features")
+    )
+    keypoints, valid = batch["source_keypoints"][:, :1], batch["source_valid"][:, :1]
+    P = np.asarray(features(keypoints, valid), np.float64)
+    P = P.reshape(len(P), -1, P.shape[-1])
+    return float(np.median(np.linalg.cond(P) ** 2))
+
+
+def conditions(config: ConfigDict, workdir: Path, batch: dict[str, np.ndarray]) -> list[list[str]]:
+    """The condition number at each checkpoint."""
+    state = init_state(config)
+    with open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
+        saved = {step: checkpoints.restore(step, like=state) for step in checkpoints.steps}
+    found = {step: condition(config, trained_variables(x), batch) for step, x in saved.items()}
+    return [[f"{step:,}", f"{number:.1f}"] for step, number in found.items()]
+
+
+def scores(transfer: PoseTransfer, batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """SSIM and L1 of the single images, one source."""
+    drawn = [
+        transfer.transfer(
+            batch["source_images"][at : at + 32, :1],
+            batch["source_keypoints"][at : at + 32, :1],
+            batch["target_keypoints"][at : at + 32],
+        )
+        for at in range(0, len(batch["target_image"]), 32)
+    ]
+    target, generated = batch["target_image"], np.concatenate(drawn)
+    return metrics.ssim(target, generated), metrics.l1(target, generated)
+
+
+def difference(found: np.ndarray, base: np.ndarray) -> str:
+    """Mean difference to the first line with its 95% interval, images resampled."""
+    rng, change = np.random.default_rng(0), found - base
+    means = change[rng.integers(0, len(change), (RESAMPLES, len(change)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{change.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
+def variant(base: ConfigDict, changes: dict[str, Any]) -> ConfigDict:
+    """The configuration with some of its model's fields changed."""
+    config = base.copy_and_resolve_references()
+    config.model.update(changes)
+    return config
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workdir", type=Path, default=Path("runs/studies"))
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--tuples", type=int, default=400)
+    parser.add_argument("--solve", type=Path, help="a trained run, solved otherwise")
+    parser.add_argument("--data_dir")
+    flags = parser.parse_args()
+    if flags.solve:
+        base = config_lib.load(flags.solve)
+        base.data_dir = flags.data_dir or base.data_dir
+    else:
+        base = runpy.run_path("configs/quickstart.py")["get_config"]()
+        base.steps = base.sample_every = flags.steps
+        base.update(checkpoint_every=flags.steps // 6, keep_checkpoints=6)
+    images, tuples = sources.load_test(base, "tuples")
+    batch = gather(images, tuples[: flags.tuples])
+    few = {name: array[:32] for name, array in batch.items()}
+    rows, found = [], []
+    for topic, lines in (SOLVED if flags.solve else TRAINED).items():
+        for changes in lines:
+            config = variant(base, changes)
+            name = ", ".join(f"{key}={value}" for key, value in changes.items()) or topic
+            workdir = flags.solve or flags.workdir / name.replace(", ", "_")
+            if not (workdir / "model").exists():
+                train(config, workdir)
+            variables = load_model(workdir, "model")
+            ssim, l1 = scores(PoseTransfer(config, variables), batch)
+            found.append(ssim)
+            row = [f"{ssim.mean():.4f}", difference(ssim, found[0]), f"{l1.mean():.4f}"]
+            rows.append([name, *row, f"{condition(config, variables, few):.1f}"])
+            print(rows[-1], flush=True)
+    print("\n" + table(["", "SSIM", "difference to the first line", "L1", "PᵀP"], rows))
+    if not flags.solve:
+        first = flags.workdir / next(iter(TRAINED))
+        print("\n" + table(["steps", "PᵀP"], conditions(base, first, few)))
+
+
+if __name__ == "__main__":
+    main()
