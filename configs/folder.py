@@ -8,29 +8,19 @@
         --source=DATA/folder/images/ANNA_01.png --target=DATA/folder/images/BEN_07.png \
         --output=out.png
 
-The networks and the rates are those of `market1501_small.py`, which takes 36 minutes on 2 CPU
-cores. People whom nothing tells apart from each other need thousands of images of hundreds of
-identities, as Market-1501 has; with less, the model learns those whom it has seen. On an
-accelerator, `--config.model.width=64 --config.batch_size=32` is the paper's width.
+The networks, the rates and so the time are those of `market1501_small.py`. People whom nothing
+tells apart from each other need thousands of images of hundreds of identities, as Market-1501 has;
+with less, the model learns those whom it has seen. On an accelerator, `--config.model.width=64
+--config.batch_size=32` is the paper's width.
 """
 
 from ml_collections import ConfigDict
 
-from pnr_jax.config import default_config
+from pnr_jax.config import cpu_config
 
 
 def get_config() -> ConfigDict:
     """The configuration."""
-    config = default_config()
-    config.steps = 3_600
-    config.batch_size = 8
-    config.learning_rate = 3e-3
-    config.decay_from = 0.3
-    config.model.update(width=16, blocks=2, ridge=0.01, up_kernel=4)
-    config.loss.update(l1=1.0, perceptual=0.0, gan_image=0.0, gan_pose=0.0)
-    config.loss.perceptual_required = False
+    config = cpu_config()
     config.data.name = "folder"
-    config.log_every = 50
-    config.checkpoint_every = 500
-    config.sample_every = 500
     return config

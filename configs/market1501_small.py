@@ -12,20 +12,9 @@ scored the same: 0.2239 / 0.7893 / 0.2793.
 
 from ml_collections import ConfigDict
 
-from pnr_jax.config import default_config
+from pnr_jax.config import cpu_config
 
 
 def get_config() -> ConfigDict:
     """The configuration."""
-    config = default_config()
-    config.steps = 3_600
-    config.batch_size = 8
-    config.learning_rate = 3e-3
-    config.decay_from = 0.3
-    config.model.update(width=16, blocks=2, ridge=0.01, up_kernel=4)
-    config.loss.update(l1=1.0, perceptual=0.0, gan_image=0.0, gan_pose=0.0)
-    config.loss.perceptual_required = False
-    config.log_every = 50
-    config.checkpoint_every = 500
-    config.sample_every = 500
-    return config
+    return cpu_config()

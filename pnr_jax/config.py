@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
 from pnr_jax.errors import UserError
@@ -16,7 +17,20 @@ CHANGEABLE = frozenset(
     | {"data_dir", "vgg19", "input", "steps_per_call", "shard_parameters", "max_skipped"}
 )
 NORMS = ("batch", "instance", "group")
-DATA = ("people", "market1501", "folder")
+CHOICES = {
+    "compute_dtype": ("float32", "bfloat16"),
+    "model.norm": NORMS,
+    "discriminator.norm": NORMS,
+    "data.name": ("people", "market1501", "folder"),
+    "input": ("device", "host"),
+}
+# What the embedded people need at least; a view for each of 5 sources and the target.
+PEOPLE = {
+    "data.train_identities": 1,
+    "data.test_identities": 1,
+    "data.views": 6,
+    "data.test_tuples": 1,
+}
 
 
 def default_config() -> ConfigDict:
@@ -79,47 +93,57 @@ def default_config() -> ConfigDict:
     )
 
 
+def cpu_config() -> ConfigDict:
+    """Narrow networks and the L1 loss alone: what CPUs train in less than an hour."""
+    config = default_config()
+    config.update(steps=3_600, batch_size=8, learning_rate=3e-3, decay_from=0.3)
+    config.update(log_every=50, checkpoint_every=500, sample_every=500)
+    config.model.update(width=16, blocks=2, ridge=0.01, up_kernel=4)
+    config.loss.update(l1=1.0, perceptual=0.0, gan_image=0.0, gan_pose=0.0)
+    config.loss.perceptual_required = False
+    return config
+
+
 def check(config: ConfigDict) -> None:
     """Raises a `UserError` for values that no run can have."""
-    size = config.image_size
+    values = _flat(config)
+    size, per_call = values["image_size"], config.steps_per_call
+    least = dict.fromkeys(
+        ("steps", "batch_size", "sources", "model.iterations", "model.d", "model.width",
+         "discriminator.width", "log_every", "checkpoint_every", "sample_every",
+         "keep_checkpoints", "steps_per_call", "max_skipped"), 1
+    ) | dict.fromkeys(
+        ("seed", "data.seed", "pool_size", "model.blocks", "discriminator.blocks", "model.ridge",
+         "loss.l1", "loss.perceptual", "loss.gan_image", "loss.gan_pose", *PEOPLE), 0
+    )  # fmt: skip
+    if config.data.name == "people":
+        least |= PEOPLE
     rules = [
+        *((field, math.isfinite(value), "finite")
+          for field, value in values.items() if type(value) is float),
         ("image_size", len(size) == 2
          and all(type(side) is int and side % 4 == 0 and side >= 32 for side in size),
          "two multiples of 4, at least 32"),
-        ("steps", config.steps >= 1, "at least 1"),
-        ("batch_size", config.batch_size >= 1, "at least 1"),
-        ("sources", config.sources >= 1, "at least 1"),
-        ("compute_dtype", config.compute_dtype in ("float32", "bfloat16"), "float32 or bfloat16"),
+        *((field, values[field] >= bound, f"at least {bound}") for field, bound in least.items()),
+        *((field, values[field] < 2**31, "below 2^31") for field in ("seed", "data.seed")),
+        *((field, 0 <= values[field] < 1, "in [0, 1)")
+          for field in ("ema", "adam_b1", "adam_b2", "model.dropout", "discriminator.dropout")),
+        *((field, values[field] in names, " or ".join(names)) for field, names in CHOICES.items()),
+        ("steps", config.steps * config.batch_size < 2**32, "below 2^32 / batch_size"),
         ("learning_rate", config.learning_rate > 0, "positive"),
-        ("model.p", 1 <= config.model.p <= 2, "between 1 and 2"),
-        ("model.iterations", config.model.iterations >= 1, "at least 1"),
-        ("model.d", config.model.d >= 1, "at least 1"),
-        ("model.width", config.model.width >= 1, "at least 1"),
-        ("model.norm", config.model.norm in NORMS, " or ".join(NORMS)),
-        ("discriminator.norm", config.discriminator.norm in NORMS, " or ".join(NORMS)),
-        ("model.keep_rows", 0 < config.model.keep_rows <= 1, "in (0, 1]"),
         ("decay_from", 0 <= config.decay_from <= 1, "in [0, 1]"),
-        ("ema", 0 <= config.ema < 1, "in [0, 1)"),
-        ("data.name", config.data.name in DATA, " or ".join(DATA)),
-        ("log_every", config.log_every >= 1, "at least 1"),
-        ("checkpoint_every", config.checkpoint_every >= 1, "at least 1"),
-        ("sample_every", config.sample_every >= 1, "at least 1"),
-        ("keep_checkpoints", config.keep_checkpoints >= 1, "at least 1"),
-        ("input", config.input in ("device", "host"), "device or host"),
-        ("steps_per_call", config.steps_per_call >= 1, "at least 1"),
-        ("steps_per_call", config.steps_per_call == 1 or config.input == "device",
-         "1 with --config.input=host"),
-        *((field, config[field] % max(1, config.steps_per_call) == 0,
-           f"a multiple of steps_per_call = {config.steps_per_call}")
+        ("model.p", 1 <= config.model.p <= 2, "between 1 and 2"),
+        ("model.sigma", config.model.sigma > 0, "positive"),
+        ("model.up_kernel", 1 <= config.model.up_kernel <= 4, "between 1 and 4"),
+        ("model.keep_rows", 0 < config.model.keep_rows <= 1, "in (0, 1]"),
+        ("steps_per_call", per_call == 1 or config.input == "device", "1 with --config.input=host"),
+        *((field, values[field] % max(1, per_call) == 0,
+           f"a multiple of steps_per_call = {per_call}")
           for field in ("steps", "log_every", "checkpoint_every", "sample_every")),
-        ("max_skipped", config.max_skipped >= 1, "at least 1"),
     ]  # fmt: skip
     for field, holds, rule in rules:
         if not holds:
-            value: Any = config
-            for part in field.split("."):
-                value = value[part]
-            raise UserError(f"--config.{field}={value}: must be {rule}")
+            raise UserError(f"--config.{field}={values[field]}: must be {rule}")
 
 
 def save(config: ConfigDict, workdir: Path) -> None:
@@ -157,13 +181,8 @@ def _check_types(config: ConfigDict) -> None:
     """Raises a `TypeError` for what a `ConfigDict` takes from JSON but no field may have."""
     defaults = _flat(default_config())
     for field, value in _flat(config).items():
-        is_number = not isinstance(value, float) or math.isfinite(value)
         sides = value if field == "image_size" else ()
-        if (
-            type(value) is not type(defaults[field])
-            or not is_number
-            or any(type(side) is not int for side in sides)
-        ):
+        if type(value) is not type(defaults[field]) or any(type(side) is not int for side in sides):
             raise TypeError(f"{field} is {value!r}")
 
 
@@ -180,11 +199,5 @@ def check_workdir(config: ConfigDict, workdir: Path) -> None:
             )
 
 
-def _flat(tree: ConfigDict, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, ConfigDict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = tuple(value) if isinstance(value, list | tuple) else value
-    return flat
+def _flat(config: ConfigDict) -> dict[str, Any]:
+    return flatten_dict(config.to_dict(), sep=".")

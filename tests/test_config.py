@@ -201,10 +201,10 @@ def test_the_embedded_people_need_a_count_of_each(path, value, small_config):
 def test_steps_are_made_by_whole_calls_on_the_device():
     config = default_config()
     config.update(steps_per_call=4, sample_every=2_502)
-    with pytest.raises(UserError, match="sample_every=2502: must be a multiple of .* = 4"):
+    with pytest.raises(UserError, match=r"sample_every=2502: must be a multiple of .* = 4"):
         check(config)
     config.update(sample_every=2_500, input="host")
-    with pytest.raises(UserError, match="steps_per_call=4: must be 1 with --config.input=host"):
+    with pytest.raises(UserError, match="steps_per_call=4: must be 1 with"):
         check(config)
     config.input = "device"
     check(config)

@@ -35,7 +35,7 @@ def workdir(tmp_path_factory):
     config = default_config()
     config.image_size = (64, 32)
     config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2)
-    config.data.update(name="people", train_identities=3, test_identities=2, views=6)
+    config.data.update(name="people", train_identities=3, test_identities=2, views=6, test_tuples=6)
     zeros = np.zeros
     inputs = zeros((1, 1, 64, 32, 3)), zeros((1, 1, 18, 2)), zeros((1, 1), bool), zeros((1, 18, 2))
     shapes = jax.eval_shape(build_model(config).init, jax.random.key(0), *inputs)
