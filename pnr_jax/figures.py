@@ -23,10 +23,9 @@ def sheet(columns: Sequence[tuple[str, np.ndarray]], blocks: int = 1) -> np.ndar
     Returns:
       uint8 [height, width, 3].
     """
-    count, height, width = columns[0][1].shape[:3]
-    zoom = max(1, round(CELL_HEIGHT / height))
-    height, width = height * zoom, width * zoom
-    rows = -(-count // blocks)
+    cells = [[enlarge(image) for image in images] for _, images in columns]
+    height, width = cells[0][0].shape[:2]
+    rows = -(-len(cells[0]) // blocks)
     font_size = max(11, min(20, width // 6))
     font = ImageFont.load_default(font_size)
     lines = [_wrap(heading, font, width) for heading, _ in columns]
@@ -37,15 +36,21 @@ def sheet(columns: Sequence[tuple[str, np.ndarray]], blocks: int = 1) -> np.ndar
     )
     draw = ImageDraw.Draw(canvas)
     for block in range(blocks):
-        for c, (_, images) in enumerate(columns):
+        for c, column in enumerate(cells):
             x = block * block_width + GAP + c * (width + GAP)
             draw.multiline_text(
                 (x + width // 2, head - GAP), "\n".join(lines[c]), INK, font, "md", align="center"
             )
-            for r, image in enumerate(images[block * rows : (block + 1) * rows]):
-                cell = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
-                canvas.paste(cell, (x, head + r * (height + GAP)))
+            for r, cell in enumerate(column[block * rows : (block + 1) * rows]):
+                canvas.paste(Image.fromarray(cell), (x, head + r * (height + GAP)))
     return np.asarray(canvas)
+
+
+def enlarge(image: np.ndarray, height: int = CELL_HEIGHT) -> np.ndarray:
+    """Enlarges uint8 [H, W, 3] by the whole factor that brings it nearest to a height."""
+    zoom = max(1, round(height / image.shape[0]))
+    size = (image.shape[1] * zoom, image.shape[0] * zoom)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
 def save_png(path: str | Path, image: np.ndarray) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from pnr_jax import animation, figures
+
 _GIF_HEIGHT = 256  # Small pictures are enlarged to it.
 _GAP = 8
 
@@ -24,18 +26,10 @@ def to_gif(frames: Sequence[Sequence[np.ndarray]], milliseconds: int) -> bytes:
       frames: of each moment the pictures side by side, uint8 [H, W, 3].
       milliseconds: that each moment is shown.
     """
-    height, width = frames[0][0].shape[:2]
-    zoom = max(1, round(_GIF_HEIGHT / height))
-    cell = (width * zoom, height * zoom)
-    sheets = []
-    for pictures in frames:
-        sheet = Image.new("RGB", (len(pictures) * (cell[0] + _GAP) - _GAP, cell[1]), "white")
-        for i, picture in enumerate(pictures):
-            large = Image.fromarray(picture).resize(cell, Image.Resampling.BICUBIC)
-            sheet.paste(large, (i * (cell[0] + _GAP), 0))
-        sheets.append(sheet.quantize(255, method=Image.Quantize.MEDIANCUT))
-    file = io.BytesIO()
-    sheets[0].save(
-        file, "GIF", save_all=True, append_images=sheets[1:], duration=milliseconds, loop=0
-    )
-    return file.getvalue()
+    return animation.to_gif([_side_by_side(pictures) for pictures in frames], milliseconds)
+
+
+def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    cells = [figures.enlarge(picture, _GIF_HEIGHT) for picture in pictures]
+    gap = np.full((len(cells[0]), _GAP, 3), 255, np.uint8)
+    return np.concatenate([cells[0], *(part for cell in cells[1:] for part in (gap, cell))], axis=1)

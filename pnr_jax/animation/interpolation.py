@@ -1,4 +1,4 @@
-"""From some poses to an animation: the poses in between, and GIF, MP4 or a contact strip of them.
+"""From some poses to a sequence that goes through them: the poses in between.
 
 Joints hang on a tree that is rooted at the neck (`keypoints.LIMBS`). Between two poses the neck
 moves on a straight line, and every other joint on a circle about its parent while the limb's
@@ -6,19 +6,12 @@ length changes evenly. A limb of the trunk or head that turns by more than a qua
 that turns round, in depth: it shrinks and grows again instead of going round in the picture.
 """
 
-import importlib.util
 import itertools
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from pnr_jax import figures
-from pnr_jax.errors import UserError
-from pnr_jax.files import replacing
-from pnr_jax.keypoints import JOINTS, LIMBS, draw_skeleton
+from pnr_jax.keypoints import JOINTS, LIMBS
 
 # A parent comes before its children; the last two limbs tie the ears to the shoulders as well.
 _PARENT = {child: parent for parent, child in LIMBS[:-2]}
@@ -27,7 +20,6 @@ _SWINGING = {i for i, name in enumerate(JOINTS) if name.split("_")[-1] in
              ("elbow", "wrist", "knee", "ankle")}  # fmt: skip
 _FACE = [JOINTS.index(name) for name in ("nose", "right_eye", "left_eye")]
 _SHOULDERS = [JOINTS.index(name) for name in ("right_shoulder", "left_shoulder")]
-STRIP = 12  # Frames that a contact strip has at most.
 
 
 def interpolate(
@@ -70,48 +62,6 @@ def interpolate(
     ]
     sequence += [] if loop else [filled[-1]]
     return _pixels(np.stack(sequence), image_size)
-
-
-def check_output(path: str | Path) -> None:
-    """Raises a `UserError` for a file that `write` cannot write, before anything is drawn."""
-    suffix = Path(path).suffix
-    if suffix not in (".gif", ".mp4", ".png"):
-        raise UserError(f"--output={path}: the suffix must be .gif, .mp4 or .png (contact strip)")
-    if suffix == ".mp4" and not importlib.util.find_spec("imageio_ffmpeg"):
-        raise UserError(
-            f"--output={path}: MP4 needs FFmpeg; pip install imageio-ffmpeg, or write a .gif"
-        )
-
-
-def write(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -> None:
-    """Writes an animation by the suffix of `path`: .gif, .mp4, or .png for a contact strip.
-
-    Args:
-      path: of the file, which is whole or absent.
-      images: uint8 [T, H, W, 3], enlarged by a whole factor where they are small.
-      poses: int [T, 18, 2], shown in the contact strip.
-      fps: frames a second.
-
-    Raises:
-      UserError: another suffix, or .mp4 without the package imageio-ffmpeg.
-    """
-    check_output(path)
-    path = Path(path)
-    if path.suffix == ".gif":
-        _write_gif(path, images, fps)
-    elif path.suffix == ".mp4":
-        _write_mp4(path, images, fps)
-    else:
-        figures.save_png(path, contact_strip(images, poses))
-
-
-def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """Up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
-    chosen = np.unique(np.linspace(0, len(images) - 1, STRIP).round().astype(int))
-    size = images.shape[1:3]
-    return figures.sheet(
-        [(str(i + 1), np.stack([draw_skeleton(size, poses[i]), images[i]])) for i in chosen]
-    )
 
 
 def _fill(poses: np.ndarray) -> np.ndarray:
@@ -178,36 +128,3 @@ def _pixels(poses: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     pixels = np.rint(np.where(np.isnan(poses), -1, poses)).astype(np.int32)
     outside = ((pixels < 0) | (pixels >= image_size)).any(axis=-1, keepdims=True)
     return np.where(outside, np.int32(-1), pixels)
-
-
-def _enlarged(images: np.ndarray) -> list[Image.Image]:
-    zoom = max(1, round(figures.CELL_HEIGHT / images.shape[1]))
-    size = (images.shape[2] * zoom, images.shape[1] * zoom)
-    return [Image.fromarray(image).resize(size, Image.Resampling.BICUBIC) for image in images]
-
-
-def _write_gif(path: Path, images: np.ndarray, fps: float) -> None:
-    # One palette for all frames: with one each, still parts of the picture flicker.
-    palette = Image.fromarray(images.reshape(-1, *images.shape[2:])).quantize(256)
-    frames = [
-        frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in _enlarged(images)
-    ]
-    with replacing(path) as temporary:
-        frames[0].save(
-            temporary, "GIF", save_all=True, append_images=frames[1:], duration=1000 / fps, loop=0
-        )
-
-
-def _write_mp4(path: Path, images: np.ndarray, fps: float) -> None:
-    import imageio_ffmpeg  # An extra: `pip install pnr-jax[video]`.
-
-    frames = _enlarged(images)
-    size = "{}x{}".format(*frames[0].size)
-    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i", "-"]
-    # Players ask for 4:2:0 colour, which needs even sides, as every size here has.
-    target = ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
-    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y"]
-    with replacing(path) as temporary:
-        # Not imageio_ffmpeg's own writer: it forks, which a process with JAX's threads should not.
-        pixels = b"".join(frame.tobytes() for frame in frames)
-        subprocess.run([*program, *source, *target, str(temporary)], input=pixels, check=True)

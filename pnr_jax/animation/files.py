@@ -1,0 +1,94 @@
+"""Animations as files: GIF, MP4, or a contact strip as PNG."""
+
+import importlib.util
+import io
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pnr_jax import figures
+from pnr_jax.errors import UserError
+from pnr_jax.files import replacing
+from pnr_jax.keypoints import draw_skeleton
+
+STRIP = 12  # Frames that a contact strip has at most.
+
+
+def check_output(path: str | Path) -> None:
+    """Raises a `UserError` for a file that `write` cannot write, before anything is drawn."""
+    suffix = Path(path).suffix
+    if suffix not in (".gif", ".mp4", ".png"):
+        raise UserError(f"--output={path}: the suffix must be .gif, .mp4 or .png (contact strip)")
+    if suffix == ".mp4" and not importlib.util.find_spec("imageio_ffmpeg"):
+        raise UserError(
+            f"--output={path}: MP4 needs FFmpeg; pip install imageio-ffmpeg, or write a .gif"
+        )
+
+
+def write(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -> None:
+    """Writes an animation by the suffix of `path`: .gif, .mp4, or .png for a contact strip.
+
+    Args:
+      path: of the file, which is whole or absent.
+      images: uint8 [T, H, W, 3], enlarged by a whole factor where they are small.
+      poses: int [T, 18, 2], shown in the contact strip.
+      fps: frames a second.
+
+    Raises:
+      UserError: another suffix, or .mp4 without the package imageio-ffmpeg.
+    """
+    check_output(path)
+    path = Path(path)
+    if path.suffix == ".png":
+        figures.save_png(path, contact_strip(images, poses))
+        return
+    frames = [figures.enlarge(image) for image in images]
+    with replacing(path) as temporary:
+        if path.suffix == ".gif":
+            temporary.write_bytes(to_gif(frames, 1000 / fps))
+        else:
+            _write_mp4(temporary, frames, fps)
+
+
+def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """Up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
+    chosen = np.unique(np.linspace(0, len(images) - 1, STRIP).round().astype(int))
+    size = images.shape[1:3]
+    return figures.sheet(
+        [(str(i + 1), np.stack([draw_skeleton(size, poses[i]), images[i]])) for i in chosen]
+    )
+
+
+def to_gif(frames: Sequence[np.ndarray], milliseconds: float) -> bytes:
+    """A GIF that loops.
+
+    Args:
+      frames: uint8 [H, W, 3] each.
+      milliseconds: that each is shown.
+    """
+    # One palette for all frames: with one each, still parts of the picture flicker.
+    pixels = np.concatenate([frame[::2, ::2] for frame in frames])
+    palette = Image.fromarray(pixels).quantize(256)
+    first, *others = (
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    )
+    file = io.BytesIO()
+    first.save(file, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
+    return file.getvalue()
+
+
+def _write_mp4(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
+    import imageio_ffmpeg  # An extra: `pip install pnr-jax[video]`.
+
+    height, width = frames[0].shape[:2]
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps)]
+    # Players ask for 4:2:0 colour, which needs even sides, as every size here has.
+    target = ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y"]
+    # Not imageio_ffmpeg's own writer: it forks, which a process with JAX's threads should not.
+    pixels = b"".join(frame.tobytes() for frame in frames)
+    subprocess.run([*program, *source, "-i", "-", *target, str(path)], input=pixels, check=True)
