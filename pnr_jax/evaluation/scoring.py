@@ -8,7 +8,7 @@ again exactly where it holds, and never where anything has changed.
 
 import functools
 import hashlib
-import zipfile
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +84,7 @@ def score(
     for start in range(0, len(tuples), CHUNK):
         rows = tuples[start : start + CHUNK]
         made_of = (code_digest(), method.key, str(jpeg), test.digests[rows].tobytes())
-        paths = [cache / f"{_digest(scorer.key, *made_of)}.npz" for scorer in scorers]
+        paths = [cache / f"{_digest(scorer.key, *made_of)}.scores" for scorer in scorers]
         results = {path: _read(path) for path in paths}
         absent = [pair for pair in zip(paths, scorers, strict=True) if not results[pair[0]]]
         if absent:
@@ -145,14 +145,20 @@ def _digest(*parts: str | bytes) -> str:
 
 
 def _read(path: Path) -> Scores:
-    """The arrays of a chunk, none where it is to be scored."""
+    """The arrays of a chunk, none where it is to be scored: absent, or damaged by the disk."""
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return {}  # Absent, or damaged by the disk: it is made anew.
+        content = path.read_bytes()
+    except OSError:
+        return {}
+    if hashlib.sha256(content[32:]).digest() != content[:32]:
+        return {}
+    with np.load(io.BytesIO(content[32:])) as arrays:
+        return dict(arrays)
 
 
 def _write(path: Path, arrays: Scores) -> None:
+    """Writes the arrays behind their checksum: what zip checks is not all of a file."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
     with replacing(path) as temporary:
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]
+        temporary.write_bytes(hashlib.sha256(content.getvalue()).digest() + content.getvalue())

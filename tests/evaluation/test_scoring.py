@@ -160,6 +160,23 @@ def test_a_damaged_result_is_made_anew(small_chunks, tuples_set, tmp_path):
     np.testing.assert_array_equal(first["counted"], again["counted"])
 
 
+def test_a_result_with_any_byte_changed_or_missing_is_not_read(tmp_path):
+    path, written = tmp_path / "chunk", {"ssim": np.array([0.1, 0.2]), "same": np.array([True])}
+    scoring._write(path, written)
+    whole = path.read_bytes()
+    found = scoring._read(path)
+    assert list(found) == list(written)
+    for name, array in written.items():
+        np.testing.assert_array_equal(found[name], array)
+    damaged = [whole[:cut] for cut in range(len(whole))]
+    for place, byte in enumerate(whole):  # 8: to a zip, that what follows is deflated.
+        for value in {0, 8, 255 - byte} - {byte}:
+            damaged.append(whole[:place] + bytes([value]) + whole[place + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
+        assert scoring._read(path) == {}
+
+
 def test_a_jpeg_round_trip_is_of_both_images(tuples_set, tmp_path):
     def round_trip(image):
         data = io.BytesIO()
