@@ -47,7 +47,10 @@ def main() -> None:
     settings = runs[0].config if runs else _market1501()
     rules = entrants.Rules(_sources(), MODEL.value, LIMIT.value, ALLOW_MISSING.value, JPEG.value)
     asked = _scorers()
-    sets = entrants.load_sets(settings, PAIRS.value, several=bool(runs))
+    # A list of one's own may be of pairs, and then has rows of M = 1 alone unless M was asked for.
+    asked_for = runs and (PAIRS.value is None or flags.FLAGS["sources"].present)
+    fewest = max(rules.sources) if asked_for else 1
+    sets = entrants.load_sets(settings, PAIRS.value, several=bool(runs), fewest=fewest)
     workdir = runs[0].workdir if runs else None
     mean = entrants.mean_image(settings, workdir) if TRIVIAL.value else None
     jobs, problems = entrants.make_jobs(sets, mean, runs, folders, rules)

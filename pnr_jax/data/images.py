@@ -118,12 +118,26 @@ def check_keypoints(keypoints: np.ndarray, size: tuple[int, int], where: str) ->
         )
 
 
-def index_tuples(names: Sequence[str], tuples: Sequence[tuple[str, ...]], where: str) -> np.ndarray:
+def index_tuples(
+    names: Sequence[str], tuples: Sequence[tuple[str, ...]], where: str, sources: int = 1
+) -> np.ndarray:
     """Turns tuples of names into int32 [T, M + 1] indices into `names`.
 
+    Args:
+      names: of the images.
+      tuples: M sources and a target each.
+      where: the file of the tuples.
+      sources: the fewest that are needed.
+
     Raises:
-      UserError: a tuple names an absent image; `where` says in which file.
+      UserError: a tuple names an absent image, or M is less than `sources`.
     """
+    found = len(tuples[0]) - 1 if tuples else sources
+    if found < sources:
+        raise UserError(
+            f"{where}: has {found} source{'s' * (found > 1)} a row, --sources asks for {sources}; "
+            f"ask for {found} at most"
+        )
     position: Mapping[str, int] = {name: i for i, name in enumerate(names)}
     try:
         return np.array([[position[name] for name in row] for row in tuples], np.int32)

@@ -44,12 +44,16 @@ def load_training(config: ConfigDict) -> Examples:
     return Examples(resize(images, tuple(config.image_size)), indices)
 
 
-def load_test(config: ConfigDict, kind: str = "tuples") -> Examples:
+def load_test(config: ConfigDict, kind: str = "tuples", sources: int = 1) -> Examples:
     """The test examples, of identities that training never sees.
 
     Args:
       config: of the run.
       kind: "pairs" (the field's single-shot pairs) or "tuples" (5 sources and a target).
+      sources: the fewest that each must have.
+
+    Raises:
+      UserError: a prepared file has fewer, or there is none.
     """
     if config.data.name == "people":
         images = _people(config, "test")
@@ -62,7 +66,7 @@ def load_test(config: ConfigDict, kind: str = "tuples") -> Examples:
     else:
         images, tuples, where = _prepared(config, "test", kind)
     # Half of Market-1501's test images are in no tuple: keep what is used.
-    indices = index_tuples(images.names, tuples, where)
+    indices = index_tuples(images.names, tuples, where, sources)
     used, positions = np.unique(indices, return_inverse=True)
     kept = Images(images.images[used], images.keypoints[used], [images.names[i] for i in used])
     return Examples(

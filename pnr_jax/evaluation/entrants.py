@@ -92,23 +92,27 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[Run]:
     ]
 
 
-def load_sets(config: ConfigDict, pairs: str | None, several: bool) -> Sets:
+def load_sets(config: ConfigDict, pairs: str | None, several: bool, fewest: int = 1) -> Sets:
     """Loads what is asked for.
 
     Args:
       config: of a run, or one that names a data set.
       pairs: a CSV of pairs or tuples instead of the data set's own.
       several: whether sets of several sources are needed.
+      fewest: how many sources those must have.
+
+    Raises:
+      UserError: a file has fewer, or there is none.
     """
     if pairs is not None:
-        return _listed(config, pairs)
+        return _listed(config, pairs, fewest)
     if config.data.name == "people":  # Its pairs are its tuples' first sources and targets.
         tuples = evaluation_set("tuples", sources.load_test(config, "tuples"))
         return Sets(tuples, tuples)
     single = evaluation_set("pairs", sources.load_test(config, "pairs"))
     if not several:
         return Sets(single, single)
-    return Sets(single, evaluation_set("tuples", sources.load_test(config, "tuples")))
+    return Sets(single, evaluation_set("tuples", sources.load_test(config, "tuples", fewest)))
 
 
 def mean_image(config: ConfigDict, workdir: Path | None) -> np.ndarray:
@@ -173,14 +177,14 @@ def _folder_job(folder: Folder, sets: Sets, rules: Rules) -> tuple[Job, str]:
     return Job(method, sets.single.limited(usable)), problem
 
 
-def _listed(config: ConfigDict, path: str) -> Sets:
+def _listed(config: ConfigDict, path: str, fewest: int) -> Sets:
     if config.data.name == "people":
         raise UserError(f"--pairs={path}: is for Market-1501; the drawn people have their own")
     listing = read_listing(path)
     if not listing.tuples:
         raise UserError(f"{path}: names no pair")
     images = market1501.load(config.data_dir, "test")
-    indices = index_tuples(images.names, listing.tuples, path)
+    indices = index_tuples(images.names, listing.tuples, path, fewest)
     examples = sources.Examples(resize(images, tuple(config.image_size)), indices)
     test = evaluation_set("listed", examples)
     return Sets(test, test, listing.files)

@@ -114,6 +114,10 @@ def test_configurations_find_their_examples(own, small_config):
     assert training.images.images.shape == (9, 32, 32, 3)
     assert training.tuples.shape == (18, 2)
     assert sources.load_test(small_config, "tuples").tuples.shape == (6, 6)
+    with pytest.raises(UserError, match=r"/tuples-test\.csv: has 5 sources a row, .* asks for 6; "):
+        sources.load_test(small_config, "tuples", sources=6)
+    with pytest.raises(UserError, match=r"/pairs-test\.csv: has 1 source a row, .* asks for 2; "):
+        sources.load_test(small_config, "pairs", sources=2)
     small_config.data_dir = str(own.root)
     with pytest.raises(UserError, match="no prepared folder of people there; run launch/prepare_f"):
         sources.load_training(small_config)
