@@ -16,7 +16,8 @@ from pnr_jax.errors import UserError
 def run(main: Callable[[], None]) -> None:
     """Parses the command line and runs `main`; never returns.
 
-    Exit codes: 0 done, 2 a mistake in flags or input (one line on stderr says which), 130 Ctrl-C.
+    Exit codes: 0 done, 2 a mistake in flags or input or a disk that does not take or give a file
+    (one line on stderr says which), 130 Ctrl-C.
     """
     _restart_with_huge_pages()
     # TensorFlow only reads files here: silence its start-up lines.
@@ -30,7 +31,7 @@ def run(main: Callable[[], None]) -> None:
             if len(argv) > 1:
                 raise UserError(f"unexpected argument '{argv[1]}'; flags look like --name=value")
             main()
-        except UserError as error:
+        except (UserError, OSError) as error:
             _fail(error)
         except KeyboardInterrupt:
             sys.exit(130)

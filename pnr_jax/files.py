@@ -58,10 +58,19 @@ def locked(path: str | Path, refusal: str) -> Iterator[None]:
     Args:
       path: of the lock file, which stays.
       refusal: what to say when another process holds it.
+
+    Raises:
+      UserError: another process holds it, or its folder cannot be written to.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise UserError(
+            f"{path.parent}: cannot be written to ({error.strerror}); choose another folder"
+        ) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -22,7 +22,7 @@ class Training:
 
     def __init__(self, workdir, cache, *flags):
         self.workdir = workdir
-        self._command = [
+        self.command = [
             sys.executable,
             ROOT / "launch" / "train.py",
             f"--config={Path(__file__).with_name('config.py')}",
@@ -38,7 +38,7 @@ class Training:
 
     def start(self):
         return subprocess.Popen(
-            self._command,
+            self.command,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

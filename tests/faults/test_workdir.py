@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -18,6 +19,35 @@ def test_a_second_run_on_a_workdir_is_refused(training, uninterrupted):
     assert code == 2
     assert "another run is training here" in output
     assert not (run.workdir / "config.json").exists()
+
+
+def test_a_workdir_that_cannot_be_written_to_is_one_line(training):
+    run = training()
+    run.workdir.mkdir(mode=0o500)
+    if os.geteuid() == 0:  # Whom modes do not stop, unless he gives that right away.
+        run.command = ["setpriv", "--bounding-set=-dac_override", *run.command]
+    code, output = run.finish()
+    assert code == 2
+    assert output.splitlines()[-1].startswith(f"error: {run.workdir}: cannot be written to (Permis")
+    assert "Traceback" not in output
+    assert not list(run.workdir.iterdir())
+
+
+def test_a_file_in_place_of_the_workdir_is_one_line(training):
+    run = training()
+    run.workdir.write_text("mine")
+    code, output = run.finish()
+    assert code == 2
+    assert output.splitlines()[-1].startswith(f"error: {run.workdir}: cannot be written to (")
+    assert "Traceback" not in output
+    assert run.workdir.read_text() == "mine"
+
+
+def test_any_file_that_the_system_refuses_is_one_line():
+    program = "from pnr_jax import cli; cli.run(lambda: open('/dev/null/x', 'w'))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "error: [Errno 20] Not a directory: '/dev/null/x'\n"
 
 
 def test_a_damaged_checkpoint_is_set_aside_and_the_run_goes_on(
