@@ -3,8 +3,6 @@
 python -m benchmarks.inference --batch_size=8 --peer
 """
 
-import argparse
-import runpy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,7 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from benchmarks.train_step import made_examples
+from benchmarks import setting
 from benchmarks.turns import machine, medians, table
 from pnr_jax.data.pipeline import gather
 from pnr_jax.keypoints import heatmaps
@@ -49,21 +47,12 @@ def peer(config: ConfigDict, batch: dict[str, Any]) -> Callable[[], Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default="configs/market1501_supervised_lad.py")
-    parser.add_argument("--batch_size", type=int, default=8)
-    parser.add_argument("--width", type=int, help="of all networks, for a rehearsal")
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--peer", action="store_true", help="PyTorch's model beside it")
-    flags = parser.parse_args()
-
-    config = runpy.run_path(flags.config)["get_config"]()
+    flags = setting.parser(__doc__.splitlines()[0]).parse_args()
+    config = setting.configuration(flags)
     config.loss.update(gan_image=0.0, gan_pose=0.0)
-    if flags.width:
-        config.model.width = flags.width
     half = config.copy_and_resolve_references()
     half.compute_dtype = "bfloat16"
-    examples = made_examples(config)
+    examples = setting.made_examples(config)
     batch = gather(examples.images, examples.tuples[: flags.batch_size])
     calls = {"float32": ours(config, batch), "bfloat16": ours(half, batch)}
     if flags.peer:

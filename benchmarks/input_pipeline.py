@@ -4,15 +4,13 @@ python -m benchmarks.input_pipeline --batch_size=32
 """
 
 import argparse
-import time
-from collections.abc import Callable
-from typing import Any
+import itertools
 
 import jax
 import numpy as np
 
-from benchmarks.train_step import made_examples
-from benchmarks.turns import machine, table
+from benchmarks.setting import made_examples
+from benchmarks.turns import machine, medians, table
 from pnr_jax import sharding
 from pnr_jax.config import default_config
 from pnr_jax.data.pipeline import training_batches
@@ -42,25 +40,20 @@ def main() -> None:
     state = TrainState(zero, {}, {}, {}, {}, {}, None, Skipped(zero, zero, zero))
     device = jax.jit(taking)
 
-    def on_device(step: int) -> None:
-        jax.block_until_ready(device(state.replace(step=np.int32(step)), feed))
+    each = max(1, flags.batches // TURNS)
+    steps = itertools.count()
 
-    ways: dict[str, Callable[[int], Any]] = {"on the device": on_device}
+    def on_device() -> None:
+        for _ in range(each):
+            jax.block_until_ready(device(state.replace(step=np.int32(next(steps))), feed))
+
+    ways = {"on the device": on_device}
     if not flags.device_only:
         host = training_batches(*examples, batch_size=flags.batch_size, seed=0, start=0, stop=10**6)
-        ways["tf.data, from memory"] = lambda step: next(host)
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    each = max(1, flags.batches // TURNS)
-    for turn in range(TURNS + 1):  # The first compiles and fills the buffers.
-        for name, take in ways.items():
-            began = time.perf_counter()
-            for step in range(each):
-                take(turn * each + step)
-            times[name].append((time.perf_counter() - began) / each)
-    times = {name: values[1:] for name, values in times.items()}
+        ways["tf.data, from memory"] = lambda: list(itertools.islice(host, each))
     rows = [
-        [name, f"{np.median(values) * 1e3:.2f}", f"{flags.batch_size / np.median(values):,.0f}"]
-        for name, values in times.items()
+        [name, f"{seconds / each * 1e3:.2f}", f"{flags.batch_size * each / seconds:,.0f}"]
+        for name, seconds in medians(ways, TURNS).items()
     ]
     print(f"{flags.images:,} images, batch {flags.batch_size}; {machine()}\n")
     print(table(["input", "ms a batch", "pairs/s"], rows))

@@ -7,8 +7,6 @@ Random images lie on the device, as in training; the perceptual loss is off. LAD
 what IRLS costs. --profile=DIR writes a trace for TensorBoard or Perfetto (ui.perfetto.dev).
 """
 
-import argparse
-import runpy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,10 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from benchmarks import setting
 from benchmarks.turns import machine, medians, table
 from pnr_jax import sharding
-from pnr_jax.data.images import Images
-from pnr_jax.data.sources import Examples
 from pnr_jax.keypoints import heatmaps
 from pnr_jax.nn.model import build_model, scale_images
 from pnr_jax.training import inputs, program
@@ -29,19 +26,9 @@ from pnr_jax.training.state import build_discriminators, init_state, state_shard
 from pnr_jax.training.step import make_step
 
 
-def made_examples(config: ConfigDict, count: int = 64) -> Examples:
-    """Noise with joints anywhere: nothing in the step's cost depends on what an image shows."""
-    rng = np.random.default_rng(0)
-    H, W = config.image_size
-    images = rng.integers(0, 256, (count, H, W, 3)).astype(np.uint8)
-    keypoints = rng.integers(0, (H, W), (count, 18, 2)).astype(np.int32)
-    tuples = rng.integers(0, count, (4 * count, config.sources + 1)).astype(np.int32)
-    return Examples(Images(images, keypoints, [str(i) for i in range(count)]), tuples)
-
-
 def ours(config: ConfigDict) -> tuple[Callable[[], Any], float]:
     """A call of the compiled step, which keeps its state; FLOPs of a step as XLA counts them."""
-    mesh, examples = sharding.make_mesh(), made_examples(config)
+    mesh, examples = sharding.make_mesh(), setting.made_examples(config)
     state = init_state(config, state_shardings(config, mesh))
     feed = next(inputs.feeds(config, examples, mesh, 0))
     step = inputs.with_input(make_step(config, None), config, examples, mesh)
@@ -61,7 +48,7 @@ def peer(config: ConfigDict) -> Callable[[], Any]:
 
     from benchmarks.peer import training_step
 
-    examples, B = made_examples(config), config.batch_size
+    examples, B = setting.made_examples(config), config.batch_size
     images = np.asarray(scale_images(examples.images.images[: 2 * B])).transpose(0, 3, 1, 2)
     poses = heatmaps(examples.images.keypoints[: 2 * B], config.image_size, config.model.sigma)
     poses = np.asarray(poses).transpose(0, 3, 1, 2)
@@ -78,7 +65,7 @@ def parts(config: ConfigDict) -> dict[str, Callable[[], Any]]:
     """Forward and backward of each part by itself, on features of the sizes that it sees."""
     model, judges = build_model(config), build_discriminators(config)
     state = init_state(config)
-    images, keypoints, _ = made_examples(config, 2 * config.batch_size).images
+    images, keypoints, _ = setting.made_examples(config, 2 * config.batch_size).images
     B, M = config.batch_size, config.sources
     h, w, D = config.image_size[0] // 4, config.image_size[1] // 4, 4 * config.model.width
     key = jax.random.key(0)
@@ -96,15 +83,8 @@ def parts(config: ConfigDict) -> dict[str, Callable[[], Any]]:
             )  # fmt: skip
             return jnp.sum(jnp.asarray(out) ** 2)
 
-        floats = tuple(jnp.issubdtype(x.dtype, jnp.floating) for x in arguments)
-        gradient = jax.jit(
-            lambda v, fixed, free: jax.grad(
-                lambda v, free: loss(v, merge(fixed, free, floats)), (0, 1)
-            )(v, free)
-        )
-        fixed = [x for x, free in zip(arguments, floats, strict=True) if not free]
-        free = [x for x, free in zip(arguments, floats, strict=True) if free]
-        return partial(gradient, state.variables, fixed, free)
+        gradient = jax.jit(jax.grad(loss, (0, 1), allow_int=True))
+        return partial(gradient, state.variables, arguments)
 
     def judged(name: str, channels: int) -> Callable[[], Any]:
         judge, params = judges[name], state.discriminators[name]
@@ -133,30 +113,16 @@ def parts(config: ConfigDict) -> dict[str, Callable[[], Any]]:
     return calls
 
 
-def merge(fixed: list[Any], free: list[Any], floats: tuple[bool, ...]) -> list[Any]:
-    """The arguments in their order again."""
-    sides = (iter(fixed), iter(free))
-    return [next(sides[is_free]) for is_free in floats]
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default="configs/market1501_supervised_lad.py")
-    parser.add_argument("--batch_size", type=int, default=8)
+    parser = setting.parser(__doc__.splitlines()[0])
     parser.add_argument("--compute_dtype", default="float32")
-    parser.add_argument("--width", type=int, help="of all networks, for a rehearsal")
     parser.add_argument("--steps_per_call", type=int, default=1)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--peer", action="store_true", help="PyTorch's step beside it")
     parser.add_argument("--profile", help="folder for a trace of three steps")
     flags = parser.parse_args()
 
-    config = runpy.run_path(flags.config)["get_config"]()
-    config.update(batch_size=flags.batch_size, compute_dtype=flags.compute_dtype)
-    config.update(vgg19="", steps_per_call=flags.steps_per_call)
+    config = setting.configuration(flags)
+    config.update(compute_dtype=flags.compute_dtype, steps_per_call=flags.steps_per_call, vgg19="")
     config.loss.perceptual = 0.0
-    if flags.width:
-        config.model.width = config.discriminator.width = flags.width
     lse = config.copy_and_resolve_references()
     lse.model.p = 2.0
 

@@ -9,25 +9,16 @@ people are drawn, whatever the model was trained on: time does not depend on wha
 
 import argparse
 import functools
-import os
-import time
-from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
+from benchmarks.turns import machine, medians, table
 from pnr_jax.data.images import Images, resize
 from pnr_jax.data.synthetic import draw_people
 from pnr_jax.transfer import PoseTransfer
 
 POSES = 100
-
-
-def seconds(function: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    jax.block_until_ready(function())
-    return time.perf_counter() - start
 
 
 def contestants(transfer: PoseTransfer, sources: list[int], batch: int) -> dict[str, Any]:
@@ -59,28 +50,24 @@ def main() -> None:
         transfer = PoseTransfer.load(workdir)
         for name, function in contestants(transfer, arguments.sources, arguments.batch).items():
             functions[workdir, name] = function
-    times: dict[Any, list[float]] = {key: [] for key in functions}
-    for turn in range(arguments.rounds + 1):
-        for key, function in functions.items():
-            duration = seconds(function)
-            if turn:  # The first compiles.
-                times[key].append(duration / arguments.batch)
-    median = {key: float(np.median(values)) for key, values in times.items()}
+    median = {
+        key: seconds / arguments.batch
+        for key, seconds in medians(functions, arguments.rounds).items()
+    }
 
-    cores = len(os.sched_getaffinity(0))
-    print(f"jax {jax.__version__}, {jax.devices()[0].device_kind}, {cores} CPU cores, ", end="")
-    print(f"batches of {arguments.batch}, medians of {arguments.rounds}\n")
+    print(f"batches of {arguments.batch}, medians of {arguments.rounds}; {machine()}\n")
     head = ["run", "M", "encode, people/s", "render, images/s", "full pass, images/s"]
     head += ["render / full pass", f"{POSES} poses of a person: F kept / not"]
-    print(f"| {' | '.join(head)} |\n|" + " --- |" * len(head))
+    rows = []
     for workdir in arguments.workdir:
         render = median[workdir, "render"]
         for M in arguments.sources:
             encode, full = median[workdir, f"encode {M}"], median[workdir, f"full {M}"]
-            print(
-                f"| {workdir} | {M} | {1 / encode:.1f} | {1 / render:.1f} | {1 / full:.1f} "
-                f"| {full / render:.1f}× | {POSES * full / (encode + POSES * render):.1f}× |"
-            )
+            rows.append(
+                [workdir, str(M), f"{1 / encode:.1f}", f"{1 / render:.1f}", f"{1 / full:.1f}",
+                 f"{full / render:.1f}×", f"{POSES * full / (encode + POSES * render):.1f}×"]
+            )  # fmt: skip
+    print(table(head, rows))
 
 
 if __name__ == "__main__":

@@ -3,15 +3,17 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
+Name = TypeVar("Name")
 
-def medians(contestants: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, float]:
+
+def medians(contestants: Mapping[Name, Callable[[], Any]], turns: int) -> dict[Name, float]:
     """Median seconds of a call by name, each called once before to warm up."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
+    times: dict[Name, list[float]] = {name: [] for name in contestants}
     for turn in range(turns + 1):
         for name, call in contestants.items():
             began = time.perf_counter()
