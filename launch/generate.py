@@ -49,10 +49,9 @@ def _write(output: Path, source: np.ndarray, poses: np.ndarray, generated: np.nd
     folder = output.with_suffix("")
     for path, image in zip(TARGET.value, generated, strict=True):
         figures.save_png(folder / f"{Path(SOURCE.value[0]).stem}___{Path(path).stem}.png", image)
-    skeletons = np.stack([draw_skeleton(source.shape[:2], pose) for pose in poses])
     columns = [
         ("source", np.repeat(source[None], len(poses), axis=0)),
-        ("target pose", skeletons),
+        ("target pose", draw_skeleton(source.shape[:2], poses)),
         ("generated", generated),
     ]
     sheet = output if output.suffix else folder / "sheet.png"

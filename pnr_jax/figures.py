@@ -1,12 +1,13 @@
 """Sheets of images with headings: samples, figures, contact sheets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pnr_jax.files import replacing
+from pnr_jax.keypoints import draw_skeleton
 
 GROUND, INK = (255, 255, 255), (40, 40, 40)
 GAP = 4
@@ -44,6 +45,28 @@ def sheet(columns: Sequence[tuple[str, np.ndarray]], blocks: int = 1) -> np.ndar
             for r, cell in enumerate(column[block * rows : (block + 1) * rows]):
                 canvas.paste(Image.fromarray(cell), (x, head + r * (height + GAP)))
     return np.asarray(canvas)
+
+
+def generated_sheet(
+    batch: Mapping[str, np.ndarray], generated: np.ndarray, blocks: int = 2
+) -> np.ndarray:
+    """The sheet source | target pose | generated | target.
+
+    Args:
+      batch: of `pnr_jax.data.pipeline`, B examples.
+      generated: uint8 [B, H, W, 3].
+      blocks: as for `sheet`.
+
+    Returns:
+      uint8 [height, width, 3].
+    """
+    columns = [
+        ("source", batch["source_images"][:, 0]),
+        ("target pose", draw_skeleton(generated.shape[1:3], batch["target_keypoints"])),
+        ("generated", generated),
+        ("target", batch["target_image"]),
+    ]
+    return sheet(columns, blocks)
 
 
 def enlarge(image: np.ndarray, height: int = CELL_HEIGHT) -> np.ndarray:

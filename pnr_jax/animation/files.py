@@ -56,9 +56,9 @@ def write(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -
 def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
     """Up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
     chosen = np.unique(np.linspace(0, len(images) - 1, STRIP).round().astype(int))
-    size = images.shape[1:3]
+    drawn = draw_skeleton(images.shape[1:3], poses[chosen])
     return figures.sheet(
-        [(str(i + 1), np.stack([draw_skeleton(size, poses[i]), images[i]])) for i in chosen]
+        [(str(i + 1), np.stack([pose, images[i]])) for i, pose in zip(chosen, drawn, strict=True)]
     )
 
 

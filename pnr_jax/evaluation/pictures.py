@@ -96,14 +96,9 @@ def write_extremes(result: Result, folder: Path) -> list[Path]:
 
 
 def _sheet(method: Method, images: Images, rows: np.ndarray, path: Path, blocks: int) -> Path:
-    batch = gather(images, rows)
-    columns = [
-        ("source", batch["source_images"][:, 0]),
-        ("target pose", _poses(batch)),
-        ("generated", _drawn(method, images, rows)),
-        ("target", batch["target_image"]),
-    ]
-    figures.save_png(path, figures.sheet(columns, blocks=min(blocks, len(rows))))
+    drawn = _drawn(method, images, rows)
+    sheet = figures.generated_sheet(gather(images, rows), drawn, min(blocks, len(rows)))
+    figures.save_png(path, sheet)
     return path
 
 
@@ -112,8 +107,7 @@ def _drawn(method: Method, images: Images, rows: np.ndarray) -> np.ndarray:
 
 
 def _poses(batch: Batch) -> np.ndarray:
-    size = batch["target_image"].shape[1:3]
-    return np.stack([draw_skeleton(size, keypoints) for keypoints in batch["target_keypoints"]])
+    return draw_skeleton(batch["target_image"].shape[1:3], batch["target_keypoints"])
 
 
 def _first_of_identities(images: Images, tuples: np.ndarray) -> np.ndarray:

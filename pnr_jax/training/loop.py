@@ -114,7 +114,7 @@ def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) ->
                 _check_skipped(run, state, checkpoints)
             if number % config.sample_every == 0 or last:
                 generated = draw(trained_variables(state), shown)
-                report.samples(number, samples.grid(shown, generated))
+                report.samples(number, figures.generated_sheet(shown, generated))
             if number % config.checkpoint_every == 0 or last:
                 generated = draw(trained_variables(state), scored)
                 score = samples.mean_l1(generated, scored["target_image"])

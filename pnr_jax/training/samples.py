@@ -8,10 +8,9 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from pnr_jax import figures, sharding
+from pnr_jax import sharding
 from pnr_jax.data.pipeline import Batch, gather
 from pnr_jax.data.sources import Examples
-from pnr_jax.keypoints import draw_skeleton
 from pnr_jax.nn.model import build_model, draw_batch
 
 ROWS = 8  # Of a sample grid, and of what is drawn at a time.
@@ -36,21 +35,6 @@ class Drawer:
 def first(examples: Examples, count: int) -> Batch:
     """The first `count` examples, over again where there are fewer."""
     return gather(examples.images, examples.tuples[np.arange(count) % len(examples.tuples)])
-
-
-def grid(batch: Batch, generated: np.ndarray) -> np.ndarray:
-    """The sheet source | target pose | generated | target: uint8 [height, width, 3]."""
-    size = generated.shape[1:3]
-    poses = np.stack([draw_skeleton(size, keypoints) for keypoints in batch["target_keypoints"]])
-    return figures.sheet(
-        [
-            ("source", batch["source_images"][:, 0]),
-            ("target pose", poses),
-            ("generated", generated),
-            ("target", batch["target_image"]),
-        ],
-        blocks=2,
-    )
 
 
 def mean_l1(generated: np.ndarray, target: np.ndarray) -> float:

@@ -1,0 +1,66 @@
+"""The 18 joints of OpenPose's COCO-18 skeleton and their limbs."""
+
+import numpy as np
+
+JOINTS = (
+    "nose",
+    "neck",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "right_eye",
+    "left_eye",
+    "right_ear",
+    "left_ear",
+)
+
+# fmt: off
+# The last two, shoulder to ear, tell the sides of the head apart: 16 belongs to the right shoulder
+# and 17 to the left one. They guide the estimator's assembly and are not drawn.
+LIMBS = (
+    (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12),
+    (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17), (2, 16), (5, 17),
+)
+# fmt: on
+
+
+def check_shape(shape: tuple[int, ...]) -> None:
+    """Raises a `ValueError` for a shape that is not [..., 18, 2]."""
+    if shape[-2:] != (18, 2):
+        raise ValueError(f"keypoints must be [..., 18, 2], got {list(shape)}")
+
+
+def resize_keypoints(
+    keypoints: np.ndarray, from_size: tuple[int, int], to_size: tuple[int, int]
+) -> np.ndarray:
+    """Moves keypoints to where a resized image shows them, to the nearest pixel inside it.
+
+    Pixels are areas, as image resizing has it: ``y' = (y + 1/2)·to/from - 1/2``.
+
+    Args:
+      keypoints: [..., 18, 2], (y, x) in pixels of from_size, -1 = missing.
+      from_size: (height, width) in pixels.
+      to_size: (height, width) in pixels.
+
+    Returns:
+      int32 [..., 18, 2]; a missing joint is (-1, -1).
+
+    Raises:
+      ValueError: keypoints are not [..., 18, 2].
+    """
+    keypoints = np.asarray(keypoints)
+    check_shape(keypoints.shape)
+    limit = np.array(to_size) - 1
+    moved = (keypoints + 0.5) * (np.array(to_size) / np.array(from_size)) - 0.5
+    inside = np.clip(np.rint(moved), 0, limit).astype(np.int32)
+    missing = np.any(keypoints == -1, axis=-1, keepdims=True)
+    return np.where(missing, np.int32(-1), inside)
