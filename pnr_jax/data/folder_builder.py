@@ -1,6 +1,6 @@
 """Crops the people of FOLDER/IDENTITY/*.jpg, splits them by identity and writes the data set."""
 
-import io
+import itertools
 import re
 import shutil
 import tempfile
@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from pnr_jax.data import folder as folder_lib
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.annotations import write_annotations
 from pnr_jax.data.crops import crop_person
-from pnr_jax.data.images import check_keypoints, read_image
+from pnr_jax.data.images import check_keypoints, encode_png, read_image
 from pnr_jax.errors import UserError
 
 TEST_PAIRS = TEST_TUPLES = 12_000
@@ -109,16 +108,12 @@ def sample_tuples(
     other images, over and over.
     """
     rng = np.random.default_rng(seed)
-    drawn: dict[tuple[str, ...], None] = {}
-    for _ in range(DRAWS):
-        for names in identities.values():
-            for target in names:
-                others = [name for name in names if name != target]
-                order = rng.permutation(len(others))
-                row = (*(others[order[i % len(order)]] for i in range(TUPLE_SOURCES)), target)
-                if len(drawn) < count:
-                    drawn[row] = None
-    return list(drawn)
+    targets = [(names, target) for names in identities.values() for target in names]
+    drawn = []
+    for names, target in DRAWS * targets:
+        others = rng.permutation([name for name in names if name != target]).tolist()
+        drawn.append((*itertools.islice(itertools.cycle(others), TUPLE_SOURCES), target))
+    return list(dict.fromkeys(drawn))[:count]
 
 
 def _crop_all(
@@ -189,7 +184,7 @@ def _write(
         mine = {identity: sorted(identities[identity]) for identity in known}
         names = sorted(name for group in mine.values() for name in group)
         keypoints = {name: people[name][1] for name in names}
-        files = [_png(people[name][0]) for name in names]
+        files = [encode_png(people[name][0]) for name in names]
         packed = packed_lib.pack(names, np.stack(list(keypoints.values())), files)
         packed_lib.write(folder / folder_lib.packed_file(part), packed)
         for name, data in zip(names, files, strict=True):
@@ -205,9 +200,3 @@ def _write(
         everybody |= keypoints
     write_annotations(folder / "annotations.csv", everybody)
     return counts
-
-
-def _png(image: np.ndarray) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, format="PNG")
-    return data.getvalue()

@@ -118,6 +118,13 @@ def check_keypoints(keypoints: np.ndarray, size: tuple[int, int], where: str) ->
         )
 
 
+def encode_png(image: np.ndarray) -> bytes:
+    """The bytes of a PNG file of uint8 [H, W, 3]."""
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, "PNG")
+    return data.getvalue()
+
+
 def index_tuples(
     names: Sequence[str], tuples: Sequence[tuple[str, ...]], where: str, sources: int = 1
 ) -> np.ndarray:

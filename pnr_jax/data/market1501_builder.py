@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from pnr_jax.data import images as images_lib
 from pnr_jax.data import market1501
@@ -84,7 +83,7 @@ class Market1501(tfds.core.GeneratorBasedBuilder):
             images_lib.check_keypoints(keypoints, size, name)
             if size != market1501.IMAGE_SIZE:
                 self.resized.append(name)
-                data = _png(images_lib.resize_image(image, market1501.IMAGE_SIZE))
+                data = images_lib.encode_png(images_lib.resize_image(image, market1501.IMAGE_SIZE))
                 keypoints = resize_keypoints(keypoints, size, market1501.IMAGE_SIZE)
             yield name, {"image": io.BytesIO(data), "keypoints": keypoints, "name": name}
 
@@ -145,9 +144,3 @@ def read_records(folder: str | Path, split: str) -> packed_lib.Packed:
     return packed_lib.pack(
         [names[i].decode() for i in order], keypoints[order], [images[i] for i in order]
     )
-
-
-def _png(image: np.ndarray) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(image).save(data, format="PNG")
-    return data.getvalue()
