@@ -6,7 +6,7 @@ import numpy as np
 
 from pnr_jax.data.synthetic import HEIGHT, WIDTH
 from pnr_jax.data.synthetic.body import Arm, Body, Leg, Pose, skeleton
-from pnr_jax.data.synthetic.figure import Camera
+from pnr_jax.data.synthetic.camera import Camera
 from pnr_jax.keypoints import JOINTS
 
 _BODY = Body(height=1.0, build=1.0, shoulders=1.0, hips=1.0)

@@ -11,9 +11,10 @@ from skimage.metrics import structural_similarity
 from pnr_jax.data import synthetic
 from pnr_jax.data.synthetic import draw_people
 from pnr_jax.data.synthetic.body import Arm, Body, Leg, Pose, draw_body, draw_pose, skeleton
+from pnr_jax.data.synthetic.camera import Camera
 from pnr_jax.data.synthetic.canvas import TEXELS, Canvas, Light, Profile, Texture, taper
 from pnr_jax.data.synthetic.clothes import draw_outfit
-from pnr_jax.data.synthetic.figure import Camera, draw_figure
+from pnr_jax.data.synthetic.figure import draw_figure
 from pnr_jax.data.synthetic.paint import paint_outfit
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS

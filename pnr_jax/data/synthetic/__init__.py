@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pnr_jax.data.synthetic.body import Body, draw_body, draw_pose
-from pnr_jax.data.synthetic.camera import draw_background, draw_view, photograph
+from pnr_jax.data.synthetic.camera import Camera, draw_background, draw_view, photograph
 from pnr_jax.data.synthetic.canvas import Canvas
 from pnr_jax.data.synthetic.clothes import Outfit, draw_outfit
-from pnr_jax.data.synthetic.figure import Camera, draw_figure
+from pnr_jax.data.synthetic.figure import draw_figure
 from pnr_jax.data.synthetic.paint import Paint, paint_outfit
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS

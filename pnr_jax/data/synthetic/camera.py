@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
+from pnr_jax.data.synthetic.body import Point
 from pnr_jax.data.synthetic.canvas import Light
 
 CAMERAS = 6  # each has walls, a ground and a light of its own
@@ -44,6 +45,28 @@ class View(NamedTuple):
     light: Light
     blur: float
     quality: int
+
+
+class Camera:
+    """An orthographic camera, ``pitch`` radians above the level, before a person.
+
+    Yaw 0 shows the front, π/2 the person's right side, the face towards the right of the picture.
+    """
+
+    def __init__(self, yaw: float, pitch: float, scale: float, x: float, y: float):
+        self.yaw, self.scale, self.x, self.y = yaw, scale, x, y
+        self._turn = (math.cos(yaw), math.sin(yaw))
+        self._tilt = (math.cos(pitch), math.sin(pitch))
+
+    def __call__(self, point: Point) -> Point:
+        """Canvas coordinates (x, y, z) of a point in body coordinates."""
+        (cos, sin), (flat, down), (px, py, pz) = self._turn, self._tilt, point
+        x, z = px * cos + pz * sin, pz * cos - px * sin
+        return (
+            self.x + self.scale * x,
+            self.y + self.scale * (z * down - py * flat),
+            self.scale * (z * flat + py * down),
+        )
 
 
 def draw_view(rng: np.random.Generator, height: int, width: int) -> View:

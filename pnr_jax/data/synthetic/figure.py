@@ -1,11 +1,11 @@
 """A dressed, posed person on a canvas, and which joints one can see."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from pnr_jax.data.synthetic.body import SIDES, Body, Point, Pose, moved, skeleton, turned
+from pnr_jax.data.synthetic.camera import Camera
 from pnr_jax.data.synthetic.canvas import Canvas, Profile, taper
 from pnr_jax.data.synthetic.clothes import Outfit
 from pnr_jax.data.synthetic.paint import HEM, Paint
@@ -53,28 +53,6 @@ _LEGS = {
     "shorts": ((0.055, 0.064, 0.064, 0.062, 0.042), (0.04, 0.044, 0.036, 0.025)),
     "skirt": ((0.052, 0.056, 0.05, 0.04), (0.038, 0.042, 0.032, 0.023)),
 }
-
-
-class Camera:
-    """An orthographic camera, ``pitch`` radians above the level, before a person.
-
-    Yaw 0 shows the front, π/2 the person's right side, the face towards the right of the picture.
-    """
-
-    def __init__(self, yaw: float, pitch: float, scale: float, x: float, y: float):
-        self.yaw, self.scale, self.x, self.y = yaw, scale, x, y
-        self._turn = (math.cos(yaw), math.sin(yaw))
-        self._tilt = (math.cos(pitch), math.sin(pitch))
-
-    def __call__(self, point: Point) -> Point:
-        """Canvas coordinates (x, y, z) of a point in body coordinates."""
-        (cos, sin), (flat, down), (px, py, pz) = self._turn, self._tilt, point
-        x, z = px * cos + pz * sin, pz * cos - px * sin
-        return (
-            self.x + self.scale * x,
-            self.y + self.scale * (z * down - py * flat),
-            self.scale * (z * flat + py * down),
-        )
 
 
 class _Figure(NamedTuple):
