@@ -17,7 +17,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import resources
 
 import jax
 import numpy as np
@@ -34,8 +33,9 @@ from pnr_jax.pose_estimation import Estimator
 from pnr_jax.studio import payload, pictures, shelf
 from pnr_jax.studio.gallery import Gallery
 from pnr_jax.studio.guard import Guard, Rule
+from pnr_jax.studio.page import static_routes
 from pnr_jax.studio.photos import Photo, open_photo
-from pnr_jax.studio.refusals import Refusal
+from pnr_jax.studio.refusals import Refusal, fail, refuse
 from pnr_jax.studio.room import Kept, Queue
 from pnr_jax.studio.solvers import MAX_SOURCES, REGION, Solver
 
@@ -49,7 +49,6 @@ RULES = {
     "/api/pictures": Rule(_JSON, rate=200, burst=400),
     "/api/animations": Rule(_JSON, rate=0.5, burst=3),
 }
-_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 Person = dict[str, jax.Array]  # F of each solver.
 
@@ -82,12 +81,12 @@ def create_app(
         Route("/api/animations", studio.animate, methods=["POST"]),
     ]
     return Starlette(
-        routes=[*_static_routes(), *api],
+        routes=[*static_routes(), *api],
         middleware=[Middleware(Guard, host=host, port=port, rules=RULES, clock=clock)],
         exception_handlers={
-            UserError: _refuse,
-            HTTPException: _refuse,
-            Exception: _fail,
+            UserError: refuse,
+            HTTPException: refuse,
+            Exception: fail,
         },
     )
 
@@ -202,34 +201,3 @@ class _Studio:
 
 def _to_pixels(regions: np.ndarray) -> np.ndarray:
     return regions.repeat(REGION, axis=0).repeat(REGION, axis=1)
-
-
-def _static_routes() -> list[Route]:
-    """The page's files, read now."""
-    routes = []
-    for file in resources.files("pnr_jax.studio").joinpath("static").iterdir():
-        kind = _TYPES.get(file.name.rpartition(".")[2])
-        if kind is not None:
-            path = "/" if file.name == "index.html" else f"/{file.name}"
-            routes.append(Route(path, _sender(file.read_bytes(), kind)))
-    return routes
-
-
-def _sender(data: bytes, kind: str) -> Callable[[Request], Response]:
-    def send(request: Request) -> Response:
-        return Response(data, media_type=kind)
-
-    return send
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException):
-        sentence = {404: "There is nothing here.", 405: "This cannot be asked in this way."}
-        status, text = error.status_code, sentence.get(error.status_code, error.detail)
-    else:
-        status, text = getattr(error, "status", 400), str(error)
-    return JSONResponse({"error": text}, status)
-
-
-async def _fail(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "The studio failed at this; its terminal says why."}, 500)
