@@ -12,7 +12,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from pnr_jax.checksum import checksum
-from pnr_jax.errors import UserError
+from pnr_jax.errors import UserError, first_line
 
 SCORE = "l1"  # What "best" means: the lowest L1 over fixed training pairs.
 
@@ -196,4 +196,4 @@ def _reason(error: BaseException) -> str:
     """The first line of the error at the root: Orbax wraps it in a page of its own types."""
     while error.__cause__:
         error = error.__cause__
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return first_line(error)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import jax
 
-from pnr_jax.errors import UserError
+from pnr_jax.errors import UserError, first_line
 
 LOST = 3  # Exit code when another process is gone.
 SILENCE = 60  # Seconds without a sign of life after which a process counts as dead.
@@ -26,10 +26,7 @@ def join(
     Raises:
       UserError: the flags contradict each other, or no such environment was found.
     """
-    numbers = (num_processes, process_id)
-    if (coordinator is None) != (numbers == (None, None)) or (numbers[0] is None) != (
-        numbers[1] is None
-    ):
+    if len({value is None for value in (coordinator, num_processes, process_id)}) == 2:
         raise UserError(
             "--coordinator, --num_processes and --process_id go together: give all three, or "
             "--distributed alone on Slurm, Open MPI, Kubernetes or a Cloud TPU"
@@ -41,10 +38,9 @@ def join(
             coordinator, num_processes, process_id, heartbeat_timeout_seconds=SILENCE
         )
     except (RuntimeError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
         raise UserError(
-            f"the processes could not be joined ({first_line}); without a cluster manager give "
-            "--coordinator=HOST:PORT --num_processes=N --process_id=I"
+            f"the processes could not be joined ({first_line(error)}); without a cluster manager "
+            "give --coordinator=HOST:PORT --num_processes=N --process_id=I"
         ) from None
 
 
@@ -59,10 +55,9 @@ def with_partners() -> Iterator[None]:
     except jax.errors.JaxRuntimeError as error:
         if jax.process_count() == 1:
             raise
-        first_line = str(error).splitlines()[0]
         print(
-            f"error: another process of this run is gone ({first_line}); run the same command on "
-            "all of them again, it goes on from the last checkpoint",
+            f"error: another process of this run is gone ({first_line(error)}); run the same "
+            "command on all of them again, it goes on from the last checkpoint",
             file=sys.stderr,
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""The one exception that speaks to the user."""
+"""The one exception that speaks to the user, and what others say in one line."""
 
 
 class UserError(Exception):
@@ -6,3 +6,12 @@ class UserError(Exception):
 
     Programs in ``launch/`` print the line and exit with code 2; a traceback would only hide it.
     """
+
+
+def first_line(error: BaseException) -> str:
+    r"""What an exception says, in one line of at most 200 characters.
+
+    >>> first_line(ValueError("no\nsuch file")), first_line(MemoryError())
+    ('no', 'MemoryError')
+    """
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

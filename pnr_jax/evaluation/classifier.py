@@ -13,7 +13,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from pnr_jax.errors import UserError
+from pnr_jax.errors import UserError, first_line
 from pnr_jax.nn.inception import resize_tf1
 
 _THREADS = 2
@@ -78,7 +78,8 @@ def _interpreter(path: str) -> Any:
                 interpreter = module.Interpreter(path, num_threads=_THREADS)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            first_line = str(error).splitlines()[0]
-            raise UserError(f"--classifier={path}: not a TFLite model ({first_line})") from None
+            raise UserError(
+                f"--classifier={path}: not a TFLite model ({first_line(error)})"
+            ) from None
         return interpreter
     raise UserError("--classifier needs an interpreter: pip install ai-edge-litert")

@@ -26,12 +26,16 @@ def read_listing(path: str | Path) -> Listing:
     Raises:
       UserError: the file is missing or of another form; the message names the line.
     """
-    lines = [line for line in read_lines(path, "pairs") if line.strip()]
-    if not lines or not lines[0].replace(" ", "").endswith(",image"):
+    head, *lines = read_lines(path, "pairs") or [""]
+    if not head.replace(" ", "").endswith(",image"):
         return Listing(read_tuples(path), None)
-    columns = lines[0].count(",") + 1
-    rows = [tuple(field.strip() for field in line.split(",")) for line in lines[1:]]
-    for number, row in enumerate(rows, start=2):
+    columns = head.count(",") + 1
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        row = tuple(field.strip() for field in line.split(","))
+        if not line.strip():
+            continue
         if len(row) != columns or not all(row):
             raise UserError(f"{path}:{number}: expected {columns} names, found {len(row)}")
+        rows.append(row)
     return Listing([row[:-1] for row in rows], [row[-1] for row in rows])

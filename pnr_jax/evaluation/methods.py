@@ -51,12 +51,12 @@ def run_methods(
     Raises:
       UserError: there is no model yet.
     """
-    transfer = PoseTransfer.load(workdir, model)
+    variables = load_model(workdir, model)
     network = str((config.model.to_dict(), tuple(config.image_size)))
     key = hashlib.sha256(network.encode())
-    for path, leaf in jax.tree_util.tree_leaves_with_path(load_model(workdir, model)):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(variables):
         key.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
-    return model_methods(name, transfer, sources, key.hexdigest())
+    return model_methods(name, PoseTransfer(config, variables), sources, key.hexdigest())
 
 
 def model_methods(

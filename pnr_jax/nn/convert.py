@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from pnr_jax.errors import UserError
+from pnr_jax.errors import UserError, first_line
 
 Arrays = dict[str, np.ndarray]
 MOST_ELEMENTS = 1 << 28  # Of a frozen graph; a node of a few bytes may declare any number.
@@ -54,15 +54,6 @@ def read_arrays(path: str | Path, what: str, where_from: str) -> Arrays:
         ) from None
     except Exception as error:
         raise UserError(f"{what}: {path} cannot be read ({first_line(error)})") from None
-
-
-def first_line(error: Exception) -> str:
-    r"""What an exception says, in one line of at most 200 characters.
-
-    >>> first_line(ValueError("no\nsuch file")), first_line(MemoryError())
-    ('no', 'MemoryError')
-    """
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
 
 
 def _read_torch(path: Path) -> Arrays:

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 from absl import logging
 
-from pnr_jax.errors import UserError
-from pnr_jax.nn.convert import Arrays, check_shapes, first_line, read_arrays, sha256
+from pnr_jax.errors import UserError, first_line
+from pnr_jax.nn.convert import Arrays, check_shapes, read_arrays, sha256
 from pnr_jax.nn.inception import InceptionV3
 
 _WHAT = "Inception weights"

@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from pnr_jax.errors import UserError
+from pnr_jax.errors import UserError, first_line
 from pnr_jax.metrics.images import check_images, chunks
-from pnr_jax.nn.convert import check_shapes, first_line, read_arrays, sha256
+from pnr_jax.nn.convert import check_shapes, read_arrays, sha256
 
 Network = Literal["alex", "vgg"]
 

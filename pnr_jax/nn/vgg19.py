@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pnr_jax.archives import read_npz
-from pnr_jax.errors import UserError
-from pnr_jax.nn.convert import first_line, is_finite, read_arrays
+from pnr_jax.errors import UserError, first_line
+from pnr_jax.nn.convert import is_finite, read_arrays
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

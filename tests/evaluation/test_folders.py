@@ -96,8 +96,8 @@ def test_a_csv_without_images_is_a_list_of_pairs(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("from,to\na.jpg,b.jpg\n")
     assert read_listing(path) == ([("a.jpg", "b.jpg")], None)
-    path.write_text("from,to,image\na.jpg,b.jpg,1.png\na.jpg,b.jpg\n")
-    with pytest.raises(UserError, match=r"list\.csv:3: expected 3 names, found 2"):
+    path.write_text("from,to,image\n\na.jpg,b.jpg,1.png\na.jpg,b.jpg\n")
+    with pytest.raises(UserError, match=r"list\.csv:4: expected 3 names, found 2"):
         read_listing(path)
     path.write_text("from,to,image\na.jpg,b.jpg,1.png\na.jpg,b.jpg,2.png\n")
     with pytest.raises(UserError, match="names a pair twice"):
