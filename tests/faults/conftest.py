@@ -2,12 +2,13 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from orbax.checkpoint import v1 as ocp
@@ -36,9 +37,9 @@ class Training:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def start(self):
+    def start(self, *flags):
         return subprocess.Popen(
-            self.command,
+            [*self.command, *flags],
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -63,18 +64,40 @@ class Training:
         rest, _ = process.communicate(timeout=600)
         return process.returncode, "".join(lines) + rest
 
+    def start_pair(self):
+        """The run as two processes of one device."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            where = f"--coordinator=127.0.0.1:{listener.getsockname()[1]}"
+        return [self.start(where, "--num_processes=2", f"--process_id={i}") for i in range(2)]
+
+    def finish_pair(self):
+        """Runs as two processes to the end: (exit codes, what was printed)."""
+        return ends(self.start_pair())
+
+    @property
+    def latest(self):
+        """The step of the last checkpoint, 0 where there is none."""
+        paths = (self.workdir / "checkpoints").glob("*")
+        return max((int(path.name) for path in paths if path.name.isdigit()), default=0)
+
     def state(self):
         """The arrays of the last checkpoint."""
-        folder = self.workdir / "checkpoints"
-        last = max(int(path.name) for path in folder.iterdir() if path.name.isdigit())
-        assert last == STEPS
-        with warnings.catch_warnings(action="ignore"):  # Orbax would like to be told where to.
-            return ocp.load(folder / str(last), checkpointable_name="state")
+        path = self.workdir / "checkpoints" / str(self.latest)
+        saved = ocp.metadata(path, checkpointable_name="state").metadata
+        like = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), saved)  # On no device.
+        return ocp.load(path, like, checkpointable_name="state")
 
     def metrics(self):
         """The lines of metrics.jsonl without what a clock wrote."""
         lines = (self.workdir / "metrics.jsonl").read_text().splitlines()
         return [{k: v for k, v in json.loads(line).items() if k not in CLOCK} for line in lines]
+
+
+def ends(processes):
+    """(exit codes, outputs) of processes, once they have ended."""
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    return [process.returncode for process in processes], outputs
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +110,7 @@ def uninterrupted(tmp_path_factory, cache):
     training = Training(tmp_path_factory.mktemp("whole") / "run", cache)
     code, output = training.finish()
     assert code == 0, output
+    assert training.latest == STEPS
     return training
 
 
@@ -101,8 +125,7 @@ def assert_same():
     """A function that compares two finished runs bit for bit."""
 
     def check(one, other):
-        import jax
-
+        assert one.latest == other.latest
         a, b = jax.tree.leaves_with_path(one.state()), jax.tree.leaves_with_path(other.state())
         assert [path for path, _ in a] == [path for path, _ in b]
         for (path, x), (_, y) in zip(a, b, strict=True):
