@@ -62,7 +62,7 @@ def _keep_compiled_programs() -> None:
 
     A folder for each machine: home may be shared by machines with other processors.
     """
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         folder = Path.home() / ".cache" / "pnr_jax" / platform.node()
         jax.config.update("jax_compilation_cache_dir", str(folder))
 
