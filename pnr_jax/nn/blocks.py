@@ -4,6 +4,8 @@ Convolutions pad by reflection, start from N(0, 0.02) and carry no bias before a
 remove it again.
 """
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -64,8 +66,9 @@ class ReflectConv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[B, H, W, C] -> [B, H / strides, W / strides, features]."""
-        pad = self.size // 2
-        x = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+        before = self.size // 2
+        after = before + 1 - self.strides  # The last stride ends there.
+        x = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)), mode="reflect")
         return nn.Conv(
             self.features,
             (self.size, self.size),
@@ -74,7 +77,27 @@ class ReflectConv(nn.Module):
             use_bias=self.use_bias,
             kernel_init=CONV_INIT,
             dtype=self.dtype,
+            conv_general_dilated=_convolution,
         )(x)
+
+
+def _convolution(
+    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: str, **options: Any
+) -> jax.Array:
+    """`jax.lax.conv_general_dilated` without padding, by a quicker way on CPUs.
+
+    There XLA (jax 0.10.2) takes up to six times as long for a convolution that pads nothing as for
+    one that does. So one that pads a row, which is dropped.
+    """
+    convolve = functools.partial(jax.lax.conv_general_dilated, window_strides=strides, **options)
+
+    def on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        height = (x.shape[1] - kernel.shape[0]) // strides[0] + 1
+        return convolve(x, kernel, padding=((0, 1), (0, 0)))[:, :height]
+
+    return jax.lax.platform_dependent(
+        x, kernel, cpu=on_cpu, default=functools.partial(convolve, padding=padding)
+    )
 
 
 class ConvBlock(nn.Module):
@@ -155,9 +178,8 @@ class TransposedConv(nn.Module):
         kernel = kernel.reshape(2, 2, 2, 2, C, self.features).transpose(0, 2, 4, 1, 3, 5)
         kernel = kernel.reshape(2, 2, C, 4 * self.features).astype(self.dtype)
         x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))).astype(self.dtype)
-        y = jax.lax.conv_general_dilated(
-            x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        ).reshape(B, H + 1, W + 1, 2, 2, self.features)
+        y = _convolution(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        y = y.reshape(B, H + 1, W + 1, 2, 2, self.features)
         phases = [[y[:, a : a + H, b : b + W, a, b] for b in (0, 1)] for a in (0, 1)]
         rows = [jnp.stack(pair, axis=3) for pair in phases]
         return jnp.stack(rows, axis=2).reshape(B, 2 * H, 2 * W, self.features)
