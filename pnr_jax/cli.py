@@ -12,6 +12,11 @@ from absl import app, flags, logging
 
 from pnr_jax.errors import UserError
 
+# Huge pages: XLA's convolutions on CPUs take and return tens of MB each, and faulting them in anew
+# in 4 kB pages is a good part of a training step. One arena for each core instead of eight: each
+# keeps what its busiest moment took, so that memory grows until all have seen one.
+MALLOC = f"glibc.malloc.hugetlb=1:glibc.malloc.arena_max={os.cpu_count()}"
+
 
 def run(main: Callable[[], None]) -> None:
     """Parses the command line and runs `main`; never returns.
@@ -19,7 +24,7 @@ def run(main: Callable[[], None]) -> None:
     Exit codes: 0 done, 2 a mistake in flags or input or a disk that does not take or give a file
     (one line on stderr says which), 130 Ctrl-C.
     """
-    _restart_with_huge_pages()
+    _restart_with_malloc_settings()
     # TensorFlow only reads files here: silence its start-up lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -45,15 +50,13 @@ def tell(what: str, names: Sequence[str]) -> None:
         print(f"{len(names):,} {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
 
 
-def _restart_with_huge_pages() -> None:
-    """Starts the program again with glibc's malloc asking for huge pages.
+def _restart_with_malloc_settings() -> None:
+    """Starts the program again with `MALLOC`, which glibc reads at start-up alone.
 
-    XLA's convolutions on CPUs take and return tens of MB each, and faulting them in anew in 4 kB
-    pages is a good part of a training step. The setting is read at start-up alone, other C
-    libraries and systems ignore it, and a user's own GLIBC_TUNABLES stands.
+    Other C libraries and systems ignore it, and a user's own GLIBC_TUNABLES stands.
     """
     if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
-        os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
+        os.environ["GLIBC_TUNABLES"] = MALLOC
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
