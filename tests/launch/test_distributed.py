@@ -5,9 +5,7 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +13,6 @@ import pytest
 from pnr_jax.distributed import LOST, join
 from pnr_jax.errors import UserError
 
-ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "configs" / "quickstart.py"
 SHRUNK = [
     "--config.steps=6",
     "--config.batch_size=4",
@@ -35,33 +31,39 @@ SHRUNK = [
 pytestmark = pytest.mark.xdist_group("distributed")
 
 
-# Several devices on few cores starve XLA's thread pool; without it each has a thread of its own.
-SIMULATED = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "PYTHONUNBUFFERED": "1"}
-
-
-def start(workdir, devices, *flags, **environment):
-    command = [sys.executable, ROOT / "launch" / "train.py", f"--config={CONFIG}", *SHRUNK]
-    return subprocess.Popen(
-        [*command, f"--workdir={workdir}", *flags],
-        env=os.environ
-        | {"JAX_NUM_CPU_DEVICES": str(devices), "PYTHONUNBUFFERED": "1"}
-        | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
-def start_pair(workdir, *flags):
-    """Two processes of one run, joined by flags."""
-    where = (f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2")
-    return [start(workdir, 2, *where, f"--process_id={i}", *flags) for i in range(2)]
+@pytest.fixture(scope="module")
+def train(start):
+    """A function (workdir, devices, *flags) -> the process of a short run."""
+
+    def train(workdir, devices, *flags, **environment):
+        return start(
+            *("train.py", "--config=configs/quickstart.py", f"--workdir={workdir}"),
+            *SHRUNK,
+            *flags,
+            stderr=subprocess.STDOUT,
+            JAX_NUM_CPU_DEVICES=str(devices),
+            PYTHONUNBUFFERED="1",
+            **environment,
+        )
+
+    return train
+
+
+@pytest.fixture
+def train_pair(train):
+    """A function (workdir, *flags) -> two processes of one run, joined by flags."""
+
+    def train_pair(workdir, *flags):
+        where = (f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2")
+        return [train(workdir, 2, *where, f"--process_id={i}", *flags) for i in range(2)]
+
+    return train_pair
 
 
 def finish(*processes):
@@ -76,21 +78,21 @@ def losses(workdir):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+def alone(train, tmp_path_factory):
     """The run of one process with one device."""
     workdir = tmp_path_factory.mktemp("alone") / "run"
-    codes, outputs = finish(start(workdir, 1))
+    codes, outputs = finish(train(workdir, 1))
     assert codes == [0], outputs
     return workdir
 
 
-def test_two_processes_train_as_one_and_one_goes_on(alone, tmp_path):
+def test_two_processes_train_as_one_and_one_goes_on(train, train_pair, alone, tmp_path):
     workdir = tmp_path / "run"
-    codes, outputs = finish(*start_pair(workdir, "--config.steps=3", "--config.input=host"))
+    codes, outputs = finish(*train_pair(workdir, "--config.steps=3", "--config.input=host"))
     assert codes == [0, 0], outputs
     assert "4 devices in 2 processes" in outputs[0]
     assert "parameters" not in outputs[1]  # One process speaks.
-    codes, outputs = finish(start(workdir, 1))
+    codes, outputs = finish(train(workdir, 1))
     assert codes == [0], outputs
     assert "resuming at step 3" in outputs[0]
     together, expected = losses(workdir), losses(alone)
@@ -98,10 +100,10 @@ def test_two_processes_train_as_one_and_one_goes_on(alone, tmp_path):
     np.testing.assert_allclose(list(together.values()), list(expected.values()), rtol=1e-4)
 
 
-def test_slurm_says_who_is_who(tmp_path):
+def test_slurm_says_who_is_who(train, tmp_path):
     """The variables of `srun` on one node, as Slurm sets them for each task."""
     processes = [
-        start(
+        train(
             tmp_path / "run", 1, "--distributed", "--config.steps=1",
             SLURM_JOB_ID=str(os.getpid()), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS="2",
             SLURM_PROCID=str(i), SLURM_LOCALID=str(i), SLURM_STEP_NUM_TASKS="2",
@@ -113,8 +115,8 @@ def test_slurm_says_who_is_who(tmp_path):
     assert "2 devices in 2 processes" in outputs[0]
 
 
-def test_when_one_process_dies_the_other_says_so(tmp_path):
-    first, second = start_pair(tmp_path / "run", "--config.steps=100000")
+def test_when_one_process_dies_the_other_says_so(train_pair, tmp_path):
+    first, second = train_pair(tmp_path / "run", "--config.steps=100000")
     while "compiled" not in first.stdout.readline():
         assert first.poll() is None
     time.sleep(1)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,15 +28,6 @@ NAMES = [f"{person:04d}_c{view + 1}s1_00000{view}_00.jpg" for person in (7, 8) f
 PAIRS = [(NAMES[6 * person + a], NAMES[6 * person + b]) for person in (0, 1) for a, b in
          ((0, 1), (1, 0), (0, 2), (2, 0), (3, 4), (4, 3))]  # fmt: skip
 TUPLES = [tuple(NAMES[6 * person : 6 * person + 6]) for person in (0, 1)]
-
-
-def evaluate(*flags):
-    """(exit code, stdout, stderr)"""
-    command = [sys.executable, ROOT / "launch" / "evaluate.py", *map(str, flags)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=600
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def rows(folder):
@@ -103,8 +93,10 @@ def generated(people, tmp_path):
     return folder
 
 
-def test_any_methods_images_stand_beside_the_published_rows(generated, data_dir, people):
-    code, out, err = evaluate(f"--generated={generated}", "--name=Peer", f"--data_dir={data_dir}")
+def test_any_methods_images_stand_beside_the_published_rows(run, generated, data_dir, people):
+    code, out, err = run(
+        "evaluate.py", f"--generated={generated}", "--name=Peer", f"--data_dir={data_dir}"
+    )
     assert (code, err) == (0, "")
     found = {row["method"]: row for row in rows(generated / "evaluation")}
     ours = ["copy source", "mean image", "Peer"]
@@ -123,15 +115,14 @@ def test_any_methods_images_stand_beside_the_published_rows(generated, data_dir,
     assert written == tables | {"figure.png", "best.png", "worst.png"}
 
 
-def test_what_is_wrong_in_a_folder_stops_or_is_said(generated, data_dir, tmp_path):
+def test_what_is_wrong_in_a_folder_stops_or_is_said(run, mistake, generated, data_dir, tmp_path):
     for source, target in PAIRS[:2]:
         (generated / f"{source}___{target}_vis.png").unlink()
     flags = [f"--generated={generated}", f"--data_dir={data_dir}", f"--output={tmp_path / 'out'}"]
-    code, _, err = evaluate(*flags)
-    assert (code, err.count("\n")) == (2, 1)
-    assert f"error: {generated}: of 12 images 2 missing (0007_c1s1_000000_00___" in err
+    err = mistake("evaluate.py", *flags)
+    assert err.startswith(f"error: {generated}: of 12 images 2 missing (0007_c1s1_000000_00___")
     assert not (tmp_path / "out").exists()
-    code, out, _ = evaluate(*flags, "--allow_missing", "--notrivial", "--jpeg_round_trip")
+    code, out, _ = run("evaluate.py", *flags, "--allow_missing", "--notrivial", "--jpeg_round_trip")
     assert code == 0
     assert "Left out: " in out and "2 missing" in out and "JPEG round trip" in out
     first = rows(tmp_path / "out")[0]
@@ -140,12 +131,13 @@ def test_what_is_wrong_in_a_folder_stops_or_is_said(generated, data_dir, tmp_pat
 
 
 def test_a_run_and_a_folder_side_by_side_on_pairs_of_ones_own(
-    generated, data_dir, workdir, people, tmp_path
+    run, generated, data_dir, workdir, people, tmp_path
 ):
     lines = ["from,to,image"]
     lines += [f"{a},{b},{a}___{b}_vis.png" for a, b in PAIRS]
     (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
-    code, out, err = evaluate(
+    code, out, err = run(
+        "evaluate.py",
         f"--workdir={workdir}",
         f"--compare={generated}",
         f"--pairs={tmp_path / 'list.csv'}",
@@ -160,8 +152,8 @@ def test_a_run_and_a_folder_side_by_side_on_pairs_of_ones_own(
     assert (tmp_path / "out" / "comparison.png").is_file()
 
 
-def test_a_run_on_market1501_has_both_of_the_papers_tables(workdir):
-    code, out, err = evaluate(f"--workdir={workdir}", "--sources=1,3")
+def test_a_run_on_market1501_has_both_of_the_papers_tables(run, workdir):
+    code, out, err = run("evaluate.py", f"--workdir={workdir}", "--sources=1,3")
     assert code == 0, err
     found = [row for row in rows(workdir / "evaluation") if not row.get("published")]
     assert [(row["method"], row["set"], row["sources"]) for row in found] == [

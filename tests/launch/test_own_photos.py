@@ -1,9 +1,6 @@
 """From a folder of photos to pictures: poses, data set, training, evaluation, generation."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +13,6 @@ from pnr_jax.keypoints import resize_keypoints
 
 pytestmark = pytest.mark.xdist_group("own_photos")
 
-ROOT = Path(__file__).parents[2]
 SHRUNK = [
     "--config.steps=2",
     "--config.batch_size=2",
@@ -26,27 +22,6 @@ SHRUNK = [
     "--config.checkpoint_every=2",
     "--config.sample_every=2",
 ]
-
-
-def run(program, *flags):
-    """(exit code, stdout, stderr)"""
-    done = subprocess.run(
-        [sys.executable, ROOT / "launch" / program, *map(str, flags)],
-        cwd=ROOT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def mistake(program, *flags):
-    """The one line of a run that ends with exit code 2."""
-    code, _, err = run(program, *flags)
-    assert code == 2, err
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    return err
 
 
 def draw_folder(folder):
@@ -70,7 +45,7 @@ def draw_folder(folder):
     return annotations
 
 
-def test_a_folder_of_people_trains_evaluates_and_generates(tmp_path):
+def test_a_folder_of_people_trains_evaluates_and_generates(run, tmp_path):
     write_annotations(tmp_path / "a.csv", draw_folder(tmp_path / "people"))
     code, out, err = run(
         "prepare_folder.py",
@@ -124,7 +99,7 @@ def blind(tmp_path_factory):
     return path
 
 
-def test_rows_are_kept_and_shown(tmp_path, blind):
+def test_rows_are_kept_and_shown(run, tmp_path, blind):
     people = draw_people([3], views=3)
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -144,7 +119,7 @@ def test_rows_are_kept_and_shown(tmp_path, blind):
         assert sheet.width > 500
 
 
-def test_a_mistake_in_a_photo_is_one_line(tmp_path, blind):
+def test_a_mistake_in_a_photo_is_one_line(mistake, tmp_path, blind):
     photo, output = tmp_path / "photo.jpg", tmp_path / "a.csv"
     flags = [f"--images={photo}", f"--model={blind}", f"--output={output}"]
     photo.write_text("a letter")
@@ -156,7 +131,7 @@ def test_a_mistake_in_a_photo_is_one_line(tmp_path, blind):
     assert "photo.jpg: no person found" in mistake("estimate_poses.py", *flags)
 
 
-def test_a_mistake_in_a_folder_is_one_line(tmp_path, blind):
+def test_a_mistake_in_a_folder_is_one_line(mistake, tmp_path, blind):
     people = tmp_path / "people"
     write_annotations(tmp_path / "a.csv", draw_folder(people))
     (people / "person 1" / "v000.jpg").write_text("a letter")
