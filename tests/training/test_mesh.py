@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.xdist_group("mesh")  # Trains once for all of them.
+
 WORKER = Path(__file__).with_name("mesh_worker.py")
 
 
