@@ -1,0 +1,66 @@
+"""Batches come to the step the same by every way in."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from pnr_jax import sharding
+from pnr_jax.data.images import Images
+from pnr_jax.data.sources import Examples
+from pnr_jax.training import inputs
+from pnr_jax.training.state import Skipped, TrainState
+
+FIELDS = ("source_images", "source_keypoints", "target_image", "target_keypoints")
+
+
+@pytest.fixture
+def examples():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 8, 8, 3)).astype(np.uint8)
+    keypoints = rng.integers(-1, 8, (6, 18, 2)).astype(np.int32)
+    return Examples(
+        Images(images, keypoints, [str(i) for i in range(6)]),
+        rng.integers(0, 6, (11, 2)).astype(np.int32),
+    )
+
+
+def seen(config, examples, calls):
+    """What a step that only looks is shown: the last batch's fields, call by call."""
+    mesh, zero = sharding.make_mesh(), np.zeros((), np.int32)
+
+    def look(state, batch):
+        return state.replace(step=state.step + 1), {name: batch[name] for name in FIELDS}
+
+    step = jax.jit(inputs.with_input(look, config, examples, mesh))
+    state = TrainState(zero, {}, {}, {}, {}, {}, None, Skipped(zero, zero, zero))
+    shown = []
+    for feed in itertools.islice(inputs.feeds(config, examples, mesh, 0), calls):
+        state, batch = step(state, feed)
+        shown.append(jax.tree.map(np.asarray, batch))
+    return int(state.step), shown
+
+
+def assert_equal(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_the_device_and_the_host_give_the_same_batches(small_config, examples):
+    small_config.update(batch_size=4, steps=9)
+    steps, on_device = seen(small_config, examples, 9)
+    small_config.input = "host"
+    assert_equal(on_device, seen(small_config, examples, 9)[1])
+    assert steps == 9
+    assert any(
+        (a["target_image"] != b["target_image"]).any() for a, b in itertools.pairwise(on_device)
+    )
+
+
+def test_several_steps_a_call_are_those_steps(small_config, examples):
+    small_config.update(batch_size=4, steps=9)
+    _, one_by_one = seen(small_config, examples, 9)
+    small_config.steps_per_call = 3
+    steps, by_threes = seen(small_config, examples, 3)
+    assert steps == 9
+    assert_equal(by_threes, one_by_one[2::3])
