@@ -49,12 +49,7 @@ def main() -> None:
     size = transfer.image_size
     annotations = read_annotations(ANNOTATIONS.value)
     sources, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
-    for path, old in zip(SOURCE.value, sizes, strict=True):
-        if old != size:
-            print(
-                f"{path}: resized from {old[0]}x{old[1]} to {size[0]}x{size[1]} (height x width) "
-                "with its keypoints"
-            )
+    cli.tell_resized(SOURCE.value, sizes, size)
     if TARGET.value:
         keys = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
     else:

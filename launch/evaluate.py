@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from pnr_jax import cli, config, pose_estimation
 from pnr_jax.data import sources
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation import entrants, protocol, report, scorers
+from pnr_jax.evaluation import entrants, protocol, report, scorers, tables
 from pnr_jax.nn.convert import sha256
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
@@ -60,7 +60,8 @@ def main() -> None:
         training = (sources.load_training(settings).images, asked[1])
     results = protocol.evaluate(jobs, asked, folder / "cache", jpeg=JPEG.value, training=training)
     print(report.write_tables(results, sets, settings, rules, problems, folder))
-    protocol.write_scores(results, folder / "scores")
+    for result in results:
+        tables.write_scores(result, folder / "scores")
     figures = protocol.write_figures(results, folder)
     print(f"{folder}/: table.md, .json, .tex; scores/; {', '.join(path.name for path in figures)}")
 

@@ -32,9 +32,7 @@ def main() -> None:
     annotations = read_annotations(ANNOTATIONS.value)
     size = transfer.image_size
     images, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
-    for path, old in zip(SOURCE.value, sizes, strict=True):
-        if old != size:
-            print(f"{path}: resized from {_size(old)} to {_size(size)} with its keypoints")
+    cli.tell_resized(SOURCE.value, sizes, size)
     poses = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
     F = transfer.encode(images[None], keypoints[None])
     generated = transfer.render(np.repeat(F, len(poses), axis=0), poses)
@@ -57,10 +55,6 @@ def _write(output: Path, source: np.ndarray, poses: np.ndarray, generated: np.nd
     sheet = output if output.suffix else folder / "sheet.png"
     figures.save_png(sheet, figures.sheet(columns, blocks=min(3, len(poses))))
     print(f"{sheet}\n{folder}/: {len(generated)} images")
-
-
-def _size(size: tuple[int, ...]) -> str:
-    return f"{size[0]}x{size[1]} (height x width)"
 
 
 if __name__ == "__main__":

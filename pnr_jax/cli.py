@@ -50,6 +50,18 @@ def tell(what: str, names: Sequence[str]) -> None:
         print(f"{len(names):,} {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
 
 
+def tell_resized(
+    paths: Sequence[str], sizes: Sequence[tuple[int, ...]], size: tuple[int, int]
+) -> None:
+    """Prints which photos, of (height, width) `sizes`, were brought to another size."""
+    for path, old in zip(paths, sizes, strict=True):
+        if old != size:
+            print(
+                f"{path}: resized from {old[0]}x{old[1]} to {size[0]}x{size[1]} (height x width) "
+                "with its keypoints"
+            )
+
+
 def _restart_with_malloc_settings() -> None:
     """Starts the program again with `MALLOC`, which glibc reads at start-up alone.
 

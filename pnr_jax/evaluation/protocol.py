@@ -10,7 +10,7 @@ from tqdm import tqdm
 from pnr_jax.data.images import Images
 from pnr_jax.data.sources import Examples
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation import pictures, tables
+from pnr_jax.evaluation import pictures
 from pnr_jax.evaluation.methods import Method
 from pnr_jax.evaluation.scorers import Scorer
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set, score
@@ -91,12 +91,6 @@ def write_figures(results: Sequence[Result], folder: Path) -> list[Path]:
             path = folder / "comparison.png"
             paths.append(pictures.write_comparison(methods, images, shared, path))
     return paths
-
-
-def write_scores(results: Sequence[Result], folder: Path) -> None:
-    """Writes the single images' scores of each result."""
-    for result in results:
-        tables.write_scores(result, folder)
 
 
 def _fit_training(images: Images, features: Scorer, cache: Path, bar: tqdm) -> Gaussian:
