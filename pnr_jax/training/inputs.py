@@ -34,7 +34,7 @@ def with_input(step: Step, config: ConfigDict, examples: Examples, mesh: Mesh) -
     """
     if config.input == "host":
         return step
-    names, size = examples.images.names, len(examples.tuples)
+    size = len(examples.tuples)
     pick = partial(batch_indices, batch_size=config.batch_size, size=size, seed=config.seed)
 
     def one(state: TrainState, resident: dict[str, Any]) -> tuple[TrainState, Metrics]:
@@ -43,7 +43,7 @@ def with_input(step: Step, config: ConfigDict, examples: Examples, mesh: Mesh) -
             pick(state.step.astype(np.uint32)), sharding.split(mesh)
         )
         images = examples.images._replace(
-            images=resident["images"], keypoints=resident["keypoints"], names=names
+            images=resident["images"], keypoints=resident["keypoints"]
         )
         tuples = jax.lax.with_sharding_constraint(resident["tuples"][rows], sharding.split(mesh))
         return step(state, gather(images, tuples))

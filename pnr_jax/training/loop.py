@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from pnr_jax import config as config_lib
 from pnr_jax import figures, sharding
+from pnr_jax import metrics as metrics_lib
 from pnr_jax.checkpoints import Checkpoints, export_model, open_checkpoints
 from pnr_jax.data import sources
 from pnr_jax.data.shuffle import batch_indices
@@ -117,7 +118,7 @@ def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) ->
                 report.samples(number, figures.generated_sheet(shown, generated))
             if number % config.checkpoint_every == 0 or last:
                 generated = draw(trained_variables(state), scored)
-                score = samples.mean_l1(generated, scored["target_image"])
+                score = float(metrics_lib.l1(scored["target_image"], generated).mean())
                 checkpoints.save(number, state, score)
             elif stopped:  # At once: the grace time is short, and no such step competes as best.
                 checkpoints.save(number, state, score=math.inf)

@@ -1,4 +1,4 @@
-"""What a run shows of itself: fixed examples drawn now and then, and their score."""
+"""What a run shows of itself: fixed examples, drawn now and then."""
 
 from functools import partial
 from typing import Any
@@ -35,8 +35,3 @@ class Drawer:
 def first(examples: Examples, count: int) -> Batch:
     """The first `count` examples, over again where there are fewer."""
     return gather(examples.images, examples.tuples[np.arange(count) % len(examples.tuples)])
-
-
-def mean_l1(generated: np.ndarray, target: np.ndarray) -> float:
-    """Mean |generated - target| of uint8 images, on [-1, 1]."""
-    return float(np.abs(generated.astype(np.float32) - target).mean() / 127.5)

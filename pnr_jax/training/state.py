@@ -15,6 +15,9 @@ from pnr_jax.nn.model import build_model
 from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
 
+# Channels of what a discriminator sees beside the image: a source image, or pose heatmaps.
+CONDITIONS = {"image": 3, "pose": 18}
+
 
 class Skipped(struct.PyTreeNode):
     """Steps that were not taken because a loss or a gradient was not finite: int32 [] each.
@@ -148,10 +151,6 @@ def _init_state(config: ConfigDict) -> TrainState:
         pool=pool_lib.empty(config.pool_size, fakes) if params and config.pool_size else None,
         skipped=Skipped(*(jnp.asarray(count, jnp.int32) for count in (0, 0, -1))),
     )
-
-
-# Channels of what a discriminator sees beside the image: a source image, or pose heatmaps.
-CONDITIONS = {"image": 3, "pose": 18}
 
 
 def trained_variables(state: TrainState) -> dict[str, Any]:
