@@ -4,7 +4,6 @@ Convolutions pad by reflection, start from N(0, 0.02) and carry no bias before a
 remove it again.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,15 +88,16 @@ def _convolution(
     There XLA (jax 0.10.2) takes up to six times as long for a convolution that pads nothing as for
     one that does. So one that pads a row, which is dropped.
     """
-    convolve = functools.partial(jax.lax.conv_general_dilated, window_strides=strides, **options)
 
-    def on_cpu(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    def quick(x: jax.Array, kernel: jax.Array) -> jax.Array:
         height = (x.shape[1] - kernel.shape[0]) // strides[0] + 1
-        return convolve(x, kernel, padding=((0, 1), (0, 0)))[:, :height]
+        padded = ((0, 1), (0, 0))
+        return jax.lax.conv_general_dilated(x, kernel, strides, padded, **options)[:, :height]
 
-    return jax.lax.platform_dependent(
-        x, kernel, cpu=on_cpu, default=functools.partial(convolve, padding=padding)
-    )
+    def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return jax.lax.conv_general_dilated(x, kernel, strides, padding, **options)
+
+    return jax.lax.platform_dependent(x, kernel, cpu=quick, default=plain)
 
 
 class ConvBlock(nn.Module):
