@@ -19,7 +19,8 @@ def read_photos(
 
     Args:
       paths: of the images.
-      annotations: {file name: int [18, 2]}, (y, x) pixels of the files, -1 = missing.
+      annotations: {name: int [18, 2]}, (y, x) pixels of the files, -1 = missing. An image's row is
+        that of the longest name with which its path ends.
       size: (H, W) wanted.
       csv: where the annotations come from, for messages.
 
@@ -50,7 +51,8 @@ def read_poses(
 
     Args:
       paths: of the images; only their sizes are looked at.
-      annotations: {file name: int [18, 2]}, (y, x) pixels of the files, -1 = missing.
+      annotations: {name: int [18, 2]}, (y, x) pixels of the files, -1 = missing. An image's row is
+        that of the longest name with which its path ends.
       default: (H, W) of an image that does not exist.
       size: (H, W) wanted.
       csv: where the annotations come from, for messages.
@@ -69,10 +71,13 @@ def read_poses(
 def _pose(
     path: Path, annotations: Mapping[str, np.ndarray], size: Size, csv: str | Path
 ) -> np.ndarray:
-    if path.name not in annotations:
+    parts = path.absolute().parts
+    names = ("/".join(parts[start:]) for start in range(1, len(parts)))
+    name = next((name for name in names if name in annotations), None)
+    if name is None:
         raise UserError(f"{csv}: has no row for {path.name}; add its 18 keypoints")
-    pose = annotations[path.name]
-    images_lib.check_keypoints(pose, size, f"{csv}: {path.name}")
+    pose = annotations[name]
+    images_lib.check_keypoints(pose, size, f"{csv}: {name}")
     if (pose == -1).all():
-        raise UserError(f"{csv}: {path.name} has no visible joint, so no pose")
+        raise UserError(f"{csv}: {name} has no visible joint, so no pose")
     return pose

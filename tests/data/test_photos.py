@@ -45,6 +45,20 @@ def test_a_pose_needs_no_image(folder):
     assert poses[:, 3].tolist() == [[31, 5], [31, 5]]
 
 
+def test_an_image_has_the_row_of_the_longest_name_with_which_its_path_ends(tmp_path, monkeypatch):
+    rows = {"1.png": 1, "anna/1.png": 2, "town/anna/1.png": 3, "nna/2.png": 4, "2.png": 5}
+    annotations = {name: pose(0, x) for name, x in rows.items()}
+    paths = ["ben/1.png", "anna/1.png", "town/anna/1.png", "anna/2.png"]
+    monkeypatch.chdir(tmp_path)
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 32)).save(path)
+    _, keypoints, _ = read_photos(paths, annotations, SIZE, "a.csv")
+    assert keypoints[:, 3, 1].tolist() == [1, 2, 3, 5]
+    monkeypatch.chdir(tmp_path / "anna")
+    assert read_poses(["1.png"], annotations, SIZE, SIZE, "a.csv")[0, 3, 1] == 2
+
+
 @pytest.mark.parametrize(
     ("annotations", "message"),
     [
