@@ -99,7 +99,7 @@ def prepare(
     return Prepared(folder, split["train"], split["test"], counts, damaged, bodiless, lonely)
 
 
-def sample_tuples(
+def tuples_with_repeats(
     identities: Mapping[str, list[str]], count: int, seed: int
 ) -> list[tuple[str, ...]]:
     """Draws tuples of five sources and a target, targets in turn, sources in random order.
@@ -192,7 +192,7 @@ def _write(
         pairs = pairs_lib.make_pairs(keypoints)
         if part == "test":
             pairs = pairs_lib.sample_pairs(pairs, TEST_PAIRS, seed)
-            tuples = sample_tuples(mine, TEST_TUPLES, seed)
+            tuples = tuples_with_repeats(mine, TEST_TUPLES, seed)
             pairs_lib.write_tuples(folder / folder_lib.tuples_file(part, "tuples"), tuples)
             counts["test tuples"] = len(tuples)
         pairs_lib.write_tuples(folder / folder_lib.tuples_file(part, "pairs"), pairs)
