@@ -55,11 +55,9 @@ def main() -> None:
 def _annotations(path: Path) -> dict[str, np.ndarray]:
     annotations = read_annotations(path) if path.exists() or not MODEL.value else {}
     if MODEL.value:
-        files = {
-            name: file
-            for name, file in folder.list_images(IMAGES.value).items()
-            if not {name, file.name} & annotations.keys()
-        }
+        files = folder.list_images(IMAGES.value)
+        rows = folder.match_rows(files, annotations)
+        files = {name: file for name, file in files.items() if name not in rows}
         if files:
             estimator = pose_estimation.load(MODEL.value)
             noted = annotate.annotate(

@@ -11,7 +11,11 @@ DATA_DIR/folder trains and evaluates as Market-1501 does:
 `pnr_jax.data.folder_builder` writes it.
 """
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
@@ -41,6 +45,28 @@ def list_images(folder: str | Path) -> dict[str, Path]:
         if ":" in name or "\n" in name or name != name.strip():
             raise UserError(f"{folder}: {name!r}: no ':' nor outer space in a name; rename it")
     return found
+
+
+def match_rows(names: Collection[str], annotations: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """{image: name of its row}, the image's path or its file name; images without are left out.
+
+    Raises:
+      UserError: several images have the file name that a row is called by.
+    """
+    count = Counter(name.rpartition("/")[2] for name in names)
+    rows = {}
+    for name in names:
+        file = name.rpartition("/")[2]
+        if name in annotations:
+            rows[name] = name
+        elif file in annotations:
+            if count[file] > 1:
+                raise UserError(
+                    f"the annotations' row {file} may be of any of {count[file]} images; "
+                    f"call each by its path, as {name}"
+                )
+            rows[name] = file
+    return rows
 
 
 def packed_file(split: str) -> str:

@@ -61,7 +61,8 @@ def prepare(
 
     Args:
       source: FOLDER/IDENTITY/*.jpg.
-      annotations: {name: int [18, 2]}; a name is the path within `source`, or the file name.
+      annotations: {name: int [18, 2]}; a name is the path within `source`, or the file name where
+        no other image has it.
       data_dir: DATA_DIR; an earlier DATA_DIR/folder is replaced.
       height: of the cropped people, pixels; they are half as wide.
       test_share: of the identities, at least one.
@@ -121,6 +122,7 @@ def _crop_all(
 ) -> tuple[People, list[str], list[str]]:
     """{new name: (image, keypoints)}, damaged, bodiless."""
     files = folder_lib.list_images(source)
+    rows = folder_lib.match_rows(files, annotations)
     origin: dict[str, str] = {}
     people: People = {}
     damaged: list[str] = []
@@ -137,7 +139,12 @@ def _crop_all(
             if len(damaged) > max_damaged:
                 raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
             continue
-        keypoints = _row(annotations, name, source)
+        if name not in rows:
+            raise UserError(
+                f"the annotations have no row for {name}; "
+                f"run launch/estimate_poses.py --images={source} --model=... --output=... first"
+            )
+        keypoints = annotations[rows[name]]
         if not pairs_lib.usable_names({new: keypoints}):
             bodiless.append(name)
             continue
@@ -157,16 +164,6 @@ def _new_name(source: Path, name: str) -> str:
     if not identity or identity in pairs_lib.NOBODY:
         raise UserError(f"{source}: the folder of {name} names nobody; rename it")
     return f"{identity}_{stem}.png"
-
-
-def _row(annotations: Mapping[str, np.ndarray], name: str, source: Path) -> np.ndarray:
-    for key in (name, name.rpartition("/")[2]):
-        if key in annotations:
-            return annotations[key]
-    raise UserError(
-        f"the annotations have no row for {name}; "
-        f"run launch/estimate_poses.py --images={source} --model=... --output=... first"
-    )
 
 
 def _write(

@@ -151,6 +151,15 @@ def test_rows_by_file_name_alone_do(own):
     assert own.prepare().counts["train images"] == 9
 
 
+def test_a_file_name_of_several_images_is_no_row(own):
+    row = own.annotations.pop("anna/1.png")
+    own.annotations["1.png"] = row
+    message = "the annotations' row 1.png may be of any of 4 images; call each by its path, as anna"
+    assert message in own.refusal()
+    own.annotations["anna/1.png"] = row
+    assert own.prepare().counts["train images"] == 9
+
+
 def test_an_earlier_folder_is_replaced_whole(own):
     own.prepare()
     stray = own.data_dir / "folder" / "images" / "old.png"
