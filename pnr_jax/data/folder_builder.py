@@ -57,7 +57,10 @@ def prepare(
     seed: int = 0,
     max_damaged: int = 0,
 ) -> Prepared:
-    """Crops the people of a folder, splits them by identity and writes the data set in one rename.
+    """Crops the people of a folder, splits them by identity and writes the data set.
+
+    It is written elsewhere and renamed. An earlier one is renamed first, to DATA_DIR/.folder.old,
+    and removed last: it lies there whole where the process is killed between the two renames.
 
     Args:
       source: FOLDER/IDENTITY/*.jpg.
@@ -95,8 +98,7 @@ def prepare(
         folder = Path(data_dir) / "folder"
         if folder.exists():
             folder_lib.prepared_folder(data_dir)  # Nothing else is replaced.
-            shutil.rmtree(folder)
-        (Path(temporary) / "folder").rename(folder)
+        _replace(folder, Path(temporary) / "folder")
     return Prepared(folder, split["train"], split["test"], counts, damaged, bodiless, lonely)
 
 
@@ -164,6 +166,16 @@ def _new_name(source: Path, name: str) -> str:
     if not identity or identity in pairs_lib.NOBODY:
         raise UserError(f"{source}: the folder of {name} names nobody; rename it")
     return f"{identity}_{stem}.png"
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """Renames `new` to `folder`; killed at any moment, it leaves one of the two whole."""
+    old = folder.with_name(".folder.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(

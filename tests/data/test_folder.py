@@ -169,6 +169,25 @@ def test_an_earlier_folder_is_replaced_whole(own):
     assert [path.name for path in own.data_dir.iterdir()] == ["folder"]
 
 
+def test_a_kill_between_two_renames_leaves_the_earlier_folder_whole(own, monkeypatch):
+    folder = own.prepare().folder
+    before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
+    with monkeypatch.context() as killed:
+        rename = folder_builder.Path.rename
+
+        def rename_once(path, target):
+            rename(path, target)
+            raise KeyboardInterrupt
+
+        killed.setattr(folder_builder.Path, "rename", rename_once)
+        with pytest.raises(KeyboardInterrupt):
+            own.prepare(seed=1)
+    aside = own.data_dir / ".folder.old"
+    assert {path.name: path.read_bytes() for path in aside.glob("*.*")} == before
+    own.prepare()
+    assert [path.name for path in own.data_dir.iterdir()] == ["folder"]
+
+
 def test_a_folder_of_another_kind_is_not_replaced(own):
     (own.data_dir / "folder").mkdir(parents=True)
     (own.data_dir / "folder" / "diary.txt").write_text("dear diary")
