@@ -4,7 +4,7 @@ A module of its own because it imports TensorFlow Datasets; `pnr_jax.data.market
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +100,16 @@ def prepare(
       The builder; its `damaged` and `resized` name images.
 
     Raises:
-      UserError: names the file, line or image at fault.
+      UserError: names the file, line or image at fault, or a data set that is there has other
+        keypoints.
     """
     source, annotations = Path(source), Path(annotations)
     csvs: dict[str, list[tuple[str, ...]]] = {}
+    files, rows = {}, {}
     for split, folder in market1501.FOLDERS.items():
-        files = market1501.list_files(source, folder)
-        names = market1501.read_split(annotations, split)
-        absent = [name for name in names if name not in files]
+        files[split] = market1501.list_files(source, folder)
+        rows[split] = market1501.read_split(annotations, split)
+        absent = [name for name in rows[split] if name not in files[split]]
         if absent:
             raise UserError(
                 f"{annotations / market1501.annotation_file(split)}: {len(absent)} image(s) are "
@@ -121,9 +123,12 @@ def prepare(
         data_dir=str(data_dir),
     )
     builder.download_and_prepare()
-    # What was damaged is known from the data set: it may be an earlier call's.
+    # The records may be an earlier call's: what was damaged is known from them, and they may be of
+    # other annotations than the pairs.
     prepared = Path(builder.data_dir)
     records = {split: read_records(prepared, split) for split in market1501.FOLDERS}
+    for split, packed in records.items():
+        _check_records(prepared, packed, rows[split], files[split])
     kept = {name for packed in records.values() for name in packed.names.tolist()}
     for name, tuples in csvs.items():
         pairs_lib.write_tuples(prepared / name, [row for row in tuples if kept.issuperset(row)])
@@ -144,3 +149,34 @@ def read_records(folder: str | Path, split: str) -> packed_lib.Packed:
     return packed_lib.pack(
         [names[i].decode() for i in order], keypoints[order], [images[i] for i in order]
     )
+
+
+def _check_records(
+    prepared: Path,
+    packed: packed_lib.Packed,
+    annotations: Mapping[str, np.ndarray],
+    files: Mapping[str, market1501.Read],
+) -> None:
+    """Refuses records that are not of these annotations and images."""
+    recorded = dict(zip(packed.names.tolist(), packed.keypoints, strict=True))
+    for name in sorted(annotations.keys() | recorded.keys()):
+        keypoints, kept = annotations.get(name), recorded.get(name)
+        if keypoints is not None and kept is not None and np.array_equal(keypoints, kept):
+            continue
+        if keypoints is None or not _is_left_out_or_resized(keypoints, kept, name, files[name]):
+            raise UserError(
+                f"{prepared}: was built before, and {name} has other keypoints or another image "
+                f"there; remove {prepared} to build it again"
+            )
+
+
+def _is_left_out_or_resized(
+    keypoints: np.ndarray, kept: np.ndarray | None, name: str, read: market1501.Read
+) -> bool:
+    """Whether the record of an image should differ from its row as it does."""
+    try:
+        size = images_lib.decode(read(), name).shape[:2]
+    except UserError:
+        return kept is None
+    expected = resize_keypoints(keypoints, (size[0], size[1]), market1501.IMAGE_SIZE)
+    return kept is not None and np.array_equal(kept, expected)

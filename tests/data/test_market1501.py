@@ -126,6 +126,20 @@ def test_prepares_images_keypoints_pairs_and_tuples(archive, form):
     assert all(sorted(row) == NAMES["test"][:6] for row in drawn)
 
 
+def test_keypoints_of_an_earlier_preparation_are_not_kept_silently(archive):
+    archive.prepare(archive.as_folder())
+    folder = archive.data_dir / "market1501" / "1.0.0"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    train = archive.annotations["train"]
+    name = NAMES["train"][1]
+    for other in ({name: train[name][::-1]}, {}):  # Another row, none.
+        archive.annotations["train"] = {n: k for n, k in train.items() if n != name} | other
+        archive.write_csvs()
+        with pytest.raises(UserError, match=rf"{name} has other keypoints .*; remove {folder} to"):
+            archive.prepare(archive.folder / ROOT)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_published_pairs_are_taken_as_they_are(archive):
     source = archive.as_folder()
     a, b, *_ = NAMES["train"]
@@ -159,6 +173,7 @@ def test_an_image_of_another_size_is_resized_with_its_keypoints(archive):
     archive.annotations["train"][name] = keypoints
     builder = archive.prepare(archive.as_zip())
     assert builder.resized == [name]
+    archive.prepare(archive.as_zip())  # Again, over what is there: the same row.
     loaded = market1501.load(archive.data_dir, "train")
     position = loaded.names.index(name)
     expected = resize_keypoints(keypoints, (256, 192), (128, 64))
