@@ -38,7 +38,7 @@ def write(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -
       fps: frames a second.
 
     Raises:
-      UserError: another suffix, or .mp4 without the package imageio-ffmpeg.
+      UserError: another suffix, or .mp4 without the package imageio-ffmpeg or refused by FFmpeg.
     """
     check_output(path)
     path = Path(path)
@@ -91,4 +91,9 @@ def _write_mp4(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
     program = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y"]
     # Not imageio_ffmpeg's own writer: it forks, which a process with JAX's threads should not.
     pixels = b"".join(frame.tobytes() for frame in frames)
-    subprocess.run([*program, *source, "-i", "-", *target, str(path)], input=pixels, check=True)
+    command = [*program, *source, "-i", "-", *target, str(path)]
+    done = subprocess.run(command, input=pixels, stderr=subprocess.PIPE)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        # The first line is of the cause, the others of what follows from it.
+        raise UserError(f"FFmpeg could not write the .mp4 ({said[0][:200]}); write a .gif instead")

@@ -72,3 +72,14 @@ def test_what_cannot_be_written_is_said_before(tmp_path, moving, monkeypatch):
     with pytest.raises(UserError, match="pip install imageio-ffmpeg"):
         animation.write(tmp_path / "a.mp4", *moving, fps=5)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_ffmpeg_refuses_is_one_line(tmp_path):
+    odd = np.zeros((2, 301, 201, 3), np.uint8)  # Its 4:2:0 colour asks for even sides.
+    with pytest.raises(UserError) as caught:
+        animation.write(tmp_path / "a.mp4", odd, np.full((2, 18, 2), 8), fps=5)
+    line = str(caught.value)
+    assert line.startswith("FFmpeg could not write the .mp4 (") and line.endswith("a .gif instead")
+    assert "divisible by 2" in line
+    assert "\n" not in line
+    assert not list(tmp_path.iterdir())
