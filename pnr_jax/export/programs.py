@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from pnr_jax.errors import UserError
 from pnr_jax.nn.model import build_model, to_uint8
+from pnr_jax.regression._estimate import LARGE, TALL
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -75,10 +76,10 @@ def export_programs(config: ConfigDict, variables: dict[str, Any]) -> dict[str, 
             }
     except jax.errors.InconclusiveDimensionOperation:
         # The regression iterates otherwise where rows are few: M = 1 and 2 would be two programs.
-        H, W = config.image_size
+        (H, W), d = config.image_size, config.model.d
         raise UserError(
-            f"images of {H}x{W} have too few regions for d = {config.model.d} to be one program "
-            "for every M; H/4 times W/4 must be at least 120 and 6 d"
+            f"images of {H}x{W} have too few regions for d = {d} to be one program for every M; "
+            f"H/4 times W/4 must be at least {max(TALL * d, LARGE)}"
         ) from None
 
 

@@ -23,7 +23,7 @@ from pnr_jax.regression._smoothing import Smoothing
 Gradient = Literal["last_step", "implicit", "unrolled"]
 
 _FEW = 8  # iterations at most that conjugate gradients do as well as is worth having,
-_TALL, _LARGE = 6, 128  # where there are so many rows for each column of P, and so many in all
+TALL, LARGE = 6, 128  # where there are so many rows for each column of P, and so many in all
 
 
 @partial(jax.jit, static_argnums=(3, 4, 5, 6, 7))
@@ -65,7 +65,7 @@ def approximate(
 ) -> tuple[jax.Array, jax.Array]:
     """The estimate x before the last iteration, and the ε of that."""
     n, d = problem.P.shape[-2:]
-    if iterations > _FEW or n < max(_TALL * d, _LARGE):
+    if iterations > _FEW or n < max(TALL * d, LARGE):
         state = _newton.start(problem, smoothing)
         step = partial(_newton.step, problem, smoothing, inverse=inverse)
         state = lax.fori_loop(0, iterations, lambda _, state: step(state), state)

@@ -46,3 +46,14 @@ def test_elsewhere_than_on_a_cpu_it_is_refused(run, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     with pytest.raises(UserError, match="JAX_PLATFORMS=cpu"):
         export_programs(config, variables)
+
+
+@pytest.mark.parametrize(("size", "d", "least"), [((32, 60), 4, 128), ((64, 32), 22, 132)])
+def test_images_of_too_few_regions_are_told_how_many_it_takes(run, size, d, least):
+    _, config, _ = run
+    config.image_size, config.model.d = size, d
+    shapes = (1, 1, *size, 3), (1, 1, 18, 2), (1, 1), (1, 18, 2)
+    zeros = map(np.zeros, shapes)
+    variables = jax.eval_shape(build_model(config).init, jax.random.key(0), *zeros)
+    with pytest.raises(UserError, match=f"H/4 times W/4 must be at least {least}"):
+        export_programs(config, variables)
