@@ -8,7 +8,7 @@ from pnr_jax.checkpoints import export_model, load_model
 from pnr_jax.errors import UserError
 from pnr_jax.export.card import model_card
 from pnr_jax.export.programs import PLATFORMS, export_programs
-from pnr_jax.export.tensorflow import save_tensorflow
+from pnr_jax.export.tensorflow import check_tensorflow, save_tensorflow
 from pnr_jax.files import write_text
 
 __all__ = ["export_programs", "export_run", "model_card", "save_tensorflow"]
@@ -29,23 +29,29 @@ def export_run(
       What is in the folder.
 
     Raises:
-      UserError: there is no model in `workdir`, `output` exists, or this is no CPU.
+      UserError: there is no model in `workdir`, `output` exists, TensorFlow is asked for and
+        missing, or this is no CPU.
     """
     if output.exists():
         raise UserError(f"--output={output}: exists already; choose a folder that does not")
+    if tensorflow:
+        check_tensorflow()
     config = config_lib.load(workdir)
     config.update(data_dir="", vgg19="")  # Folders of this machine are nobody else's business.
     variables = load_model(workdir, name)
     programs = export_programs(config, variables)
     temporary = output.with_name(f".{output.name}.new").resolve()
-    shutil.rmtree(temporary, ignore_errors=True)
-    export_model(temporary, variables)
-    config_lib.save(config, temporary)
-    for program, exported in programs.items():
-        (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
-    if tensorflow:
-        save_tensorflow(config, variables, temporary / "saved_model")
-    card = model_card(config, variables, workdir, PLATFORMS, saved_model=tensorflow)
-    write_text(temporary / "README.md", card)
-    temporary.rename(output)
+    shutil.rmtree(temporary, ignore_errors=True)  # Of a process that was killed.
+    try:
+        export_model(temporary, variables)
+        config_lib.save(config, temporary)
+        for program, exported in programs.items():
+            (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
+        if tensorflow:
+            save_tensorflow(config, variables, temporary / "saved_model")
+        card = model_card(config, variables, workdir, PLATFORMS, saved_model=tensorflow)
+        write_text(temporary / "README.md", card)
+        temporary.rename(output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return sorted(output.iterdir())

@@ -1,11 +1,24 @@
 """The half of the model that TensorFlow can run."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from pnr_jax.errors import UserError, first_line
 from pnr_jax.export.programs import PLATFORMS, functions, without_locations
+
+
+def check_tensorflow() -> None:
+    """Raises a `UserError` where TensorFlow cannot be imported, before any work is done."""
+    try:
+        importlib.import_module("tensorflow")
+    except ImportError as error:
+        raise UserError(
+            f"--tensorflow: TensorFlow cannot be imported ({first_line(error)}); "
+            "pip install tensorflow, or leave the flag out"
+        ) from None
 
 
 def save_tensorflow(config: ConfigDict, variables: dict[str, Any], folder: Path) -> None:

@@ -128,15 +128,21 @@ def test_an_output_that_exists_is_left_alone(run, tmp_path):
 
 
 @pytest.mark.usefixtures("no_programs")
-def test_a_failure_leaves_no_folder(run, tmp_path, monkeypatch):
+def test_a_failure_leaves_nothing(run, tmp_path, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr("pnr_jax.export.model_card", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             export_run(run[0], tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    (leftover,) = set(tmp_path.iterdir()) - {run[0]}
-    (leftover / "stale").touch()
-    export_run(run[0], tmp_path / "out")  # what the failure left does not stand in the way
+        assert list(tmp_path.iterdir()) == [run[0]]
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, "tensorflow", None)
+        missing.setattr("pnr_jax.export.export_programs", lambda *_: 1 / 0)
+        with pytest.raises(UserError, match="--tensorflow: TensorFlow cannot be imported"):
+            export_run(run[0], tmp_path / "out", tensorflow=True)
+    stale = tmp_path / ".out.new" / "stale"  # What a killed process leaves is not in the way.
+    stale.parent.mkdir()
+    stale.touch()
+    export_run(run[0], tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"run", "out"}
     assert not (tmp_path / "out" / "stale").exists()
 
