@@ -1,9 +1,11 @@
-"""A checksum of arrays where they lie, on one device or split over many."""
+"""Checksums of arrays: on the devices where they lie, split or not; of weights, as text."""
 
+import hashlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def checksum(tree: Any) -> jax.Array:
@@ -13,6 +15,14 @@ def checksum(tree: Any) -> jax.Array:
     as it was, since its odd factor has an inverse.
     """
     return jnp.stack([_array_checksum(x) for x in jax.tree.leaves(tree)])
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 of a tree's paths and arrays, in hexadecimal: what a model's weights are known by."""
+    found = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        found.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
+    return found.hexdigest()
 
 
 @jax.jit

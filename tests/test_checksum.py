@@ -1,10 +1,12 @@
 """The checksum against its formula in NumPy, and that no single changed bit escapes it."""
 
+import hashlib
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnr_jax.checksum import checksum
+from pnr_jax.checksum import checksum, digest
 
 RNG = np.random.default_rng(0)
 ARRAYS = {
@@ -43,3 +45,11 @@ def test_no_changed_bit_escapes():
             damaged = array.copy()
             damaged.flat[byte] ^= 1 << bit
             assert checksum(jnp.asarray(damaged)) != before
+
+
+def test_a_digest_is_of_paths_and_bytes():
+    tree = {"b": {"c": ARRAYS["int32"]}, "a": ARRAYS["uint8"]}
+    content = b"['a']" + ARRAYS["uint8"].tobytes() + b"['b']['c']" + ARRAYS["int32"].tobytes()
+    assert digest(tree) == hashlib.sha256(content).hexdigest()
+    others = {"a": ARRAYS["uint8"], "b": {"c": np.int32(-8)}}, {"a": tree["a"], "c": tree["b"]}
+    assert len({digest(tree), *map(digest, others)}) == 3

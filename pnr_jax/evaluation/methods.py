@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from pnr_jax.checkpoints import load_model
+from pnr_jax.checksum import digest
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
 from pnr_jax.transfer import PoseTransfer
@@ -27,6 +27,8 @@ class Method(NamedTuple):
         [B, M + 1], of the sources and the target.
       key: names what it draws; methods of one key draw the same.
       learnt: False for the trivial methods.
+      model: of a run, "model" or "model_best".
+      weights: of a run, the digest of its weights.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Method(NamedTuple):
     generate: Generate
     key: str
     learnt: bool = True
+    model: str = ""
+    weights: str = ""
 
 
 def run_methods(
@@ -52,11 +56,10 @@ def run_methods(
       UserError: there is no model yet.
     """
     variables = load_model(workdir, model)
-    network = str((config.model.to_dict(), tuple(config.image_size)))
-    key = hashlib.sha256(network.encode())
-    for path, leaf in jax.tree_util.tree_leaves_with_path(variables):
-        key.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
-    return model_methods(name, PoseTransfer(config, variables), sources, key.hexdigest())
+    weights = digest(variables)
+    key = f"{config.model.to_dict()} {tuple(config.image_size)} {weights}"
+    methods = model_methods(name, PoseTransfer(config, variables), sources, key)
+    return [method._replace(model=model, weights=weights) for method in methods]
 
 
 def model_methods(

@@ -28,6 +28,8 @@ def notes(
     ours = [row for row in rows if not row.get("published")]
     published = len(ours) < len(rows)
     lines = [f"Left out: {problem}." for problem in problems]
+    if any(row.get("model") == "model_best" for row in ours):
+        lines.append("Runs by model_best, of the lowest training L1; the latest is `model`.")
     if scored < whole:
         lines.append(f"The first {scored:,} of {whole:,} only: not the published protocol.")
     if published:

@@ -66,6 +66,8 @@ def summarise(
         "sources": method.sources,
         "pairs": len(test.examples.tuples),
     }
+    if method.model:
+        row |= {"model": method.model, "weights": method.weights}
     scores = {name: array for name, array in whole.items() if array.ndim == 1}
     row |= {name: float(array.mean()) for name, array in scores.items() if name not in _JOINTS}
     for name, score in _PROBABILITIES.items():

@@ -49,7 +49,7 @@ def export_run(
             (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
         if tensorflow:
             save_tensorflow(config, variables, temporary / "saved_model")
-        card = model_card(config, variables, workdir, PLATFORMS, saved_model=tensorflow)
+        card = model_card(config, variables, workdir, name, PLATFORMS, saved_model=tensorflow)
         write_text(temporary / "README.md", card)
         temporary.rename(output)
     finally:

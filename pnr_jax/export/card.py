@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from pnr_jax.checksum import digest
 from pnr_jax.keypoints import JOINTS
 
 # What may be done with a model and its images follows from what it was trained on.
@@ -81,7 +82,7 @@ compatibility window of `jax.export`); the weights do not expire, and the code c
 ## Training
 
 Data: {data}.
-{supervision}; {step:,} of {steps:,} steps of batches of {batch_size}, M = {sources}.
+{supervision}; {best}{step:,} of {steps:,} steps of batches of {batch_size}, M = {sources}.
 Weights of the losses: {losses}. `config.json` has the rest.
 
 ## Evaluation
@@ -104,6 +105,7 @@ def model_card(
     config: ConfigDict,
     variables: dict[str, Any],
     workdir: Path,
+    name: str,
     platforms: tuple[str, ...],
     saved_model: bool,
 ) -> str:
@@ -112,7 +114,8 @@ def model_card(
     Args:
       config: of the run.
       variables: of the model.
-      workdir: of the run; its metrics and its evaluation, where there is one, are quoted.
+      workdir: of the run; its metrics are quoted, and its evaluation where it is of these weights.
+      name: "model" (the latest) or "model_best".
       platforms: that the programs are for.
       saved_model: whether the render half lies beside them for TensorFlow.
     """
@@ -136,12 +139,13 @@ def model_card(
         jax=jax.__version__,
         data=data,
         supervision="Supervised" if config.supervised else "Unsupervised (no identities)",
+        best="the weights of the lowest training L1 in " if name == "model_best" else "",
         step=_last_step(workdir),
         steps=config.steps,
         batch_size=config.batch_size,
         sources=config.sources,
         losses=", ".join(losses),
-        evaluation=_evaluation(workdir),
+        evaluation=_evaluation(workdir, name, digest(variables)),
         licence=licence,
     )
 
@@ -149,12 +153,18 @@ def model_card(
 def _last_step(workdir: Path) -> int:
     """The last step in the run's metrics, 0 where there are none."""
     path = workdir / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.is_file() else []
+    # A line is whole when it ends: what stands behind the last end is torn, or nothing.
+    lines = path.read_text().split("\n")[:-1] if path.is_file() else []
     return int(json.loads(lines[-1])["step"]) if lines else 0
 
 
-def _evaluation(workdir: Path) -> str:
-    table = workdir / "evaluation" / "table.md"
-    if not table.is_file():
-        return "Not evaluated yet (`launch/evaluate.py` writes the table that belongs here)."
-    return table.read_text().strip().replace("\n#", "\n##")
+def _evaluation(workdir: Path, name: str, weights: str) -> str:
+    folder = workdir / "evaluation"
+    if (folder / "table.json").is_file():
+        rows = json.loads((folder / "table.json").read_text())
+        if any(row.get("weights") == weights for row in rows):
+            return (folder / "table.md").read_text().strip().replace("\n#", "\n##")
+    return (
+        f"These weights are not evaluated yet (`launch/evaluate.py --model={name}` writes the "
+        "table that belongs here)."
+    )

@@ -24,6 +24,9 @@ def test_a_row_has_names_means_and_single_scores(tuples_set):
     assert {key: result.row[key] for key in head} == head
     assert result.row["ssim"] == pytest.approx(ssim.mean())
     assert list(result.row) == [*head, "ssim", "l1", "intervals"]
+    run = METHOD._replace(model="model_best", weights="0a")
+    of_run = summarise(run, tuples_set, chunks(ssim=ssim, l1=2 * ssim)).row
+    assert of_run == result.row | {"model": "model_best", "weights": "0a"}
     np.testing.assert_array_equal(result.scores["l1"], 2 * ssim)
     low, high = result.row["intervals"]["ssim"]
     assert low < ssim.mean() < high

@@ -118,6 +118,8 @@ def test_notes_say_what_a_reader_must_know():
     assert "More columns" not in everything
     for line in ("first 5 of 12", "JPEG round trip", "proxy IS: by", "Left out: x: 3 missing."):
         assert line in everything
+    assert said([row(model="model")]) == plain
+    assert "Runs by model_best" in said([row(), row(model="model_best")])
     published = said([row(), *published_rows("pairs")])
     assert "— under IS and masked IS" in published and "not run here" in published
     assert "— under" not in said([scored, *published_rows("pairs")])

@@ -11,6 +11,7 @@ import pytest
 from orbax.checkpoint import v1 as ocp
 
 from pnr_jax.checkpoints import export_model
+from pnr_jax.checksum import digest
 from pnr_jax.errors import UserError
 from pnr_jax.export import export_run
 from pnr_jax.transfer import PoseTransfer
@@ -83,7 +84,7 @@ def test_the_card_s_code_draws_what_the_run_draws(run, make_batch, tmp_path):
 @pytest.mark.usefixtures("no_programs")
 def test_the_card_states_data_metrics_and_licence(run, tmp_path):
     workdir, config, variables = run
-    (workdir / "metrics.jsonl").write_text('{"step": 2, "l1": 1}\n{"step": 3, "l1": 1}\n')
+    (workdir / "metrics.jsonl").write_text('{"step": 2, "l1": 1}\n{"step": 3, "l1": 1}\n{"ste')
     export_run(workdir, tmp_path / "a")
     card = (tmp_path / "a" / "README.md").read_text()
     count = sum(x.size for part in variables["params"].values() for x in leaves(part))
@@ -92,10 +93,12 @@ def test_the_card_states_data_metrics_and_licence(run, tmp_path):
     assert "drawn by a program" in card
     assert "Supervised; 3 of 4 steps of batches of 2, M = 1." in card
     assert "Weights of the losses: gan_image 10, gan_pose 10, l1 5." in card
-    assert "Not evaluated yet" in card
+    assert "These weights are not evaluated yet (`launch/evaluate.py --model=model` " in card
     assert "saved_model" not in card
     (workdir / "evaluation").mkdir()
     (workdir / "evaluation" / "table.md").write_text("| SSIM |\n| --- |\n| 0.3 |\n\n## Intervals\n")
+    rows = [{"method": "copy source"}, {"method": "pNR", "weights": digest(variables)}]
+    (workdir / "evaluation" / "table.json").write_text(json.dumps(rows))
     config.data.name = "market1501"
     (workdir / "config.json").write_text(json.dumps(config.to_dict()))
     export_run(workdir, tmp_path / "b")
@@ -151,7 +154,14 @@ def test_a_failure_leaves_nothing(run, tmp_path, monkeypatch):
 def test_the_best_model_can_be_exported(run, tmp_path):
     workdir, _, variables = run
     export_model(workdir, jax.tree.map(lambda x: x + 1, variables), "model_best")
+    (workdir / "evaluation").mkdir()
+    (workdir / "evaluation" / "table.md").write_text("| SSIM of `model` |")
+    rows = [{"method": "pNR", "model": "model", "weights": digest(variables)}]
+    (workdir / "evaluation" / "table.json").write_text(json.dumps(rows))
     export_run(workdir, tmp_path / "out", "model_best")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "launch/evaluate.py --model=model_best" in card and "SSIM of" not in card
+    assert "Supervised; the weights of the lowest training L1 in 0 of 4 steps" in card
     PoseTransfer.load(tmp_path / "out")  # An export serves as a --workdir.
     best = ocp.load(tmp_path / "out" / "model")
     for a, b in zip(jax.tree.leaves(best), jax.tree.leaves(variables), strict=True):

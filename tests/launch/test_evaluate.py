@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pnr_jax import config as config_lib
-from pnr_jax.checkpoints import export_model
+from pnr_jax.checkpoints import export_model, load_model
+from pnr_jax.checksum import digest
 from pnr_jax.data import market1501, packed
 from pnr_jax.data.pairs import write_tuples
 from pnr_jax.data.synthetic import draw_people
@@ -163,6 +164,9 @@ def test_a_run_on_market1501_has_both_of_the_papers_tables(run, workdir):
         ("pNR (LAD)", "tuples", 1),
         ("pNR (LAD)", "tuples", 3),
     ]
+    weights = digest(load_model(workdir))
+    assert [row.get("weights") for row in found] == [None, None, *[weights] * 3]
+    assert {row["model"] for row in found[2:]} == {"model"}
     first, second = out.split("Market-1501: 2 tuples")
     assert "XingGAN, published" in first and "Lathuilière et al., published" in second
     with (workdir / "evaluation" / "scores" / "pnr-lad-tuples-3.csv").open() as file:
