@@ -14,6 +14,8 @@ from absl import flags
 from tqdm import tqdm
 
 from pnr_jax import augmentation, cli, config
+from pnr_jax.checkpoints import load_model
+from pnr_jax.checksum import digest
 from pnr_jax.data import sources
 from pnr_jax.transfer import PoseTransfer
 
@@ -39,14 +41,16 @@ def main() -> None:
     settings = config.load(WORKDIR.value)
     if DATA_DIR.value is not None:
         settings.data_dir = str(Path(DATA_DIR.value).resolve())
-    transfer = PoseTransfer.load(WORKDIR.value, MODEL.value)
+    variables = load_model(Path(WORKDIR.value), MODEL.value)
+    transfer = PoseTransfer(settings, variables)
     images = sources.load_training(settings).images
     views = augmentation.plan_views(images, VIEWS.value, SOURCES.value, SEED.value)
     output = Path(OUTPUT.value)
     if ORIGINALS.value is not None:
         for name, count in augmentation.copy_originals(Path(ORIGINALS.value), output).items():
             print(f"{output / name}: {count:,} images of the data set")
-    augmentation.write_manifest(output / "manifest.csv", views, images.names)
+    manifest = output / "manifest.csv"
+    augmentation.write_manifest(manifest, views, images.names, digest(variables))
     folder = output / augmentation.FOLDERS[0]
     absent = augmentation.absent_views(views, folder)
     with tqdm(total=len(absent), unit="view", disable=None, leave=False) as bar:

@@ -28,7 +28,7 @@ FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
 BATCH = 32  # Views that a device draws at a time.
 QUALITY = 95  # Of the JPEG files.
 _BOX = 99  # Stands where Market-1501 numbers a frame's boxes; no image of it has that number.
-_HEADER = ["file", "identity", "sources", "pose"]
+_HEADER = ["file", "identity", "sources", "pose", "weights"]
 
 
 class View(NamedTuple):
@@ -91,30 +91,31 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
     return planned
 
 
-def write_manifest(path: Path, views: Sequence[View], names: Sequence[str]) -> None:
-    """Writes what comes from what: a CSV of file, identity, sources (joined by ;) and pose.
+def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weights: str) -> None:
+    """Writes what comes from what: a CSV of file, identity, sources (joined by ;), pose, weights.
 
     Args:
       path: of the CSV. One that is there must be the beginning of the same work.
       views: all views of the plan, drawn or not.
       names: of the data set's images.
+      weights: the digest of those that draw.
 
     Raises:
-      UserError: the CSV there has a row that is not of this plan.
+      UserError: the CSV there has a row that is not of this plan, or by other weights.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEADER)
     for view in views:
         sources = ";".join(names[i] for i in view.sources)
-        writer.writerow([view.file, view.identity, sources, names[view.pose]])
+        writer.writerow([view.file, view.identity, sources, names[view.pose], weights])
     if path.exists():
         planned = set(text.getvalue().splitlines())
         for number, line in enumerate(read_lines(path, "manifest"), start=1):
             if line not in planned:
                 raise UserError(
-                    f"{path}:{number}: not of this plan; give the flags that began it (--views may "
-                    "grow), or another --output"
+                    f"{path}:{number}: not of this plan or not by these weights; give the flags "
+                    "and the model that began it (--views may grow), or another --output"
                 )
     write_text(path, text.getvalue())
 

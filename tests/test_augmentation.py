@@ -172,7 +172,7 @@ def test_what_is_there_is_not_drawn_again(tmp_path):
 def test_the_manifest_says_what_came_from_what(tmp_path):
     path = tmp_path / "manifest.csv"
     views = plan_views(people(), views=2, sources=3, seed=0)
-    write_manifest(path, views, MARKET_NAMES)
+    write_manifest(path, views, MARKET_NAMES, "0a")
     with path.open() as file:
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == [view.file for view in views]
@@ -180,17 +180,19 @@ def test_the_manifest_says_what_came_from_what(tmp_path):
         assert row["identity"] == view.identity
         assert row["sources"].split(";") == [MARKET_NAMES[i] for i in view.sources]
         assert row["pose"] == MARKET_NAMES[view.pose]
+        assert row["weights"] == "0a"
 
 
 def test_a_manifest_grows_and_refuses_other_plans(tmp_path):
     path = tmp_path / "manifest.csv"
-    write_manifest(path, plan_views(people(), 2, 1, seed=0), MARKET_NAMES)
-    write_manifest(path, plan_views(people(), 3, 1, seed=0), MARKET_NAMES)
+    write_manifest(path, plan_views(people(), 2, 1, seed=0), MARKET_NAMES, "0a")
+    write_manifest(path, plan_views(people(), 3, 1, seed=0), MARKET_NAMES, "0a")
     text = path.read_text()
     assert text.count("\n") == 1 + 3 * 3
-    for views, seed in ((3, 1), (2, 0)):
-        with pytest.raises(UserError, match=r"manifest.csv:\d+: not of this plan"):
-            write_manifest(path, plan_views(people(), views, 1, seed=seed), MARKET_NAMES)
+    for views, seed, weights in ((3, 1, "0a"), (2, 0, "0a"), (4, 0, "0b")):
+        plan = plan_views(people(), views, 1, seed=seed)
+        with pytest.raises(UserError, match=r"manifest.csv:\d+: not of this plan or not by these"):
+            write_manifest(path, plan, MARKET_NAMES, weights)
     assert path.read_text() == text
 
 

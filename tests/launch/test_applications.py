@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from pnr_jax import config as config_lib
-from pnr_jax.checkpoints import export_model
+from pnr_jax.checkpoints import export_model, load_model
+from pnr_jax.checksum import digest
 from pnr_jax.config import default_config
 from pnr_jax.data.annotations import write_annotations
 from pnr_jax.data.synthetic import draw_people
@@ -103,6 +104,7 @@ def test_augmentation_draws_every_training_identity_and_goes_on_where_it_stopped
     for row in rows:
         shown = {name.split("_")[0] for name in row["sources"].split(";")}
         assert shown == {row["identity"]} != {row["pose"].split("_")[0]}
+    assert {row["weights"] for row in rows} == {digest(load_model(workdir))}
     err = mistake(*command, "--views=3", "--seed=1")
     assert re.search(r"manifest.csv:\d+: not of this plan", err)
 
