@@ -8,6 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from pnr_jax import config as config_lib
+from pnr_jax.data import folder as folder_lib
 from pnr_jax.data import market1501, sources
 from pnr_jax.data.images import index_tuples, read_image, resize
 from pnr_jax.errors import UserError
@@ -179,11 +180,12 @@ def _folder_job(folder: Folder, sets: Sets, rules: Rules) -> tuple[Job, str]:
 
 def _listed(config: ConfigDict, path: str, fewest: int) -> Sets:
     if config.data.name == "people":
-        raise UserError(f"--pairs={path}: is for Market-1501; the drawn people have their own")
+        raise UserError(f"--pairs={path}: is for photos; the drawn people have their own pairs")
     listing = read_listing(path)
     if not listing.tuples:
         raise UserError(f"{path}: names no pair")
-    images = market1501.load(config.data_dir, "test")
+    module = {"market1501": market1501, "folder": folder_lib}[config.data.name]
+    images = module.load(config.data_dir, "test")
     indices = index_tuples(images.names, listing.tuples, path, fewest)
     examples = sources.Examples(resize(images, tuple(config.image_size)), indices)
     test = evaluation_set("listed", examples)

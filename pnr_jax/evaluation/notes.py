@@ -1,6 +1,6 @@
 """The lines under a table: what a reader must know to compare its numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pnr_jax.evaluation.summary import Row
 from pnr_jax.evaluation.tables import NOTHING
@@ -14,14 +14,19 @@ _FLAGS = {
 
 
 def notes(
-    rows: Sequence[Row], *, scored: int, whole: int, jpeg: bool, problems: Sequence[str]
+    rows: Sequence[Row],
+    *,
+    limit: int | None,
+    whole: Mapping[str, int],
+    jpeg: bool,
+    problems: Sequence[str],
 ) -> list[str]:
     """The lines that hold for these rows.
 
     Args:
       rows: of all tables.
-      scored: how many tuples of a set were scored.
-      whole: how many the set has.
+      limit: how many of the first tuples of a set were scored; None: all.
+      whole: how many each set has, by its name.
       jpeg: whether images made a JPEG round trip.
       problems: a line a folder.
     """
@@ -30,8 +35,12 @@ def notes(
     lines = [f"Left out: {problem}." for problem in problems]
     if any(row.get("model") == "model_best" for row in ours):
         lines.append("Runs by model_best, of the lowest training L1; the latest is `model`.")
-    if scored < whole:
-        lines.append(f"The first {scored:,} of {whole:,} only: not the published protocol.")
+    for name in dict.fromkeys(row["set"] for row in ours):
+        if limit is not None and limit < whole[name]:
+            what = "listed pairs" if name == "listed" else name
+            lines.append(
+                f"The first {limit:,} of {whole[name]:,} {what} only: not the published protocol."
+            )
     if published:
         lines.append('"published": as the paper prints it, not run here.')
         if not any("inception_score" in row for row in ours):

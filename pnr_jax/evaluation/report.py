@@ -40,10 +40,10 @@ def write_tables(
         comparable = config.data.name == "market1501" and config.image_size == _PUBLISHED_SIZE
         published = published_rows(name) if comparable and name != "listed" else []
         made.append(tables.Table(_title(name, count, config), rows + published))
-    whole = len(sets.single.examples.tuples)
+    whole = {test.name: len(test.examples.tuples) for test in (sets.single, sets.multi)}
     lines = notes(
         [row for table in made for row in table.rows],
-        scored=min(whole, rules.limit or whole),
+        limit=rules.limit,
         whole=whole,
         jpeg=rules.jpeg,
         problems=problems,
@@ -52,10 +52,10 @@ def write_tables(
 
 
 def _title(name: str, count: int, config: ConfigDict) -> str:
-    data = "drawn people" if config.data.name == "people" else "Market-1501"
+    data = {"people": "drawn people", "market1501": "Market-1501", "folder": "own people"}
     what = {
         "pairs": "pairs, one source each",
         "tuples": "tuples; M sources of each are seen",
         "listed": "pairs of --pairs",
     }[name]
-    return f"{data}: {count:,} {what}"
+    return f"{data[config.data.name]}: {count:,} {what}"

@@ -103,7 +103,7 @@ def test_single_scores_are_a_csv(tuples_set, tmp_path):
 
 
 def said(rows, **settings):
-    defaults = {"scored": 12, "whole": 12, "jpeg": False, "problems": []}
+    defaults = {"limit": None, "whole": {"pairs": 12, "tuples": 40}, "jpeg": False, "problems": []}
     return "\n".join(notes(rows, **defaults | settings))
 
 
@@ -114,12 +114,19 @@ def test_notes_say_what_a_reader_must_know():
         "PCKh by --pose_model (docs/evaluation.md)."
     )
     scored = row(inception_score=3.0, lpips_alex=0.2, proxy_inception_score=2.0, pckh=0.5)
-    everything = said([scored], jpeg=True, scored=5, problems=["x: 3 missing"])
+    everything = said([scored], jpeg=True, limit=5, problems=["x: 3 missing"])
     assert "More columns" not in everything
-    for line in ("first 5 of 12", "JPEG round trip", "proxy IS: by", "Left out: x: 3 missing."):
+    for line in (
+        "first 5 of 12 pairs",
+        "JPEG round trip",
+        "proxy IS: by",
+        "Left out: x: 3 missing.",
+    ):
         assert line in everything
     assert said([row(model="model")]) == plain
     assert "Runs by model_best" in said([row(), row(model="model_best")])
+    both = said([row(), row(), row(set="tuples")], limit=20)
+    assert "first 20 of 40 tuples only" in both and both.count("The first") == 1
     published = said([row(), *published_rows("pairs")])
     assert "— under IS and masked IS" in published and "not run here" in published
     assert "— under" not in said([scored, *published_rows("pairs")])

@@ -149,7 +149,7 @@ def test_a_run_and_a_folder_side_by_side_on_pairs_of_ones_own(
     found = [(row["method"], row["sources"], row["pairs"]) for row in rows(tmp_path / "out")]
     names = ["copy source", "mean image", "pNR (LAD)", "peer"]
     assert found == [(name, 1, 3) for name in names]
-    assert "The first 3 of 12 only" in out
+    assert "The first 3 of 12 listed pairs only" in out
     assert (tmp_path / "out" / "comparison.png").is_file()
 
 
