@@ -82,7 +82,9 @@ def _entrants() -> tuple[list[entrants.Run], list[entrants.Folder]]:
             folders.append(entrants.Folder(path.name, path))
     if not workdirs and not folders:
         raise UserError("say what to score: --workdir=RUN or --generated=FOLDER")
-    return entrants.read_runs(workdirs, DATA_DIR.value), folders
+    runs = entrants.read_runs(workdirs, DATA_DIR.value)
+    entrants.check_names([entrant.name for entrant in (*runs, *folders)])
+    return runs, folders
 
 
 def _market1501() -> ConfigDict:

@@ -17,6 +17,7 @@ from pnr_jax.evaluation.listing import read_listing
 from pnr_jax.evaluation.methods import Method, run_methods, through_jpeg, trivial_methods
 from pnr_jax.evaluation.protocol import Job
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set
+from pnr_jax.evaluation.tables import slug
 
 
 class Run(NamedTuple):
@@ -91,6 +92,18 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[Run]:
         Run(name if names.count(name) == 1 else f"{name}, {workdir.name}", workdir, config)
         for name, workdir, config in zip(names, workdirs, configs, strict=True)
     ]
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises a `UserError` for methods whose names, or files of scores, would be the same."""
+    seen: dict[str, str] = {}
+    for name in ("copy source", "mean image", *names):
+        if slug(name) in seen:
+            raise UserError(
+                f"two methods would be called {name!r}; give --name=NAME,... to --generated's "
+                "folders, or rename a folder of --compare's"
+            )
+        seen[slug(name)] = name
 
 
 def load_sets(config: ConfigDict, pairs: str | None, several: bool, fewest: int = 1) -> Sets:
