@@ -130,9 +130,12 @@ def load_sets(config: ConfigDict, pairs: str | None, several: bool, fewest: int 
 
 
 def mean_image(config: ConfigDict, workdir: Path | None) -> np.ndarray:
-    """The mean training image, uint8 [H, W, 3]: a run's own file, or computed anew."""
-    if workdir is not None:
-        return read_image(workdir / "mean_image.png")
+    """The mean training image, uint8 [H, W, 3]: a run's own file, or computed anew.
+
+    An exported run has no such file, since it is made of the data set's photos.
+    """
+    if workdir is not None and (path := workdir / "mean_image.png").is_file():
+        return read_image(path)
     images = sources.load_training(config).images.images
     return np.round(images.mean(axis=0)).astype(np.uint8)
 

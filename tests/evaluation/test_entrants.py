@@ -5,10 +5,12 @@ import pytest
 
 from pnr_jax.config import default_config
 from pnr_jax.data.images import Images
+from pnr_jax.data.sources import load_training
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import entrants, report
 from pnr_jax.evaluation.methods import Method
 from pnr_jax.evaluation.summary import summarise
+from pnr_jax.figures import save_png
 
 
 def test_a_list_of_fewer_sources_than_are_asked_for_is_named(tmp_path, monkeypatch):
@@ -40,3 +42,11 @@ def test_a_folder_of_people_is_scored_by_its_own_name_and_images(tmp_path, monke
     shown = report.write_tables(results, sets, config, rules, [], tmp_path / "out")
     assert shown.startswith("own people: 1 pairs of --pairs")
     assert "The first 1 of 2 listed pairs only" in shown
+
+
+def test_the_mean_image_is_the_run_s_file_or_that_of_the_training_images(small_config, tmp_path):
+    images = load_training(small_config).images.images
+    computed = entrants.mean_image(small_config, tmp_path)
+    assert np.abs(computed - images.mean(axis=0)).max() <= 0.5
+    save_png(tmp_path / "mean_image.png", 255 - computed)
+    assert (entrants.mean_image(small_config, tmp_path) == 255 - computed).all()
