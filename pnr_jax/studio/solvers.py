@@ -22,7 +22,8 @@ class Solver:
     """A model whose regression is solved with one p.
 
     Attributes:
-      name: "LAD" (p = 1), "LSE" (p = 2) or "p = ...".
+      name: "LAD" (p = 1), "LSE" (p = 2) or "p = ...", with the run's folder behind it where two
+        would be alike.
       note: where the networks come from, for the picture's caption.
       image_size: (H, W), pixels.
     """
@@ -97,7 +98,8 @@ def load_solvers(workdir: str | Path, workdir_lse: str | Path | None = None) -> 
     networks, by least squares (by least absolute deviations where the run itself is LSE).
 
     Raises:
-      UserError: there is no trained run, or the two draw images of different sizes.
+      UserError: there is no trained run, or the two draw images of different sizes or are of one
+        p and folders of one name.
     """
     config, variables = config_lib.load(workdir), load_model(Path(workdir))
     first = Solver(config, variables, "as trained")
@@ -109,6 +111,14 @@ def load_solvers(workdir: str | Path, workdir_lse: str | Path | None = None) -> 
         raise UserError(
             f"--workdir_lse={workdir_lse} draws {_size(second)}, --workdir={workdir} draws "
             f"{_size(first)}; both must draw images of one size"
+        )
+    if first.name == second.name:
+        for solver, folder in ((first, workdir), (second, workdir_lse)):
+            solver.name += f", {Path(folder).resolve().name}"
+    if first.name == second.name:
+        raise UserError(
+            f"--workdir={workdir} and --workdir_lse={workdir_lse} are both called {first.name} on "
+            "the page; rename one of the folders"
         )
     return first, second
 

@@ -73,3 +73,12 @@ def test_two_runs_stand_side_by_side_if_their_sizes_agree(tmp_path):
         load_solvers(tmp_path / "lad", tmp_path / "large")
     with pytest.raises(UserError, match="no run here"):
         load_solvers(tmp_path / "none")
+
+
+def test_two_runs_of_one_p_are_told_apart_by_their_folders(tmp_path):
+    for name in ("a/run", "a/other", "b/run"):
+        save(small_config(1.0), tmp_path / name)
+    solvers = load_solvers(tmp_path / "a" / "run", tmp_path / "a" / "other")
+    assert [solver.name for solver in solvers] == ["LAD, run", "LAD, other"]
+    with pytest.raises(UserError, match="both called LAD, run on the page; rename one"):
+        load_solvers(tmp_path / "a" / "run", tmp_path / "b" / "run")
