@@ -1,6 +1,7 @@
 """From a folder of photos to pictures: poses, data set, training, evaluation, generation."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,6 @@ def test_a_folder_of_people_trains_evaluates_and_generates(run, tmp_path):
     )
     assert code == 0, err
     assert "10 identities to train on, 2 for the test" in out
-    prepared = tmp_path / "data" / "folder"
     workdir = tmp_path / "run"
     code, out, err = run(
         "train.py",
@@ -70,12 +70,16 @@ def test_a_folder_of_people_trains_evaluates_and_generates(run, tmp_path):
     assert code == 0, err
     rows = json.loads((workdir / "evaluation" / "table.json").read_text())
     assert {row["sources"] for row in rows if row["set"] == "tuples"} == {1, 3, 5}
+    assert "own people: 2 tuples" in out and re.search(r"first 2 of \d+ tuples only", out)
     assert all(np.isfinite(row["ssim"]) for row in rows)
-    source, target = sorted((prepared / "images").iterdir())[:2]
+    assert {path.name for path in (tmp_path / "data" / "folder" / "images").iterdir()} == set(
+        read_annotations(tmp_path / "data" / "folder" / "annotations.csv")
+    )
+    source, target = (tmp_path / "people" / "person 3" / f"v00{i}.jpg" for i in (0, 1))
     code, _, err = run(
         "generate.py",
         f"--workdir={workdir}",
-        f"--annotations={prepared}/annotations.csv",
+        f"--annotations={tmp_path}/a.csv",
         f"--source={source}",
         f"--target={target}",
         f"--output={tmp_path}/out.png",
