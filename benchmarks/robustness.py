@@ -5,11 +5,13 @@
 Sources are spoilt on purpose, on the first test tuples, a growing share of them, and the image is
 compared with the target: boxes (one grey rectangle over a share of the only source), tiles
 (scattered 8×8 squares of noise in it), strangers (of five sources, some show another person, each
-in its own pose). Every run is scored as it was trained, and with the other norm put into the same
-networks at test time: that isolates the regression from the training. The plot needs matplotlib.
+in its own pose). Every run is scored with p = 1 and p = 2 in the same networks at test time: that
+isolates the regression from the training. The plot, solid where p is that of the training, needs
+matplotlib.
 """
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,9 +110,10 @@ def plot(scores: dict[str, dict[str, list[float]]], path: str) -> None:
     figure, axes = pyplot.subplots(1, len(scores), figsize=(11, 3.6), sharey=True)
     for axis, (spoil, lines) in zip(axes, scores.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
-            colour, line = ("tab:blue", "tab:red")[i // 2], "-" if i % 3 == 0 else "--"
+            trained, solved = re.findall(r"p = ([\d.]+)", name)
+            line = "-" if trained == solved else "--"
             axis.plot(
-                SHARES, values, marker="o", markersize=3, label=name, color=colour, linestyle=line
+                SHARES, values, line, marker="o", markersize=3, label=name, color=f"C{i // 2}"
             )
         axis.set_title(spoil)
         axis.set_xlabel("share that is bad")

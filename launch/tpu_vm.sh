@@ -7,7 +7,8 @@
 # It assumes: gcloud, logged in, with a project that may create TPU VMs (TYPE, spot); the bucket
 # gs://BUCKET in the same region, which every worker mounts at /mnt/pnr by gcsfuse, with the prepared
 # data in it. The workdir lies in the bucket, so a new VM goes on from the last checkpoint. It runs
-# until training ends by itself; an error of the user's (exit code 2) stops it.
+# until training ends by itself; an error of the user's (exit code 2) stops it, and so do
+# three installs in a row that fail.
 set -euo pipefail
 
 : "${NAME:?the TPU VM to create or use}" "${ZONE:?}" "${TYPE:?such as v4-32}" "${BUCKET:?}"
@@ -39,17 +40,26 @@ install() {
     mountpoint -q /mnt/pnr || gcsfuse --implicit-dirs --rename-dir-limit=10000 '$BUCKET' /mnt/pnr
     test -d pnr_jax || git clone --quiet '$REPOSITORY' pnr_jax
     cd pnr_jax && git fetch --quiet && git checkout --quiet '$COMMIT'
-    test -d .venv || python3 -m venv .venv
-    .venv/bin/pip install --quiet --editable . 'jax[tpu]'"
+    python3 -m pip install --quiet --user uv # The VM's own Python may be older than 3.11.
+    test -d .venv || python3 -m uv venv --quiet --python 3.12
+    python3 -m uv pip install --quiet --editable . 'jax[tpu]'"
 }
 
 arguments=$(printf ' %q' "$@")
+log=$(mktemp)
+failed=0
 while true; do
-  if ready && install; then
-    status=0
-    on_all "cd pnr_jax && .venv/bin/python launch/train.py --distributed$arguments" || status=$?
-    if ((status == 0 || status == 2)); then
-      exit "$status"
+  if ready; then
+    if ! install; then
+      ((++failed < 3)) || exit 1
+    else
+      status=0 failed=0
+      on_all "cd pnr_jax && .venv/bin/python launch/train.py --distributed$arguments" |
+        tee "$log" || status=$?
+      # A run that saved because the VM is being taken away ends with 0 too, but is not done.
+      if ((status == 2)) || grep --quiet 'trained at step' "$log"; then
+        exit "$status"
+      fi
     fi
   fi
   echo "$(date --iso-8601=seconds) $NAME: $(state); trying again in a minute" >&2

@@ -126,6 +126,8 @@ class Checkpoints:
     def _writing(self) -> Iterator[None]:
         try:
             yield
+        except jax.errors.JaxRuntimeError:
+            raise  # Not the disk: a process with which this one saves is gone.
         except Exception as error:
             raise UserError(
                 f"{self._checkpointer.directory}: a checkpoint could not be written "

@@ -12,6 +12,7 @@ from pnr_jax.errors import UserError
 from pnr_jax.files import write_text
 
 # What a run may change when it resumes; all else would make it another run.
+# More or fewer steps also move the decay of the learning rate, where there is one.
 CHANGEABLE = frozenset(
     {"steps", "log_every", "checkpoint_every", "sample_every", "keep_checkpoints"}
     | {"data_dir", "vgg19", "input", "steps_per_call", "shard_parameters", "max_skipped"}
@@ -21,6 +22,7 @@ CHOICES = {
     "compute_dtype": ("float32", "bfloat16"),
     "model.norm": NORMS,
     "discriminator.norm": NORMS,
+    "model.gradient": ("last_step", "implicit", "unrolled"),
     "data.name": ("people", "market1501", "folder"),
     "input": ("device", "host"),
 }
@@ -60,6 +62,8 @@ def default_config() -> ConfigDict:
             "model": {
                 "p": 1.0,
                 "iterations": 5,
+                "eps": 1e-6,  # The last smoothing of abs(r) at 0.
+                "gradient": "last_step",  # The paper's; "implicit" and "unrolled" to compare.
                 "ridge": 0.0,  # Relative to each column of P.
                 "d": 20,
                 "width": 64,  # D = 4 * width
@@ -121,6 +125,8 @@ def check(config: ConfigDict) -> None:
     rules = [
         *((field, math.isfinite(value), "finite")
           for field, value in values.items() if type(value) is float),
+        ("sources", config.supervised or config.sources == 1,
+         "1 in unsupervised training, whose only source is the image itself"),
         ("image_size", len(size) == 2
          and all(type(side) is int and side % 4 == 0 and side >= 32 for side in size),
          "two multiples of 4, at least 32"),
@@ -133,6 +139,7 @@ def check(config: ConfigDict) -> None:
         ("learning_rate", config.learning_rate > 0, "positive"),
         ("decay_from", 0 <= config.decay_from <= 1, "in [0, 1]"),
         ("model.p", 1 <= config.model.p <= 2, "between 1 and 2"),
+        ("model.eps", config.model.eps > 0, "positive"),
         ("model.sigma", config.model.sigma > 0, "positive"),
         ("model.up_kernel", 1 <= config.model.up_kernel <= 4, "between 1 and 4"),
         ("model.keep_rows", 0 < config.model.keep_rows <= 1, "in (0, 1]"),

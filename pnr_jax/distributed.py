@@ -48,7 +48,9 @@ def join(
 def with_partners() -> Iterator[None]:
     """Ends the program, with a line and exit code `LOST`, when another process is gone.
 
-    At once: an orderly end would wait for the lost process in every barrier on its way.
+    At once: an orderly end would wait for the lost process in every barrier on its way. A partner
+    that dies while both save is missed by its silence alone, and then JAX may end the program by
+    SIGABRT first, with a message of its own.
     """
     try:
         yield

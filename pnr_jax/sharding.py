@@ -83,7 +83,11 @@ def to_all(mesh: Mesh, tree: Any) -> Any:
 
 def to_host(mesh: Mesh, tree: Any) -> Any:
     """NumPy arrays of a tree that may be split over processes."""
-    return jax.tree.map(np.asarray, jax.jit(lambda x: x, out_shardings=copied(mesh))(tree))
+    return jax.tree.map(np.asarray, jax.jit(_same, out_shardings=copied(mesh))(tree))
+
+
+def _same(tree: Any) -> Any:  # One function, so that its program is compiled once.
+    return tree
 
 
 def pad_and_split(mesh: Mesh, tree: Any) -> Any:

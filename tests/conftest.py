@@ -1,6 +1,7 @@
 """Settings for every test: CPU, quiet TensorFlow, and the small configuration that they share."""
 
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -24,6 +25,9 @@ import pytest
 from ml_collections import ConfigDict
 
 from pnr_jax.config import default_config
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and programs inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

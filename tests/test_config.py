@@ -163,6 +163,8 @@ BAD = [
     ("model.sigma", 0.0),
     ("model.sigma", math.inf),
     ("model.sigma", math.nan),
+    ("model.eps", 0.0),
+    ("model.gradient", "paper"),
     ("model.up_kernel", 0),
     ("model.up_kernel", 5),
     ("discriminator.width", 0),
@@ -196,6 +198,15 @@ def test_the_embedded_people_need_a_count_of_each(path, value, small_config):
     assert str(caught.value) == f"--config.{path}={value}: must be at least {value + 1}"
     small_config.data.name = "folder"
     check(small_config)
+
+
+def test_an_unsupervised_example_has_one_source():
+    config = default_config()
+    config.update(supervised=False, sources=3)
+    with pytest.raises(UserError, match="sources=3: must be 1 in unsupervised training"):
+        check(config)
+    config.supervised = True
+    check(config)
 
 
 def test_steps_are_made_by_whole_calls_on_the_device():

@@ -11,8 +11,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pnr_jax.config import NORMS
+
 CONV_INIT = nn.initializers.normal(0.02)
-NORMS = ("batch", "instance", "group")
 
 
 def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:

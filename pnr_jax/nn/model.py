@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from pnr_jax.keypoints import heatmap_factors
 from pnr_jax.nn.extractors import AppearanceExtractor, PoseExtractor
 from pnr_jax.nn.generator import Generator
-from pnr_jax.regression import least_squares, pnorm_regression, predict
+from pnr_jax.regression import Gradient, least_squares, pnorm_regression, predict
 
 
 def scale_images(images: jax.Array) -> jax.Array:
@@ -34,6 +34,8 @@ class PNR(nn.Module):
       image_size: (H, W), multiples of 4.
       p: of the norm, 1 (LAD, by IRLS) to 2 (LSE, closed form).
       iterations: of IRLS.
+      eps: its last smoothing of abs(r) at 0.
+      gradient: of the regression, "last_step" (the paper's), "implicit" or "unrolled".
       ridge: of the regression, relative to each column of P.
       d: columns of P.
       width: channels of the stems; D = 4·width.
@@ -48,6 +50,8 @@ class PNR(nn.Module):
     image_size: tuple[int, int] = (128, 64)
     p: float = 1.0
     iterations: int = 5
+    eps: float = 1e-6
+    gradient: Gradient = "last_step"
     ridge: float = 0.0
     d: int = 20
     width: int = 64
@@ -159,7 +163,14 @@ class PNR(nn.Module):
         if self.p == 2:
             return least_squares(P, H, weights=weights, ridge=self.ridge)
         return pnorm_regression(
-            P, H, p=self.p, weights=weights, iterations=self.iterations, ridge=self.ridge
+            P,
+            H,
+            p=self.p,
+            weights=weights,
+            iterations=self.iterations,
+            eps=self.eps,
+            ridge=self.ridge,
+            gradient=self.gradient,
         )
 
     def draw(self, P_t: jax.Array, F: jax.Array, train: bool = False) -> jax.Array:

@@ -73,7 +73,11 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
     run = Run(config, workdir, examples, mesh, say)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
     refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
-    with locked(lock, refusal), open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
+    with (
+        with_partners(),
+        locked(lock, refusal),
+        open_checkpoints(workdir, config.keep_checkpoints) as checkpoints,
+    ):
         if leads():
             _write_beginning(run)
         state = state_lib.init_state(config, state_lib.state_shardings(config, mesh))
@@ -83,8 +87,7 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
             state = saved
             say(f"resuming at step {int(state.step):,}")
         if int(state.step) < config.steps:
-            with with_partners():
-                state = _steps(run, make_step(config, vgg), state, checkpoints)
+            state = _steps(run, make_step(config, vgg), state, checkpoints)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
         if checkpoints.best is not None:
             best = trained_variables(checkpoints.restore(checkpoints.best, like=state))
@@ -97,6 +100,11 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
 def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) -> TrainState:
     """Steps from the state's step to the configuration's last, or to SIGTERM."""
     config, start, stride = run.config, int(state.step), run.config.steps_per_call
+    if start % stride:
+        raise UserError(
+            f"--config.steps_per_call={stride}: the run goes on from step {start}, between two "
+            "calls; take a number that divides it, or 1"
+        )
     shown = samples.first(sources.load_test(config, "pairs"), samples.ROWS)
     scored = samples.first(run.examples, SCORED)
     draw = samples.Drawer(config, run.mesh)
@@ -110,7 +118,7 @@ def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) ->
             state, metrics = call(state, feed)
             report.advance(stride)
             stopped, last = stopped_at(number), number == config.steps
-            if number % config.log_every == 0 or last or stopped:
+            if number % config.log_every == 0 or last:
                 report.scalars(number, metrics, state.skipped)
                 _check_skipped(run, state, checkpoints)
             if number % config.sample_every == 0 or last:

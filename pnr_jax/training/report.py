@@ -38,7 +38,8 @@ class Report:
         if not self._writer:
             return
         values = {name: float(value) for name, value in metrics.items()}
-        values["learning_rate"] = float(self._rate(step - 1))
+        # A step that was skipped did not count for the optimiser either.
+        values["learning_rate"] = float(self._rate(step - 1 - int(skipped.total)))
         values["skipped_steps"] = float(skipped.total)
         values |= self._progress.rates(step)
         self._writer.scalars(step, values)

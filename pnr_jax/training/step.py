@@ -58,7 +58,7 @@ def make_step(config: ConfigDict, vgg: VGG19 | None) -> Step:
         if vgg is not None and config.loss.perceptual:
             parts["perceptual"] = losses.perceptual(vgg, generated, target)
             total += config.loss.perceptual * parts["perceptual"]
-        fake = _fakes(generated, batch)
+        fake = _shown(generated, batch)
         for name, discriminator in discriminators.items():
             logits = _judge(
                 discriminator, state.discriminators[name], name, fake, config, judge_key
@@ -86,10 +86,10 @@ def make_step(config: ConfigDict, vgg: VGG19 | None) -> Step:
             state.variables["params"], state, batch, generator_key
         )
 
-        fake, past = jax.lax.stop_gradient(_fakes(generated, batch)), state.pool
+        fake, past = jax.lax.stop_gradient(_shown(generated, batch)), state.pool
         if past is not None:
             past, fake = pool.exchange(past, fake, pool_key)
-        real = _fakes(scale_images(batch["target_image"]), batch)
+        real = _shown(scale_images(batch["target_image"]), batch)
         judge_grads = {}
         for name, judge_key in zip(discriminators, discriminator_keys, strict=False):
             metrics[f"discriminator_{name}"], judge_grads[name] = jax.value_and_grad(
@@ -127,7 +127,7 @@ def _row_mask(config: ConfigDict, batch: dict[str, Any], key: jax.Array) -> jax.
     return jax.random.bernoulli(key, config.model.keep_rows, (B, M * n)).astype(jnp.float32)
 
 
-def _fakes(images: jax.Array, batch: dict[str, Any]) -> dict[str, jax.Array]:
+def _shown(images: jax.Array, batch: dict[str, Any]) -> dict[str, jax.Array]:
     """Images to be judged with what they are judged beside: the first source, the target's pose."""
     return {
         "image": images,

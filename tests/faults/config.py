@@ -7,7 +7,7 @@ from pnr_jax.config import default_config
 
 def get_config() -> ConfigDict:
     config = default_config()
-    config.update(steps=60, batch_size=2, image_size=(32, 32), pool_size=3, ema=0.9, log_every=1)
+    config.update(steps=60, batch_size=2, image_size=(32, 32), pool_size=3, ema=0.9, log_every=2)
     config.update(checkpoint_every=4, sample_every=20, keep_checkpoints=2)
     config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2, dropout=0.1)
     config.discriminator.update(width=4, blocks=1)

@@ -34,8 +34,12 @@ def interrupt(run, which, number):
 def test_a_pair_with_one_killed_and_one_stopped_goes_on_as_if_nothing_had_been(pair, assert_same):
     run, unbroken = pair("run"), pair("unbroken")
     codes, outputs = interrupt(run, 1, signal.SIGKILL)
-    assert codes == [LOST, -signal.SIGKILL], outputs
-    assert "another process of this run is gone" in outputs[0]
+    assert codes[1] == -signal.SIGKILL, outputs
+    # JAX may notice first, see `with_partners`.
+    assert codes[0] in (LOST, -signal.SIGABRT), outputs
+    assert any(x in outputs[0] for x in ("process of this run is gone", "another task died")), (
+        outputs
+    )
     before = run.latest
     codes, outputs = interrupt(run, 1, signal.SIGTERM)
     assert codes == [0, 0], outputs
@@ -46,5 +50,5 @@ def test_a_pair_with_one_killed_and_one_stopped_goes_on_as_if_nothing_had_been(p
         codes, outputs = training.finish_pair()
         assert codes == [0, 0], outputs
         assert training.latest == 20
-        assert [line["step"] for line in training.metrics()] == list(range(1, 21))
+        assert [line["step"] for line in training.metrics()] == list(range(2, 21, 2))
     assert_same(run, unbroken)

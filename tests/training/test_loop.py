@@ -5,8 +5,10 @@ import json
 import jax
 import pytest
 
+from pnr_jax.checkpoints import open_checkpoints
 from pnr_jax.errors import UserError
 from pnr_jax.training.loop import train
+from pnr_jax.training.state import init_state
 
 
 def test_a_run_that_is_no_longer_finite_stops_with_the_batch_and_the_state(small_config, tmp_path):
@@ -20,6 +22,15 @@ def test_a_run_that_is_no_longer_finite_stops_with_the_batch_and_the_state(small
     assert last["loss"] is None
     assert last["skipped_steps"] > small_config.max_skipped
     assert (tmp_path / "checkpoints" / str(last["step"])).is_dir()
+
+
+def test_a_run_between_two_calls_of_several_steps_is_refused(small_config, tmp_path):
+    state = init_state(small_config)
+    with open_checkpoints(tmp_path, keep=1) as checkpoints:
+        checkpoints.save(3, state.replace(step=state.step + 3), score=0.0)
+    small_config.update(steps_per_call=2, log_every=2)
+    with pytest.raises(UserError, match="steps_per_call=2: the run goes on from step 3"):
+        train(small_config, tmp_path)
 
 
 def test_debug_nans_finds_the_operation(small_config, tmp_path):
