@@ -15,6 +15,7 @@ from absl import flags
 from pnr_jax import cli, figures
 from pnr_jax.data.annotations import read_annotations
 from pnr_jax.data.photos import read_photos, read_poses
+from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton
 from pnr_jax.transfer import PoseTransfer
 
@@ -28,6 +29,9 @@ flags.mark_flags_as_required(["workdir", "source", "annotations", "target", "out
 
 def main() -> None:
     """Generates."""
+    names = [Path(path).stem for path in TARGET.value]
+    if len(set(names)) < len(names):
+        raise UserError("--target: two of the images have one name, and so would what is drawn")
     transfer = PoseTransfer.load(WORKDIR.value)
     annotations = read_annotations(ANNOTATIONS.value)
     size = transfer.image_size

@@ -103,6 +103,10 @@ def test_generation_draws_one_or_several_targets(run, mistake, trained, person, 
     )
     assert "a.csv: has no row for none.png" in err
     assert not (tmp_path / "x.png").exists()
+    err = mistake(
+        "generate.py", *common, f"--source={a}", f"--target={c},{c}", f"--output={tmp_path}/twice"
+    )
+    assert "two of the images have one name" in err
 
 
 def test_a_run_stopped_by_sigterm_goes_on_as_if_it_had_not_been(start, run, trained, tmp_path):
