@@ -19,18 +19,19 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from benchmarks.paired import difference
 from benchmarks.turns import table
 from pnr_jax import config as config_lib
 from pnr_jax import metrics
 from pnr_jax.checkpoints import load_model, open_checkpoints
 from pnr_jax.data import sources
+from pnr_jax.data.pairs import identity_of
 from pnr_jax.data.pipeline import gather
 from pnr_jax.nn.model import build_model
 from pnr_jax.training.loop import train
 from pnr_jax.training.state import init_state, trained_variables
 from pnr_jax.transfer import PoseTransfer
 
-RESAMPLES = 2000
 TRAINED: dict[str, list[dict[str, Any]]] = {
     "quickstart": [{}],
     "iterations": [{"iterations": n} for n in (1, 2, 10, 20)],
@@ -81,14 +82,6 @@ def scores(transfer: PoseTransfer, batch: dict[str, np.ndarray]) -> tuple[np.nda
     return metrics.ssim(target, generated), metrics.l1(target, generated)
 
 
-def difference(found: np.ndarray, base: np.ndarray) -> str:
-    """Mean difference to the first line with its 95% interval, images resampled."""
-    rng, change = np.random.default_rng(0), found - base
-    means = change[rng.integers(0, len(change), (RESAMPLES, len(change)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return f"{change.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
-
-
 def variant(base: ConfigDict, changes: dict[str, Any]) -> ConfigDict:
     """The configuration with some of its model's fields changed."""
     config = base.copy_and_resolve_references()
@@ -113,6 +106,7 @@ def main() -> None:
         base.update(checkpoint_every=flags.steps // 6, keep_checkpoints=6)
     images, tuples = sources.load_test(base, "tuples")
     batch = gather(images, tuples[: flags.tuples])
+    people = np.array([identity_of(images.names[row[-1]]) for row in tuples[: flags.tuples]])
     few = {name: array[:32] for name, array in batch.items()}
     rows, found = [], []
     for topic, lines in (SOLVED if flags.solve else TRAINED).items():
@@ -125,7 +119,7 @@ def main() -> None:
             variables = load_model(workdir, "model")
             ssim, l1 = scores(PoseTransfer(config, variables), batch)
             found.append(ssim)
-            row = [f"{ssim.mean():.4f}", difference(ssim, found[0]), f"{l1.mean():.4f}"]
+            row = [f"{ssim.mean():.4f}", difference(ssim, found[0], people), f"{l1.mean():.4f}"]
             rows.append([name, *row, f"{condition(config, variables, few):.1f}"])
             print(rows[-1], flush=True)
     print("\n" + table(["", "SSIM", "difference to the first line", "L1", "PᵀP"], rows))
