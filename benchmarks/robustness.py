@@ -102,9 +102,6 @@ def scored(transfer: PoseTransfer, batch: dict[str, np.ndarray]) -> dict[str, fl
 
 def plot(scores: dict[str, dict[str, list[float]]], path: str) -> None:
     """A panel for each way to spoil, SSIM over the share."""
-    import matplotlib
-
-    matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(scores), figsize=(11, 3.6), sharey=True)
@@ -131,6 +128,10 @@ def main() -> None:
     parser.add_argument("--tuples", type=int, default=300)
     parser.add_argument("--plot", help="file for the plot")
     flags = parser.parse_args()
+    if flags.plot:  # Now, not after an hour.
+        import matplotlib
+
+        matplotlib.use("Agg")
     transfers, (images, tuples) = models(flags.workdirs, flags.data_dir)
     tuples = tuples[: flags.tuples]
     curves: dict[str, dict[str, list[float]]] = {}

@@ -69,7 +69,7 @@ def _fill(poses: np.ndarray) -> np.ndarray:
     poses, given = poses.copy(), _seen(poses)
     behind = np.all(given[:, _SHOULDERS], axis=1) & ~np.any(given[:, _FACE], axis=1)
     for joint in _ORDER:
-        times = np.flatnonzero(given[:, joint])
+        times = np.flatnonzero(given[:, joint]).tolist()
         for before, after in itertools.pairwise(times):
             for k in range(before + 1, after):
                 if not (joint in _FACE and behind[k]):

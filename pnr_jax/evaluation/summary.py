@@ -76,7 +76,8 @@ def summarise(
     if training is not None and fitted is not None:
         row["fid"] = gaussian_distance(fitted, training)
     if "right_joints" in scores:
-        row["pckh"] = scores["right_joints"].sum() / max(1, scores["visible_joints"].sum())
+        visible = float(scores["visible_joints"].sum())
+        row["pckh"] = float(scores["right_joints"].sum()) / max(1.0, visible)
     return Result(method, test, row | {"intervals": _intervals(test, scores)}, scores)
 
 
