@@ -49,8 +49,9 @@ def test_vmap_of_the_kernel():
     np.testing.assert_allclose(jax.vmap(fit)(P, H), fit(P, H), rtol=1e-4, atol=1e-5)
 
 
+# jax 0.12 lowers for CUDA only where such a device is.
+@pytest.mark.parametrize("platform", ["tpu", *["cuda"] * (jax.__version_info__ < (0, 12))])
 @pytest.mark.parametrize("iterations", [1, 8])
-@pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_the_kernels_lower_for(platform, iterations):
     P, H = (np.float32(x) for x in oracles.outlier_problem(n=100, d=20, D=140))
 
