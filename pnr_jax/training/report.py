@@ -38,8 +38,9 @@ class Report:
         if not self._writer:
             return
         values = {name: float(value) for name, value in metrics.items()}
-        # A step that was skipped did not count for the optimiser either.
-        values["learning_rate"] = float(self._rate(step - 1 - int(skipped.total)))
+        # The optimiser counts the steps taken before this one; skipped ones it does not see.
+        skipped_before = int(skipped.total) - (int(skipped.in_a_row) > 0)
+        values["learning_rate"] = float(self._rate(step - 1 - skipped_before))
         values["skipped_steps"] = float(skipped.total)
         values |= self._progress.rates(step)
         self._writer.scalars(step, values)

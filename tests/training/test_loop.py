@@ -13,6 +13,7 @@ from pnr_jax.training.state import init_state
 
 def test_a_run_that_is_no_longer_finite_stops_with_the_batch_and_the_state(small_config, tmp_path):
     small_config.update(steps=40, learning_rate=1e36, max_skipped=3, sample_every=40)
+    small_config.decay_from = 0.0
     with pytest.raises(UserError, match="not finite") as caught:
         train(small_config, tmp_path, say=lambda line: None)
     report = json.loads((tmp_path / "not_finite.json").read_text())
@@ -21,6 +22,8 @@ def test_a_run_that_is_no_longer_finite_stops_with_the_batch_and_the_state(small
     last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["loss"] is None
     assert last["skipped_steps"] > small_config.max_skipped
+    taken = last["step"] - last["skipped_steps"]  # The rate has fallen by so many steps alone.
+    assert last["learning_rate"] == pytest.approx(1e36 * (1 - taken / 40), rel=1e-5)
     assert (tmp_path / "checkpoints" / str(last["step"])).is_dir()
 
 
