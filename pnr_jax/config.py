@@ -22,6 +22,7 @@ CHOICES = {
     "compute_dtype": ("float32", "bfloat16"),
     "model.norm": NORMS,
     "discriminator.norm": NORMS,
+    "model.solver": ("irls", "inexact_irls", "primal_dual"),
     "model.gradient": ("last_step", "implicit", "unrolled"),
     "data.name": ("people", "market1501", "folder"),
     "input": ("device", "host"),
@@ -61,8 +62,10 @@ def default_config() -> ConfigDict:
             },
             "model": {
                 "p": 1.0,
-                "iterations": 5,
-                "eps": 1e-6,  # The last smoothing of abs(r) at 0.
+                "rowwise": False,  # The p-norm of whole rows, not of entries.
+                "solver": "irls",  # Eq. 3; "inexact_irls" and "primal_dual" to compare.
+                "iterations": 5,  # The most that primal_dual does.
+                "eps": 1e-6,  # Least abs(r) in the weights, relative to H's typical entry.
                 "gradient": "last_step",  # The paper's; "implicit" and "unrolled" to compare.
                 "ridge": 0.0,  # Relative to each column of P.
                 "d": 20,
@@ -140,6 +143,9 @@ def check(config: ConfigDict) -> None:
         ("decay_from", 0 <= config.decay_from <= 1, "in [0, 1]"),
         ("model.p", 1 <= config.model.p <= 2, "between 1 and 2"),
         ("model.eps", config.model.eps > 0, "positive"),
+        ("model.gradient",
+         (config.model.solver, config.model.gradient) != ("primal_dual", "unrolled"),
+         "last_step or implicit with model.solver = primal_dual"),
         ("model.sigma", config.model.sigma > 0, "positive"),
         ("model.up_kernel", 1 <= config.model.up_kernel <= 4, "between 1 and 4"),
         ("model.keep_rows", 0 < config.model.keep_rows <= 1, "in (0, 1]"),

@@ -127,6 +127,7 @@ BAD = [
     ("model.p", 0.5),
     ("model.p", 2.5),
     ("model.iterations", 0),
+    ("model.solver", "newton"),
     ("model.d", 0),
     ("model.width", 0),
     ("model.norm", "layer"),

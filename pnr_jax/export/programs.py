@@ -15,7 +15,6 @@ from ml_collections import ConfigDict
 
 from pnr_jax.errors import UserError
 from pnr_jax.nn.model import build_model, to_uint8
-from pnr_jax.regression._estimate import LARGE, TALL
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -50,10 +49,9 @@ def export_programs(config: ConfigDict, variables: dict[str, Any]) -> dict[str, 
       variables: of the model; only shapes and types are looked at.
 
     Raises:
-      UserError: this process computes on something else than a CPU, or images are too small.
+      UserError: this process computes on something else than a CPU.
     """
-    if jax.default_backend() != "cpu":
-        # Elsewhere the regression may choose a kernel of that platform alone.
+    if jax.default_backend() != "cpu":  # No other has been tried.
         raise UserError("a portable program is made on a CPU; start Python with JAX_PLATFORMS=cpu")
     shape = jax.ShapeDtypeStruct
     B, M = export.symbolic_shape("B, M")
@@ -66,21 +64,11 @@ def export_programs(config: ConfigDict, variables: dict[str, Any]) -> dict[str, 
     F = shape((B, config.model.d, 4 * config.model.width), np.float32)
     poses = shape((B, 18, 2), np.int32)
     arguments = {"encode": sources, "render": (F, poses), "transfer": (*sources, poses)}
-    try:
-        with without_locations():
-            return {
-                name: export.export(jax.jit(function), platforms=PLATFORMS)(
-                    weights, *arguments[name]
-                )
-                for name, function in functions(config).items()
-            }
-    except jax.errors.InconclusiveDimensionOperation:
-        # The regression iterates otherwise where rows are few: M = 1 and 2 would be two programs.
-        (H, W), d = config.image_size, config.model.d
-        raise UserError(
-            f"images of {H}x{W} have too few regions for d = {d} to be one program for every M; "
-            f"H/4 times W/4 must be at least {max(TALL * d, LARGE)}"
-        ) from None
+    with without_locations():
+        return {
+            name: export.export(jax.jit(function), platforms=PLATFORMS)(weights, *arguments[name])
+            for name, function in functions(config).items()
+        }
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Letters are the paper's: H appearance features [B, M·n, D], P pose features [B,
 pose-invariant features of the identity [B, d, D]; n = h·w regions, M sources.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -14,7 +15,16 @@ from ml_collections import ConfigDict
 from pnr_jax.keypoints import heatmap_factors
 from pnr_jax.nn.extractors import AppearanceExtractor, PoseExtractor
 from pnr_jax.nn.generator import Generator
-from pnr_jax.regression import Gradient, least_squares, pnorm_regression, predict
+from pnr_jax.regression import (
+    IRLS,
+    Gradient,
+    InexactIRLS,
+    PrimalDual,
+    Solver,
+    least_squares,
+    pnorm_regression,
+    predict,
+)
 
 
 def scale_images(images: jax.Array) -> jax.Array:
@@ -32,9 +42,9 @@ class PNR(nn.Module):
 
     Attributes:
       image_size: (H, W), multiples of 4.
-      p: of the norm, 1 (LAD, by IRLS) to 2 (LSE, closed form).
-      iterations: of IRLS.
-      eps: its last smoothing of abs(r) at 0.
+      p: of the norm, 1 (LAD) to 2 (LSE, closed form).
+      rowwise: whether the norm is of rows of H, not of entries.
+      solver: of the regression where p < 2, `IRLS` (the paper's) or another.
       gradient: of the regression, "last_step" (the paper's), "implicit" or "unrolled".
       ridge: of the regression, relative to each column of P.
       d: columns of P.
@@ -49,8 +59,8 @@ class PNR(nn.Module):
 
     image_size: tuple[int, int] = (128, 64)
     p: float = 1.0
-    iterations: int = 5
-    eps: float = 1e-6
+    rowwise: bool = False
+    solver: Solver = IRLS()
     gradient: Gradient = "last_step"
     ridge: float = 0.0
     d: int = 20
@@ -167,9 +177,9 @@ class PNR(nn.Module):
             H,
             p=self.p,
             weights=weights,
-            iterations=self.iterations,
-            eps=self.eps,
             ridge=self.ridge,
+            rowwise=self.rowwise,
+            solver=self.solver,
             gradient=self.gradient,
         )
 
@@ -180,11 +190,23 @@ class PNR(nn.Module):
         return self.generator(H_t.reshape(H_t.shape[0], h, w, -1), train)
 
 
+SOLVERS: dict[str, Callable[..., Solver]] = {
+    "irls": IRLS,
+    "inexact_irls": InexactIRLS,
+    "primal_dual": lambda iterations, eps: PrimalDual(max_iterations=iterations, eps=eps),
+}
+
+
 def build_model(config: ConfigDict) -> PNR:
     """The model that a configuration describes."""
-    settings = {name: value for name, value in config.model.items() if name != "keep_rows"}
+    settings = dict(config.model)
+    del settings["keep_rows"]
+    solver, iterations, eps = (settings.pop(name) for name in ("solver", "iterations", "eps"))
     return PNR(
-        image_size=tuple(config.image_size), dtype=jnp.dtype(config.compute_dtype), **settings
+        image_size=tuple(config.image_size),
+        dtype=jnp.dtype(config.compute_dtype),
+        solver=SOLVERS[solver](iterations, eps=eps),
+        **settings,
     )
 
 

@@ -1,11 +1,25 @@
 """Batched, differentiable p-norm regression for JAX; imports jax and nothing else.
 
 The letters are the paper's: appearance features ``H`` [..., n, D] are explained by pose features
-``P`` [..., n, d] through a matrix ``F`` [..., d, D], so that ``H ≈ P F``.
+``P`` [..., n, d] through a matrix ``F`` [..., d, D], so that ``H ≈ P F``. Read `_irls.py` first.
 """
 
-from pnr_jax.regression._estimate import Gradient
-from pnr_jax.regression._pnorm import least_squares, pnorm_regression, predict
-from pnr_jax.regression._solve import Solution, solve_pnorm
+from pnr_jax.regression._estimate import Gradient, Implementation, Solution, Solver
+from pnr_jax.regression._inexact import InexactIRLS
+from pnr_jax.regression._irls import IRLS
+from pnr_jax.regression._pnorm import least_squares, pnorm_regression, predict, solve_pnorm
+from pnr_jax.regression._primal_dual import PrimalDual
 
-__all__ = ["Gradient", "Solution", "least_squares", "pnorm_regression", "predict", "solve_pnorm"]
+__all__ = [
+    "IRLS",
+    "Gradient",
+    "Implementation",
+    "InexactIRLS",
+    "PrimalDual",
+    "Solution",
+    "Solver",
+    "least_squares",
+    "pnorm_regression",
+    "predict",
+    "solve_pnorm",
+]

@@ -1,77 +1,144 @@
-"""The estimate after a fixed number of iterations, by either implementation, and its gradients."""
+"""What every solver shares: the start, the last iteration, and its derivative."""
 
-from functools import partial
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.lax import stop_gradient
 
-from pnr_jax.regression import _newton
-from pnr_jax.regression._choice import Implementation
+from pnr_jax.regression._inexact import InexactIRLS
 from pnr_jax.regression._irls import (
+    IRLS,
     Inverse,
-    exact_iterations,
-    exact_step,
-    factorised,
-    implicit_step,
-    inexact_iterations,
+    Progress,
+    inverse_of,
+    least_squares_solution,
+    weighted_least_squares,
 )
+from pnr_jax.regression._linear import conjugate_gradients
+from pnr_jax.regression._primal_dual import PrimalDual
 from pnr_jax.regression._problem import Problem, normalise
-from pnr_jax.regression._smoothing import Smoothing
 
+Solver = IRLS | InexactIRLS | PrimalDual
 Gradient = Literal["last_step", "implicit", "unrolled"]
+Implementation = Literal["xla", "pallas"]
 
-_FEW = 8  # iterations at most that conjugate gradients do as well as is worth having,
-TALL, LARGE = 6, 128  # where there are so many rows for each column of P, and so many in all
+_CG_STEPS = 50  # of the rowwise implicit derivative
 
 
-@partial(jax.jit, static_argnums=(3, 4, 5, 6, 7))
+class Solution(NamedTuple):
+    """What `solve_pnorm` found.
+
+    Attributes:
+      F: [..., d, D].
+      weights: those of the last iteration, v |r|^(p − 2), [..., n, D], rowwise [..., n, 1]: small
+        for outliers.
+      objective: Σ_j v_j |r_j|^p of each column, [..., D]; rowwise [...].
+      iterations: that were done, int32.
+      converged: of each column, [..., D]; rowwise [...]. True only where F is the minimiser to the
+        tolerance of `PrimalDual`; a fixed number of iterations does not look, and says False.
+    """
+
+    F: jax.Array
+    weights: jax.Array
+    objective: jax.Array
+    iterations: jax.Array
+    converged: jax.Array
+
+
 def estimate(
     P: jax.Array,
     H: jax.Array,
     weights: jax.Array | None,
-    smoothing: Smoothing,
-    iterations: int,
-    ridge: float,
+    start: jax.Array | None,
+    p: jax.Array | float,
+    ridge: jax.Array | float,
+    rowwise: bool,
+    solver: Solver,
     gradient: Gradient,
     implementation: Implementation,
-) -> jax.Array:
-    """F of `pnorm_regression`."""
-    problem = normalise(P, H, weights, ridge)
-    inverse: Inverse = factorised
-    if implementation == "pallas":  # imported at use: not every build of jax brings a compiler
-        from pnr_jax.regression._pallas import pallas_inverse as inverse
-    # The coordinates are constants to the derivative. Exact iterations of eq. 3 do not depend on
-    # them; those of `approximate` do, or have no derivative worth having, and are not unrolled.
-    if gradient == "unrolled":
-        before, epsilon = problem, smoothing.scheduled(iterations - 1, problem.H.dtype)
-        x = exact_iterations(problem, smoothing, iterations - 1, inverse)
+) -> Solution:
+    """Computes the solution; the arguments are those of `pnorm_regression`."""
+    problem = normalise(P, H, weights, ridge, rowwise)
+    problem = problem.with_moving_axes() if gradient == "unrolled" else problem
+    p = p if isinstance(p, int | float) else jnp.asarray(p, problem.H.dtype)
+    least = least_squares_solution(problem)
+    # A start may have fewer batch axes; the sum has all of them.
+    x = least if start is None else problem.to_x(start) + jnp.zeros_like(least)
+    # What comes before the last solve is constant to the derivative, but where it is unrolled.
+    constant: Callable[[Any], Any] = _identity if gradient == "unrolled" else stop_gradient
+    fixed, iterate, x = constant((problem, solver, x))
+    fixed_p = p if isinstance(p, int | float) else constant(p)
+    inverse: Callable[[Problem, jax.Array], Inverse] = inverse_of
+    if implementation == "pallas":  # Imported at use: not every build of jax brings a compiler.
+        from pnr_jax.regression import _pallas
+
+        inverse = _pallas.inverse_of
+        progress: Progress = _pallas.approach(iterate, fixed, fixed_p, x)
     else:
-        before = stop_gradient(problem)
-        x, epsilon = approximate(before, smoothing, iterations - 1, implementation, inverse)
-    x = exact_step(problem, smoothing.weights(before.scaled_residual(x), epsilon), x, inverse)
+        progress = iterate.approach(fixed, fixed_p, x)
+    W = iterate.weights(fixed, fixed.residual(progress.x), fixed_p, progress.epsilon)
+    x = weighted_least_squares(problem, W, progress.x, inverse)
     if gradient == "implicit":
-        x = implicit_step(problem, smoothing, x, epsilon, inverse)
-    return problem.solution(x)
+        x = at_minimiser(problem, solver, p, x, progress.epsilon, inverse)
+    size = problem.length(problem.residual(x), least=0.0) * problem.scale
+    v = problem.v * problem.v_unit
+    objective = jnp.sum(v * size**p, axis=-2, keepdims=True)
+    last = (..., 0, 0) if rowwise else (..., 0, slice(None))
+    return Solution(
+        F=problem.to_F(x),
+        weights=v * W * problem.scale ** (p - 2),
+        objective=objective[last],
+        iterations=jnp.int32(progress.iterations + 1),
+        converged=(progress.converged & jnp.ones_like(objective, bool))[last],
+    )
 
 
-def approximate(
+def _identity(x: Any) -> Any:
+    return x
+
+
+def at_minimiser(
     problem: Problem,
-    smoothing: Smoothing,
-    iterations: int,
-    implementation: Implementation,
-    inverse: Inverse,
-) -> tuple[jax.Array, jax.Array]:
-    """The estimate x before the last iteration, and the ε of that."""
-    n, d = problem.P.shape[-2:]
-    if iterations > _FEW or n < max(TALL * d, LARGE):
-        state = _newton.start(problem, smoothing)
-        step = partial(_newton.step, problem, smoothing, inverse=inverse)
-        state = lax.fori_loop(0, iterations, lambda _, state: step(state), state)
-        return state.x, state.epsilon
-    if implementation == "pallas":
-        from pnr_jax.regression._pallas import pallas_iterations as few
+    solver: Solver,
+    p: jax.Array | float,
+    x: jax.Array,
+    epsilon: jax.Array,
+    inverse_of: Callable[[Problem, jax.Array], Inverse],
+) -> jax.Array:
+    """Returns x itself, with the derivatives, of any order, of the minimiser.
+
+    There g(x, problem) = Pᵀ v w(r) r − ridge x = 0, r = H − P x, with the solver's own weights w,
+    so by the implicit function theorem
+
+        dx = −(∂g/∂x)⁻¹ dg = (Pᵀ v (w r)' P + ridge)⁻¹ dg,    x constant in dg,
+
+    where dg takes in that w depends on r.
+    """
+    constant, epsilon, x = stop_gradient((problem, epsilon, x))
+
+    def force(r: jax.Array) -> jax.Array:
+        return solver.weights(constant, r, p, epsilon) * r
+
+    def g(x: jax.Array) -> jax.Array:
+        W = solver.weights(problem, problem.residual(x), p, epsilon)
+        return problem.force(W, x)
+
+    r = constant.residual(x)
+    if problem.rowwise:  # The columns are coupled: solved nearly, with the weights' own matrix.
+        inverse = inverse_of(constant, solver.weights(constant, r, p, epsilon))
     else:
-        few = inexact_iterations
-    return few(problem, smoothing, iterations), smoothing.scheduled(iterations, problem.H.dtype)
+        curvature = jax.jvp(force, (r,), (jnp.ones_like(r),))[1]
+        inverse = inverse_of(constant, jnp.maximum(curvature, 0))  # Roundoff of 0 is not below.
+
+    def solve(A: Callable[[jax.Array], jax.Array], b: jax.Array) -> jax.Array:
+        if not problem.rowwise:
+            return -inverse(b)
+        return conjugate_gradients(lambda x: -A(x), -b, _CG_STEPS, inverse, problem.total)
+
+    def tangent_solve(A: Callable[[jax.Array], jax.Array], b: jax.Array) -> jax.Array:
+        return lax.custom_linear_solve(A, b, solve, symmetric=True)
+
+    return lax.custom_root(g, x, lambda _, x: x, tangent_solve)

@@ -1,160 +1,136 @@
-"""Iteratively reweighted least squares (eq. 3), in the coordinates of `Problem`.
+"""The paper's regression: eq. 2, then eq. 3 from it, a fixed number of times.
 
-An iteration minimises the quadratic that touches the smoothed problem from above at the present x,
-with the weights W = v w of eq. 3, so that none makes it worse.
+Everything is written for x, which is F in the coordinates of `Problem`: H is in units of a typical
+entry, P is orthonormal, and ``ridge`` is the identity in directions that P does not span.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.lax import stop_gradient
 
-from pnr_jax.regression._linear import cholesky, cholesky_solve, matmul, transpose, weighted_gram
+from pnr_jax.regression._linear import factorise, gram_matrices, matmul, transpose
 from pnr_jax.regression._problem import Problem
-from pnr_jax.regression._smoothing import Smoothing
 
-Inverse = Callable[[Problem, jax.Array], Callable[[jax.Array], jax.Array]]
-
-CG_STEPS = 2  # of conjugate gradients for an inexact iteration
+Inverse = Callable[[jax.Array], jax.Array]
 
 
-def normal_operator(problem: Problem, w: jax.Array) -> Callable[[jax.Array], jax.Array]:
-    """Maps x to (Pᵀ W P + penalty) x: two thin products, no Gram matrix for each column."""
-    W = problem.v * w
+class Progress(NamedTuple):
+    """Where a solver stands before its last iteration."""
 
-    def apply(x: jax.Array) -> jax.Array:
-        return matmul(transpose(problem.P), W * matmul(problem.P, x)) + matmul(problem.penalty, x)
-
-    return apply
-
-
-def negative_gradient(problem: Problem, w: jax.Array, x: jax.Array) -> jax.Array:
-    """Pᵀ W (H − P x) − penalty x, from the residual: accurate where it is small."""
-    force = matmul(transpose(problem.P), problem.v * w * problem.residual(x))
-    return force - matmul(problem.penalty, x)
-
-
-def factorised(problem: Problem, w: jax.Array) -> Callable[[jax.Array], jax.Array]:
-    """Maps b to (Pᵀ W P + penalty)⁻¹ b, by one Cholesky factorisation for all columns."""
-    L = cholesky(weighted_gram(problem.P, problem.v * w) + problem.penalty[..., None])
-    return lambda b: cholesky_solve(L, b)
-
-
-def inexact_step(problem: Problem, w: jax.Array, x: jax.Array) -> jax.Array:
-    """An iteration by a few steps of conjugate gradients from x.
-
-    P is orthonormal, so the system is as well conditioned as the weights are even, and early on,
-    with a wide ε, they are even enough for two steps to do what the exact solution would. A step
-    costs 4 n d multiplications a column, a Gram matrix n d² / 2.
-    """
-    apply = normal_operator(problem, w)
-    residual = negative_gradient(problem, w, x)
-    direction, size = residual, jnp.sum(residual**2, axis=-2, keepdims=True)
-    for _ in range(CG_STEPS):
-        image = apply(direction)
-        step = _ratio(size, jnp.sum(direction * image, axis=-2, keepdims=True))
-        x = x + step * direction
-        residual = residual - step * image
-        size, last = jnp.sum(residual**2, axis=-2, keepdims=True), size
-        direction = residual + _ratio(size, last) * direction
-    return x
-
-
-def _ratio(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The ratio a / b, and 0, with a derivative of 0, where b is 0: a column already solved."""
-    return jnp.where(b == 0, 0, a) / jnp.where(b == 0, 1, b)
-
-
-def exact_step(
-    problem: Problem, w: jax.Array, x: jax.Array, inverse: Inverse = factorised
-) -> jax.Array:
-    """An iteration by a factorisation; differentiable in the problem and in w.
-
-    x' = x + A⁻¹ (Pᵀ W (H − P x) − penalty x) is A⁻¹ Pᵀ W H with A = Pᵀ W P + penalty, whatever x
-    is, so x is a constant to the derivative too. `custom_linear_solve` differentiates A x' = b as
-    an equation, A dx' = db − dA x', that is
-
-        dx' = A⁻¹ (dPᵀ W r + Pᵀ dW r + Pᵀ W (dH − dP x') − d penalty x'),    r = H − P x',
-
-    with products by A alone (`normal_operator`), and solves it, and its transpose for reverse
-    mode, with the factor that the value was computed with.
-    """
-    x = stop_gradient(x)
-    solve = inverse(*stop_gradient((problem, w)))
-    change = lax.custom_linear_solve(
-        normal_operator(problem, w),
-        negative_gradient(problem, w, x),
-        lambda _, b: solve(b),
-        symmetric=True,
-    )
-    return x + change
-
-
-def implicit_step(
-    problem: Problem,
-    smoothing: Smoothing,
-    x: jax.Array,
-    epsilon: jax.Array,
-    inverse: Inverse = factorised,
-) -> jax.Array:
-    """Returns x itself, with the derivatives, of any order, of the smoothed problem's minimiser.
-
-    There g(x, problem) = Pᵀ v w(u) (H − P x) − penalty x = 0, so by the implicit function theorem
-
-        dx = −(∂g/∂x)⁻¹ dg = (Pᵀ diag(v ρ''(u)) P + penalty)⁻¹ dg,    x constant in dg,
-
-    where dg takes in that w depends on P, H and, by the unit s, on all of the column.
-    """
-    constant, x = stop_gradient((problem, x))
-    solve = inverse(constant, smoothing.curvature(constant.scaled_residual(x), epsilon))
-
-    def g(x: jax.Array) -> jax.Array:
-        return negative_gradient(problem, smoothing.weights(problem.scaled_residual(x), epsilon), x)
-
-    def tangent_solve(A: Callable[[jax.Array], jax.Array], b: jax.Array) -> jax.Array:
-        return lax.custom_linear_solve(A, b, lambda _, b: -solve(b), symmetric=True)
-
-    return lax.custom_root(g, x, lambda _, x: x, tangent_solve)
+    x: jax.Array  # [..., d, D]
+    epsilon: jax.Array  # the eps of the last weights
+    iterations: jax.Array | int  # done
+    converged: jax.Array | bool  # to the solver's own tolerance, if it has one
 
 
 def least_squares_solution(problem: Problem) -> jax.Array:
-    """The solution for p = 2; differentiable.
+    """Solves eq. 2, ``x = (Pᵀ v P + ridge)⁻¹ Pᵀ v H``.
 
-    In these coordinates the matrix A of the normal equations is the identity up to roundoff, so
-    the inverse is one correction away: A⁻¹ b = b + (b − A b) + O(roundoff²).
+    P is orthonormal, so the matrix A is the identity up to roundoff and its inverse one correction
+    away: A⁻¹ b = b + (b − A b) + O(roundoff²).
     """
+    P, H, v = problem.P, problem.H, problem.v
     return lax.custom_linear_solve(
-        normal_operator(problem, jnp.ones((), problem.H.dtype)),
-        matmul(transpose(problem.P), problem.v * problem.H),
-        lambda apply, b: b + (b - apply(b)),
+        lambda x: matmul(transpose(P), v * matmul(P, x)) + matmul(problem.ridge, x),
+        matmul(transpose(P), v * H),
+        lambda A, b: b + (b - A(b)),
         symmetric=True,
     )
 
 
-def inexact_iterations(problem: Problem, smoothing: Smoothing, iterations: int) -> jax.Array:
-    """The estimate after so many inexact iterations from least squares, ε as scheduled."""
+def reweight(problem: Problem, r: jax.Array, p: jax.Array | float, eps: jax.Array) -> jax.Array:
+    """Computes the weights of eq. 3, ``W = max(|r|, eps)^(p − 2)``; rowwise |r| is a row's norm.
 
-    def body(k: jax.Array, x: jax.Array) -> jax.Array:
-        epsilon = smoothing.scheduled(k, x.dtype)
-        return inexact_step(problem, smoothing.weights(problem.scaled_residual(x), epsilon), x)
+    Args:
+      problem: gives the norm.
+      r: residuals in units of the typical entry, [..., n, D].
+      p: the norm; a Python 1 takes the quick form.
+      eps: in the same units.
 
-    return lax.fori_loop(0, iterations, body, least_squares_solution(problem))
-
-
-def exact_iterations(
-    problem: Problem, smoothing: Smoothing, iterations: int, inverse: Inverse = factorised
-) -> jax.Array:
-    """The same by exact iterations, which can be differentiated.
-
-    They overshoot: below a factor of 2 that too makes nothing worse. 1/(p − 1) is Newton's step
-    where |u| ≫ ε; near p = 1 a factor of 1.5 halves the iterations.
+    Returns:
+      [..., n, D], rowwise [..., n, 1].
     """
-    factor = 1 / max(smoothing.p - 1, 2 / 3)
+    length = problem.length(r, least=eps)
+    return 1 / length if isinstance(p, int | float) and p == 1 else length ** (p - 2)
 
-    def body(k: jax.Array, x: jax.Array) -> jax.Array:
-        w = smoothing.weights(problem.scaled_residual(x), smoothing.scheduled(k, x.dtype))
-        return x + factor * (exact_step(problem, w, x, inverse) - x)
 
-    return lax.fori_loop(0, iterations, body, least_squares_solution(problem))
+def inverse_of(problem: Problem, W: jax.Array) -> Inverse:
+    """Returns b ↦ (Pᵀ v W P + ridge)⁻¹ b: a factorisation for each column; rowwise, one for all."""
+    vW = problem.v * W
+    if problem.rowwise:
+        return factorise(matmul(transpose(problem.P), vW * problem.P) + problem.ridge)
+    solve = factorise(gram_matrices(problem.P, vW) + problem.ridge[..., None, :, :])
+    return lambda b: transpose(solve(transpose(b)[..., None])[..., 0])
+
+
+def weighted_least_squares(
+    problem: Problem,
+    W: jax.Array,
+    x: jax.Array,
+    inverse_of: Callable[[Problem, jax.Array], Inverse] = inverse_of,
+) -> jax.Array:
+    """Solves eq. 3, ``(Pᵀ v W P + ridge)⁻¹ Pᵀ v W H``; differentiable in the problem and in W.
+
+    It is written as a step from x, which keeps the digits of small residuals,
+
+        x' = x + A⁻¹ (Pᵀ v W (H − P x) − ridge x),    A = Pᵀ v W P + ridge,
+
+    and is the same for every x, which therefore is a constant to the derivative.
+    `custom_linear_solve` differentiates A (x' − x) = b as an equation, so that
+
+        dx' = A⁻¹ (dPᵀ v W r + Pᵀ dW v r + Pᵀ v W (dH − dP x') − d ridge x'),    r = H − P x',
+
+    with products by A alone, and solves it, and its transpose for reverse mode, with the factor
+    that the value was computed with.
+    """
+    x = stop_gradient(x)
+    inverse = inverse_of(*stop_gradient((problem, W)))
+    P, vW = problem.P, problem.v * W
+
+    def A(x: jax.Array) -> jax.Array:
+        return matmul(transpose(P), vW * matmul(P, x)) + matmul(problem.ridge, x)
+
+    return x + lax.custom_linear_solve(
+        A, problem.force(W, x), lambda _, b: inverse(b), symmetric=True
+    )
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("eps",), meta_fields=("iterations",))
+@dataclass(frozen=True)
+class IRLS:
+    """Iteratively reweighted least squares, eq. 3 to the letter; the paper's choice.
+
+    From least squares, or from `start`, every iteration solves the weighted least squares problem
+    of the residuals before it.
+
+    Attributes:
+      iterations: T, at least 1.
+      eps: least abs(r) in the weights, relative to the typical entry of a column of H: the median,
+        weighted by v, of those that are not 0. Rowwise, relative to the typical norm of a row.
+    """
+
+    iterations: int = 5
+    eps: jax.Array | float = 1e-6
+
+    def approach(self, problem: Problem, p: jax.Array | float, x: jax.Array) -> Progress:
+        """Does all iterations but the last, from x."""
+        eps = jnp.asarray(self.eps, x.dtype)
+
+        def iteration(_: jax.Array, x: jax.Array) -> jax.Array:
+            W = self.weights(problem, problem.residual(x), p, eps)
+            return weighted_least_squares(problem, W, x)
+
+        x = lax.fori_loop(0, self.iterations - 1, iteration, x)
+        return Progress(x, eps, self.iterations - 1, False)
+
+    def weights(
+        self, problem: Problem, r: jax.Array, p: jax.Array | float, eps: jax.Array
+    ) -> jax.Array:
+        """Computes W, [..., n, D], rowwise [..., n, 1]."""
+        return reweight(problem, r, p, eps)

@@ -1,9 +1,9 @@
 """The kernels of `_pallas`, each for a block of columns of one problem.
 
-Their estimates, Gram matrices and everything conjugate gradients need stay on chip through all
-iterations; P and H stream through in blocks of rows (on a GPU from the L2 cache after the first
-pass, on a TPU they are on chip too). Shapes are powers of two, and an index that a loop runs over
-is a mask, never a register's number: what Triton asks for.
+Their x, matrices and everything conjugate gradients need stay on chip through all iterations; P
+and H stream through in blocks of rows (on a GPU from the L2 cache after the first pass, on a TPU
+they are on chip too). Shapes are powers of two, and an index that a loop runs over is a mask,
+never a register's number: what Triton asks for.
 """
 
 from collections.abc import Callable
@@ -14,41 +14,121 @@ import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
 
-from pnr_jax.regression._irls import CG_STEPS
-from pnr_jax.regression._smoothing import Smoothing
+from pnr_jax.regression._irls import IRLS
+from pnr_jax.regression._linear import conjugate_gradients
 
 ROWS = 64  # of P and H in a block
 
-Rows = Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]  # -> P, weights, residual
+Rows = Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]  # -> P, v W and r of a block
+
+
+def iterations_kernel(
+    P_ref: Any,
+    H_ref: Any,
+    v_ref: Any,
+    ridge_ref: Any,
+    *refs: Any,
+    d: int,
+    numbers: jax.tree_util.PyTreeDef,
+) -> None:
+    """Does all iterations of the solver but the last.
+
+    Args:
+      P_ref: [n, d], filled up with zeros to whole blocks, as are all others.
+      H_ref: [n, D].
+      v_ref: [n, 1].
+      ridge_ref: [d, d].
+      refs: of the numbers [1, 1], of the x to start from [d, D], and of the result.
+      d: how many columns of P are not such zeros.
+      numbers: the structure of the numbers: (solver, p), p None where it is known to be 1.
+    """
+    *number_refs, start_ref, out_ref = refs
+    solver, p = jax.tree.unflatten(numbers, [ref[...] for ref in number_refs])
+    count, ridge = P_ref.shape[0] // ROWS, ridge_ref[...]
+
+    def rows_at(x: jax.Array, eps: jax.Array) -> Rows:
+        def rows(i: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+            block = pl.ds(i * ROWS, ROWS)
+            P = P_ref[block, :]
+            r = H_ref[block, :] - _dot(P, x)
+            length = jnp.maximum(jnp.abs(r), eps)
+            W = 1 / length if p is None else length ** (p - 2)
+            return P, v_ref[block, :] * W, r
+
+        return rows
+
+    def force(rows: Rows, x: jax.Array) -> jax.Array:
+        def term(P: jax.Array, vW: jax.Array, r: jax.Array) -> jax.Array:
+            return _dot(P.T, vW * r)
+
+        return _sum_blocks(count, rows, term, x) - _dot(ridge, x)
+
+    def exact_iteration(_: jax.Array, x: jax.Array) -> jax.Array:
+        rows = rows_at(x, solver.eps)
+        return x + _solve(count, rows, ridge, force(rows, x), d)
+
+    def inexact_iteration(k: jax.Array, x: jax.Array) -> jax.Array:
+        rows = rows_at(x, solver.scheduled(k, x.dtype))
+
+        def A(y: jax.Array) -> jax.Array:
+            def term(P: jax.Array, vW: jax.Array, _: jax.Array) -> jax.Array:
+                return _dot(P.T, vW * _dot(P, y))
+
+            return _sum_blocks(count, rows, term, y) + _dot(ridge, y)
+
+        return x + conjugate_gradients(A, force(rows, x), solver.cg_steps)
+
+    iteration = exact_iteration if isinstance(solver, IRLS) else inexact_iteration
+    out_ref[...] = lax.fori_loop(0, solver.iterations - 1, iteration, start_ref[...])
+
+
+def solve_kernel(
+    P_ref: Any, vW_ref: Any, ridge_ref: Any, b_ref: Any, out_ref: Any, *, d: int
+) -> None:
+    """Computes (Pᵀ v W P + ridge)⁻¹ b."""
+
+    def rows(i: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        block = pl.ds(i * ROWS, ROWS)
+        return P_ref[block, :], vW_ref[block, :], vW_ref[block, :]
+
+    out_ref[...] = _solve(P_ref.shape[0] // ROWS, rows, ridge_ref[...], b_ref[...], d)
 
 
 def _dot(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.dot(a, b, precision=lax.Precision.HIGHEST, preferred_element_type=a.dtype)
 
 
-def _sum_rows(count: int, term: Callable[[jax.Array], jax.Array], like: jax.Array) -> jax.Array:
-    """The sum of term over the blocks of rows."""
-    return lax.fori_loop(0, count, lambda i, total: total + term(i), jnp.zeros_like(like))
+def _sum_blocks(
+    count: int, rows: Rows, term: Callable[..., jax.Array], like: jax.Array
+) -> jax.Array:
+    """Returns the sum of the term over all blocks of rows."""
+    return lax.fori_loop(0, count, lambda i, total: total + term(*rows(i)), jnp.zeros_like(like))
 
 
-def _solve(count: int, rows: Rows, penalty: jax.Array, b: jax.Array) -> jax.Array:
-    """(Pᵀ W P + penalty)⁻¹ b for a block of columns, b [d, D], by L D Lᵀ in registers."""
-    d = b.shape[0]
-    row, column = (lax.broadcasted_iota(jnp.int32, (d, d, 1), axis) for axis in (0, 1))
-    index = lax.broadcasted_iota(jnp.int32, (d, 1), 0)
+def _solve(count: int, rows: Rows, ridge: jax.Array, b: jax.Array, d: int) -> jax.Array:
+    """Returns (Pᵀ v W P + ridge)⁻¹ b, b [d, D], by the L D Lᵀ of every column's matrix.
 
-    def fill(k: jax.Array, A: jax.Array) -> jax.Array:
-        def term(i: jax.Array) -> jax.Array:
-            P, W, _ = rows(i)
-            factor = jnp.sum(jnp.where(index.reshape(1, d) == k, P, 0), axis=1, keepdims=True)
-            return _dot(P.T, factor * W)
+    As in `factorise` a multiple of the identity as small as roundoff is added. No pivot is smaller
+    than that but by roundoff, which is not let through.
+    """
+    row, column = (lax.broadcasted_iota(jnp.int32, (len(b), len(b), 1), axis) for axis in (0, 1))
+    index = lax.broadcasted_iota(jnp.int32, (len(b), 1), 0)
 
-        return jnp.where(column == k, _sum_rows(count, term, b)[:, None, :], A)
+    def accumulate(i: jax.Array, A: jax.Array) -> jax.Array:
+        P, vW, _ = rows(i)
 
-    A = lax.fori_loop(0, d, fill, jnp.zeros((d, *b.shape), b.dtype)) + penalty[:, :, None]
+        def fill(k: jax.Array, A: jax.Array) -> jax.Array:
+            P_k = jnp.sum(jnp.where(index.reshape(1, -1) == k, P, 0), axis=1, keepdims=True)
+            return jnp.where(column == k, A + _dot(P.T, P_k * vW)[:, None, :], A)
+
+        return lax.fori_loop(0, d, fill, A)
+
+    A = ridge[:, :, None] + jnp.zeros((1, *b.shape), b.dtype)
+    A = lax.fori_loop(0, count, accumulate, A)
     diagonal = jnp.sum(jnp.where(row == column, A, 0), axis=1)
-    floor = d * jnp.finfo(b.dtype).eps * jnp.max(diagonal, axis=0, keepdims=True)
-    floor = jnp.where(floor == 0, 1, floor)
+    trace = jnp.sum(diagonal, axis=0, keepdims=True)
+    floor = jnp.finfo(b.dtype).eps * jnp.where(trace == 0, 1, trace)
+    A = A + jnp.where(row == column, floor[:, None, :], 0)
 
     def pick(x: jax.Array, k: jax.Array) -> jax.Array:
         return jnp.sum(jnp.where(index == k, x, 0), axis=0, keepdims=True)
@@ -71,70 +151,3 @@ def _solve(count: int, rows: Rows, penalty: jax.Array, b: jax.Array) -> jax.Arra
 
     A, x = lax.fori_loop(0, d, eliminate, (A, b))
     return lax.fori_loop(0, d, substitute, x)
-
-
-def iterations_kernel(
-    P_ref: Any,
-    H_ref: Any,
-    v_ref: Any,
-    penalty_ref: Any,
-    size_ref: Any,
-    start_ref: Any,
-    out_ref: Any,
-    *,
-    smoothing: Smoothing,
-    iterations: int,
-) -> None:
-    """Inexact iterations from start."""
-    count, penalty, size = P_ref.shape[0] // ROWS, penalty_ref[...], size_ref[...]
-
-    def rows_at(x: jax.Array, k: jax.Array) -> Rows:
-        def rows(i: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-            at = pl.ds(i * ROWS, ROWS)
-            P = P_ref[at, :]
-            residual = H_ref[at, :] - _dot(P, x)
-            w = smoothing.weights(residual / size, smoothing.scheduled(k, x.dtype))
-            return P, v_ref[at, :] * w, residual
-
-        return rows
-
-    def gradient(rows: Rows, x: jax.Array) -> jax.Array:
-        def term(i: jax.Array) -> jax.Array:
-            P, W, residual = rows(i)
-            return _dot(P.T, W * residual)
-
-        return _sum_rows(count, term, x) - _dot(penalty, x)
-
-    def approach(k: jax.Array, x: jax.Array) -> jax.Array:
-        rows = rows_at(x, k)
-
-        def image_of(direction: jax.Array) -> jax.Array:
-            def term(i: jax.Array) -> jax.Array:
-                P, W, _ = rows(i)
-                return _dot(P.T, W * _dot(P, direction))
-
-            return _sum_rows(count, term, direction) + _dot(penalty, direction)
-
-        residual = gradient(rows, x)
-        direction, square = residual, jnp.sum(residual**2, axis=0, keepdims=True)
-        for _ in range(CG_STEPS):
-            image = image_of(direction)
-            curve = jnp.sum(direction * image, axis=0, keepdims=True)
-            step = square / jnp.where(curve == 0, 1, curve)
-            x, residual = x + step * direction, residual - step * image
-            square, last = jnp.sum(residual**2, axis=0, keepdims=True), square
-            direction = residual + square / jnp.where(last == 0, 1, last) * direction
-        return x
-
-    out_ref[...] = lax.fori_loop(0, iterations, approach, start_ref[...])
-
-
-def solve_kernel(P_ref: Any, W_ref: Any, penalty_ref: Any, b_ref: Any, out_ref: Any) -> None:
-    """(Pᵀ W P + penalty)⁻¹ b."""
-
-    def rows(i: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        at = pl.ds(i * ROWS, ROWS)
-        return P_ref[at, :], W_ref[at, :], W_ref[at, :]
-
-    count = P_ref.shape[0] // ROWS
-    out_ref[...] = _solve(count, rows, penalty_ref[...], b_ref[...])

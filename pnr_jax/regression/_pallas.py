@@ -1,4 +1,4 @@
-"""The iteration as one fused kernel: what GPUs and TPUs need, where small factorisations are slow.
+"""The iterations as one fused kernel: for GPUs and TPUs, where small factorisations are slow.
 
 A program of the grid owns a block of columns of one problem. Batch entries and columns do not see
 each other, so that a sharded batch, or sharded columns, need no communication, which the compiler
@@ -16,29 +16,41 @@ from jax.custom_batching import custom_vmap
 from jax.experimental import pallas as pl
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.experimental.pallas import triton
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.lax import stop_gradient
+from jax.sharding import NamedSharding, PartitionSpec, auto_axes
 
-from pnr_jax.regression._irls import least_squares_solution
+from pnr_jax.regression._inexact import InexactIRLS
+from pnr_jax.regression._irls import IRLS, Inverse, Progress
 from pnr_jax.regression._kernels import ROWS, iterations_kernel, solve_kernel
+from pnr_jax.regression._primal_dual import PrimalDual
 from pnr_jax.regression._problem import Problem
-from pnr_jax.regression._smoothing import Smoothing
 
 Arrays = tuple[jax.Array, ...]
 
 
-def pallas_iterations(problem: Problem, smoothing: Smoothing, iterations: int) -> jax.Array:
-    """The same as `inexact_iterations`, in one kernel."""
-    start = least_squares_solution(problem)
-    if iterations == 0:
-        return start
-    kernel = functools.partial(iterations_kernel, smoothing=smoothing, iterations=iterations)
-    operands = [("nd", problem.P), ("nD", problem.H), ("n1", problem.v), ("dd", problem.penalty)]
-    return _call(kernel, [*operands, ("1D", problem.size), ("dD", start)])
+def approach(
+    solver: IRLS | InexactIRLS | PrimalDual, problem: Problem, p: jax.Array | float, x: jax.Array
+) -> Progress:
+    """Does all iterations but the last in one kernel, which is a constant to the derivative.
+
+    p and the solver's numbers are operands of it, so that new ones do not compile anew.
+    """
+    assert not isinstance(solver, PrimalDual)  # `_pnorm` refuses it.
+    eps = jnp.asarray(solver.eps, x.dtype)
+    if solver.iterations > 1:
+        known = isinstance(p, int | float) and p == 1
+        numbers, structure = jax.tree.flatten((solver, None if known else p))
+        operands = [("nd", problem.P), ("nD", problem.H), ("n1", problem.v), ("dd", problem.ridge)]
+        one = (1,) * x.ndim
+        operands += [("11", jnp.asarray(number, x.dtype).reshape(one)) for number in numbers]
+        operands = [(axes, stop_gradient(a)) for axes, a in [*operands, ("dD", x)]]
+        x = _call(functools.partial(iterations_kernel, numbers=structure), operands)
+    return Progress(x, eps, solver.iterations - 1, False)
 
 
-def pallas_inverse(problem: Problem, w: jax.Array) -> Callable[[jax.Array], jax.Array]:
-    """The same as `factorised`, in one kernel, which factorises anew for each b."""
-    operands = [("nd", problem.P), ("nD", problem.v * w), ("dd", problem.penalty)]
+def inverse_of(problem: Problem, W: jax.Array) -> Inverse:
+    """Returns b ↦ (Pᵀ v W P + ridge)⁻¹ b, one kernel, which factorises anew for each b."""
+    operands = [("nd", problem.P), ("nD", problem.v * W), ("dd", problem.ridge)]
     return lambda b: _call(solve_kernel, [*operands, ("dD", b)])
 
 
@@ -56,6 +68,9 @@ def _call(kernel: Any, operands: list[tuple[str, jax.Array]]) -> jax.Array:
 
     @custom_vmap
     def mapped(*arrays: jax.Array) -> jax.Array:
+        sharding = jax.typeof(arrays[-1]).sharding
+        if explicit := sharding.mesh.explicit_axes:  # A kernel's blocks have no explicit sharding.
+            return auto_axes(run, axes=explicit, out_sharding=sharding)(*arrays)
         return run(*arrays)
 
     @mapped.def_vmap
@@ -71,7 +86,7 @@ def _call(kernel: Any, operands: list[tuple[str, jax.Array]]) -> jax.Array:
 
 
 def _partitioned(run: Callable[..., jax.Array], names: tuple[str, ...]) -> Callable[..., jax.Array]:
-    """The same function, of which each device computes its own batch entries and columns."""
+    """Returns the same function; each device computes its own batch entries and columns."""
 
     def partition(mesh: Any, _: Any, result: Any) -> tuple[Any, ...]:
         batch, _, columns = (*result.sharding.spec, None, None, None)[:3]
@@ -90,7 +105,7 @@ def _partitioned(run: Callable[..., jax.Array], names: tuple[str, ...]) -> Calla
 
 
 def _on_this_platform(kernel: Any, names: tuple[str, ...], *arrays: jax.Array) -> jax.Array:
-    """A block has the columns of a TPU's lanes; on a GPU so few that there is one for each core."""
+    """Takes blocks as wide as a TPU's lanes; on a GPU narrow ones, so that all cores have some."""
 
     def on(width: int, **how: Any) -> Callable[..., jax.Array]:
         return lambda *arrays: _in_blocks(kernel, names, arrays, width, how)
@@ -107,13 +122,12 @@ def _in_blocks(
     n, x = arrays[0].shape[-2], arrays[-1]
     batch, d, D = x.shape
     width = min(width, _power_of_two(D))
-    block = {"n": -(-n // ROWS) * ROWS, "d": _power_of_two(d), "D": width, "1": 1}
     columns = -(-D // width)
+    block = {"n": -(-n // ROWS) * ROWS, "d": _power_of_two(d), "D": width, "1": 1}
 
     def padded(axes: str, a: jax.Array) -> jax.Array:
         shape = [block[axis] * (columns if axis == "D" else 1) for axis in axes]
-        padding = [(0, 0)] + [(0, s - t) for s, t in zip(shape, a.shape[1:], strict=True)]
-        return jnp.pad(a, padding, constant_values=axes == "1D")  # sizes are divided by
+        return jnp.pad(a, [(0, 0), *((0, s - t) for s, t in zip(shape, a.shape[1:], strict=True))])
 
     def spec(axes: str) -> pl.BlockSpec:
         def index(b: Any, c: Any) -> tuple[Any, ...]:
@@ -122,8 +136,12 @@ def _in_blocks(
         return pl.BlockSpec((None, block[axes[0]], block[axes[1]]), index)
 
     out = pl.pallas_call(
-        kernel,
-        out_shape=jax.ShapeDtypeStruct((batch, block["d"], columns * width), x.dtype),
+        functools.partial(kernel, d=d),
+        out_shape=jax.ShapeDtypeStruct(
+            (batch, block["d"], columns * width),
+            x.dtype,
+            manual_axis_type=jax.typeof(x).manual_axis_type,
+        ),
         grid=(batch, columns),
         in_specs=[spec(axes) for axes in names],
         out_specs=spec("dD"),

@@ -1,17 +1,22 @@
-"""Least squares, p-norm regression and prediction: eqs. 1 to 4 of the paper."""
+"""The public functions: least squares, p-norm regression, its solution, prediction."""
 
-from functools import partial
+import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from pnr_jax.regression._choice import Implementation, choose
-from pnr_jax.regression._estimate import Gradient, estimate
-from pnr_jax.regression._irls import least_squares_solution
+from pnr_jax.regression._checks import as_arrays, check_arguments, check_choice
+from pnr_jax.regression._estimate import Gradient, Implementation, Solution, Solver, estimate
+from pnr_jax.regression._inexact import InexactIRLS
+from pnr_jax.regression._irls import IRLS, least_squares_solution
 from pnr_jax.regression._linear import matmul
-from pnr_jax.regression._problem import as_arrays, check_arguments, check_choice, normalise
-from pnr_jax.regression._smoothing import Smoothing
+from pnr_jax.regression._primal_dual import PrimalDual
+from pnr_jax.regression._problem import normalise
+
+Number = ArrayLike  # a Python number, an array without axes, or a tracer of one
 
 
 def least_squares(
@@ -19,10 +24,10 @@ def least_squares(
     H: ArrayLike,
     *,
     weights: ArrayLike | None = None,
-    ridge: float = 0.0,
-    throw: bool = True,
+    ridge: Number = 0.0,
+    check: bool = True,
 ) -> jax.Array:
-    r"""Weighted least squares: the F that explains H by P (eq. 2).
+    r"""Solves weighted least squares: the F that explains H by P (eq. 2).
 
     .. math:: F = \arg\min_F \sum_j v_j \|H_j - P_j F\|^2 + λ \sum_k S_k \|F_k\|^2, \quad
               S_k = \sum_j v_j P_{jk}^2
@@ -36,7 +41,7 @@ def least_squares(
       weights: of the rows, v ≥ 0, [..., n]; 1 if None. A row of weight 0 leaves no trace, even if
         it holds infinities.
       ridge: λ ≥ 0, relative to each column of P, so that units do not matter.
-      throw: whether to look at the values outside jit, which waits for them, and raise if they are
+      check: whether to look at the values outside jit, which waits for them, and raise if they are
         negative or not finite. If not, and under jit, those give NaN.
 
     Returns:
@@ -44,7 +49,7 @@ def least_squares(
 
     Raises:
       ValueError: wrong shapes or options; and, outside jit, negative weights, NaN or infinity in a
-        row that counts. Under jit those give NaN.
+        row that counts.
 
     Example:
       >>> import jax.numpy as jnp
@@ -55,66 +60,44 @@ def least_squares(
        [2.]]
     """
     P, H, weights = as_arrays(P, H, weights)
-    check_arguments(P, H, weights, p=2.0, eps=1.0, ridge=ridge, throw=throw)
+    check_arguments(P, H, weights, check=check, numbers={"ridge": ridge})
     return _least_squares(P, H, weights, ridge)
-
-
-@partial(jax.jit, static_argnums=3)
-def _least_squares(
-    P: jax.Array, H: jax.Array, weights: jax.Array | None, ridge: float
-) -> jax.Array:
-    problem = normalise(P, H, weights, ridge)
-    return problem.solution(least_squares_solution(problem))
 
 
 def pnorm_regression(
     P: ArrayLike,
     H: ArrayLike,
     *,
-    p: float = 1.0,
+    p: Number = 1.0,
     weights: ArrayLike | None = None,
-    iterations: int = 5,
-    eps: float = 1e-6,
-    ridge: float = 0.0,
+    ridge: Number = 0.0,
+    rowwise: bool = False,
+    solver: Solver = IRLS(),  # noqa: B008 (frozen)
     gradient: Gradient = "last_step",
-    implementation: Implementation | None = None,
-    throw: bool = True,
+    start: ArrayLike | None = None,
+    implementation: Implementation = "xla",
+    check: bool = True,
 ) -> jax.Array:
-    r"""p-norm regression by iteratively reweighted least squares (eqs. 1, 3 and 4).
+    r"""Solves p-norm regression by the given solver (eqs. 1, 3 and 4).
 
     .. math:: F = \arg\min_F \sum_j v_j \|H_j - P_j F\|_p^p
 
-    Column by column from the least squares solution. The last iteration solves the system of eq. 3
-    with the weights w = (u² + ε²)^(p/2 − 1), u = (H − P F) / mean abs(H). Those before it are
+    Entrywise, columns of H do not see each other. Rowwise, :math:`\|\cdot\|_2^p` of rows is
+    minimised instead (the L2,p norm): one weight for a row, robust against rows that are wrong as
+    a whole. p = 2, given as a Python number, is `least_squares` by either.
 
-    * up to nine iterations in all, where n ≥ max(6 d, 128): the same systems, solved nearly (two
-      steps of conjugate gradients) at a tenth of the cost, ε = max(eps, 0.3 · 0.5ᵏ) in iteration k;
-    * else primal–dual Newton iterations, one factorisation each as in eq. 3, that lower ε as the
-      duality gap falls: about a dozen reach the optimum.
+    The solver decides what runs, never the shapes or values: `IRLS` is eq. 3 to the letter,
+    `InexactIRLS` is faster, `PrimalDual` goes to the minimiser. Each ends with one exact iteration
+    of eq. 3, and that is what ``gradient`` is about:
 
-    p = 2 is `least_squares`.
-
-    Which derivative:
-      last_step: the weights of the last iteration are constants, as in the paper. Costs one
-        triangular solve and a few thin products, with the factor of the forward pass; stores
-        nothing for each iteration. For training: cheap, bounded, keeps the robustness. Further
-        derivatives are those of that one weighted least squares problem.
-      implicit: that of the minimiser itself, of any order, by the implicit function theorem. One
-        more factorisation, nothing stored for each iteration. Right when the iteration has
-        converged (`solve_pnorm` tells) and wild before; for p = 1 choose an eps that means
-        something, say 1e-2, since the minimiser of the unsmoothed problem is a vertex that jumps.
-      unrolled: through all iterations, which are then over-relaxed, exact ones of eq. 3. Time and
-        memory grow with the iterations. Right for the few one really does, and to check the others.
-
-    Values and derivatives are finite wherever they can be represented: F is of the order of H / P,
-    its derivative of H / P², which float32 holds up to 1e38.
-
-    Defaults, by `python -m benchmarks.regression --peer=exact --rows 512` on 2 CPU cores: with
-    10% gross outliers the objective is above the exact optimum by (relative; mean and largest of
-    24 columns) 4e-2 and 6e-2 after 1 iteration, 1e-3 and 2e-3 after 3, 3e-4 and 5e-4 after 5,
-    8e-7 and 1e-6 after 10, 2e-8 and 3e-8 after 50, where an eps of 1e-4 leaves 2e-6 and one of
-    1e-3 2e-5. A ridge of 1e-4 changes none of these, and 0 is exact; training may want one
-    (docs/regression.md).
+      last_step: the weights of the last iteration are constants, as in the paper. Costs a solve
+        with the factor of the forward pass and a few thin products; stores nothing for each
+        iteration. Further derivatives are those of that one weighted least squares problem.
+      implicit: that of the minimiser itself, of any order, by the implicit function theorem;
+        nothing is stored for each iteration. Right when the iteration has converged, wild before.
+        For p = 1 choose an eps that means something, say 1e-2, since the minimiser of the
+        unsmoothed problem is a vertex that jumps.
+      unrolled: through all iterations. Time and memory grow with them.
 
     Args:
       P: regressors (pose features) [..., n, d].
@@ -122,12 +105,15 @@ def pnorm_regression(
       p: the norm, 1 ≤ p ≤ 2; 1 is least absolute deviations.
       weights: of the rows, v ≥ 0, [..., n]; 1 if None. A row of weight 0 leaves no trace, even if
         it holds infinities.
-      iterations: at least 1.
-      eps: the last smoothing of abs(r) at 0, relative to the mean of abs(H) of the column.
-      ridge: λ ≥ 0, relative to each column of P, see `least_squares`.
+      ridge: λ ≥ 0; adds λ S of `least_squares` to the matrices of eq. 3, whose residuals are in
+        units of the typical entry of H (`IRLS` says which).
+      rowwise: whether the norm is of rows.
+      solver: `IRLS`, `InexactIRLS` or `PrimalDual`, with their options.
       gradient: which derivative, see above.
-      implementation: "xla", "pallas" (one fused kernel, for GPU), or None to choose by platform.
-      throw: see `least_squares`.
+      start: F to start from, [..., d, D]; least squares if None.
+      implementation: "xla", or "pallas": one fused kernel for GPU and TPU, entrywise, float32,
+        `IRLS` and `InexactIRLS`.
+      check: see `least_squares`.
 
     Returns:
       F [..., d, D], float32 or, if P or H is, float64.
@@ -140,27 +126,77 @@ def pnorm_regression(
       >>> import jax.numpy as jnp
       >>> P = jnp.stack([jnp.ones(6), jnp.arange(6.0)], axis=1)
       >>> H = (P @ jnp.array([[1.0], [2.0]])).at[4].set(100.0)
-      >>> print(pnorm_regression(P, H, iterations=10).round(2))
+      >>> print(pnorm_regression(P, H, solver=IRLS(iterations=20)).round(2))
       [[1.]
        [2.]]
       >>> print(least_squares(P, H).round(2))
       [[-3.33]
        [ 9.8 ]]
     """
-    P, H, weights = as_arrays(P, H, weights)
-    check_arguments(P, H, weights, p=p, eps=eps, ridge=ridge, throw=throw)
-    check_choice("gradient", gradient, ("last_step", "implicit", "unrolled"))
-    check_choice("implementation", implementation, (None, "xla", "pallas"))
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1; got {iterations}")
-    if p == 2:
-        return _least_squares(P, H, weights, ridge)
-    chosen = choose(implementation, P, H)[0]
-    return estimate(P, H, weights, Smoothing(p, eps), iterations, ridge, gradient, chosen)
+    arguments = _arguments(
+        P, H, weights, p=p, ridge=ridge, solver=solver, gradient=gradient, start=start,
+        implementation=implementation, rowwise=rowwise, check=check,
+    )  # fmt: skip
+    if _is(p, 2):
+        return _least_squares(*arguments[:3], ridge)
+    return _estimate_for(p)(*arguments, p, ridge, rowwise, solver, gradient, implementation).F
+
+
+def solve_pnorm(
+    P: ArrayLike,
+    H: ArrayLike,
+    *,
+    p: Number = 1.0,
+    weights: ArrayLike | None = None,
+    ridge: Number = 0.0,
+    rowwise: bool = False,
+    solver: Solver = PrimalDual(),  # noqa: B008 (frozen)
+    gradient: Gradient = "last_step",
+    start: ArrayLike | None = None,
+    implementation: Implementation = "xla",
+    check: bool = True,
+) -> Solution:
+    """Solves p-norm regression like `pnorm_regression`, to convergence, and tells more of it.
+
+    Args:
+      P: regressors [..., n, d].
+      H: responses [..., n, D].
+      p: the norm, 1 ≤ p ≤ 2.
+      weights: of the rows, v ≥ 0, [..., n]; 1 if None.
+      ridge: λ ≥ 0, see `pnorm_regression`.
+      rowwise: whether the norm is of rows.
+      solver: `PrimalDual`, which converges, or one of the others.
+      gradient: which derivative; a loop of unknown length has no unrolled one.
+      start: F to start from, [..., d, D].
+      implementation: see `pnorm_regression`.
+      check: see `least_squares`; it says nothing of convergence, which `converged` does.
+
+    Returns:
+      A `Solution`.
+
+    Raises:
+      ValueError: as `pnorm_regression`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> P = jnp.stack([jnp.ones(6), jnp.arange(6.0)], axis=1)
+      >>> H = (P @ jnp.array([[1.0], [2.0]])).at[4].set(100.0)
+      >>> solution = solve_pnorm(P, H)
+      >>> print(solution.objective.round(1), solution.converged)
+      [91.] [ True]
+      >>> print(jnp.argmin(solution.weights))  # which row is the outlier?
+      4
+    """
+    arguments = _arguments(
+        P, H, weights, p=p, ridge=ridge, solver=solver, gradient=gradient, start=start,
+        implementation=implementation, rowwise=rowwise, check=check,
+    )  # fmt: skip
+    solve = _estimate_for(p)
+    return solve(*arguments, p, ridge, rowwise, solver, gradient, implementation)
 
 
 def predict(P: ArrayLike, F: ArrayLike) -> jax.Array:
-    """Responses ``P F`` that F gives to the regressors P: H_t = P_t F.
+    """Computes the responses ``P F`` that F gives to the regressors P: H_t = P_t F.
 
     Args:
       P: regressors (pose features) [..., n, d].
@@ -179,3 +215,72 @@ def predict(P: ArrayLike, F: ArrayLike) -> jax.Array:
             f"got P {P.shape} and F {F.shape}"
         )
     return matmul(P, F)
+
+
+@jax.jit
+def _least_squares(
+    P: jax.Array, H: jax.Array, weights: jax.Array | None, ridge: Number
+) -> jax.Array:
+    problem = normalise(P, H, weights, ridge)
+    return problem.to_F(least_squares_solution(problem))
+
+
+_OPTIONS = ("rowwise", "gradient", "implementation")
+_estimate = jax.jit(estimate, static_argnames=_OPTIONS)
+_estimate_known_p = jax.jit(estimate, static_argnames=("p", *_OPTIONS))
+
+
+def _estimate_for(p: Number) -> Callable[..., Solution]:
+    """Returns the compiled `estimate`; with quick powers where p is known to be 1 or 2."""
+    return _estimate_known_p if _is(p, 1) or _is(p, 2) else _estimate
+
+
+def _is(p: Number, value: int) -> bool:
+    return isinstance(p, int | float) and p == value
+
+
+def _arguments(
+    P: ArrayLike,
+    H: ArrayLike,
+    weights: ArrayLike | None,
+    *,
+    solver: Solver,
+    gradient: Gradient,
+    start: ArrayLike | None,
+    implementation: Implementation,
+    rowwise: bool,
+    check: bool,
+    **numbers: Number,
+) -> tuple[jax.Array, jax.Array, jax.Array | None, jax.Array | None]:
+    """Returns P, H, weights and start as arrays, after a look at everything."""
+    arrays = as_arrays(P, H, weights)
+    P, H, weights = arrays
+    check_arguments(P, H, weights, check=check, numbers=numbers | _options(solver))
+    check_choice("gradient", gradient, ("last_step", "implicit", "unrolled"))
+    check_choice("implementation", implementation, ("xla", "pallas"))
+    if gradient == "unrolled" and isinstance(solver, PrimalDual):
+        raise ValueError(
+            "PrimalDual has no unrolled gradient, since its loop is of unknown length; use "
+            'gradient="implicit", or IRLS'
+        )
+    if implementation == "pallas":
+        double = jnp.float64 in (P.dtype, H.dtype)
+        if rowwise or double or isinstance(solver, PrimalDual) or gradient == "unrolled":
+            raise ValueError(
+                'implementation="pallas" has IRLS and InexactIRLS, entrywise, float32, and no '
+                'unrolled gradient; use implementation="xla"'
+            )
+    if start is not None:
+        start = jnp.asarray(start)
+        shape = (arrays[0].shape[-1], arrays[1].shape[-1])
+        if start.shape[-2:] != shape:
+            raise ValueError(
+                f"start must be [..., d, D], here [..., {shape[0]}, {shape[1]}]; got {start.shape}"
+            )
+    return *arrays, start
+
+
+def _options(solver: Solver) -> dict[str, Any]:
+    if not isinstance(solver, IRLS | InexactIRLS | PrimalDual):
+        raise ValueError(f"solver must be IRLS(), InexactIRLS() or PrimalDual(); got {solver!r}")
+    return {field.name: getattr(solver, field.name) for field in dataclasses.fields(solver)}

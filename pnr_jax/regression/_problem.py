@@ -1,7 +1,7 @@
-"""What every solver does first: check the arguments, drop masked rows, change coordinates."""
+"""The problem that every solver is given: rows of weight 0 gone, units gone, P orthonormal."""
 
-import math
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,168 +11,206 @@ from jax.typing import ArrayLike
 from pnr_jax.regression._linear import matmul, transpose
 
 
-class Problem(NamedTuple):
-    """A regression problem in the coordinates in which it is solved: no units, P orthonormal.
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("P", "H", "v", "ridge", "T", "T_inverse", "P_unit", "v_unit", "scale"),
+    meta_fields=("rowwise",),
+)
+@dataclass(frozen=True)
+class Problem:
+    """A regression problem in the coordinates in which it is solved.
 
-    Up to directions that P does not span,
-    ``Pᵀ diag(v) P + penalty`` is the identity.
+    ``Pᵀ diag(v) P + ridge`` is the identity, and H is in units of `scale`.
     """
 
     P: jax.Array  # [..., n, d]
     H: jax.Array  # [..., n, D]
     v: jax.Array  # [..., n, 1]
-    penalty: jax.Array  # [..., d, d], the ridge
-    size: jax.Array  # [..., 1, D], the weighted mean of |H|
-    T: jax.Array  # [..., d, d]
+    ridge: jax.Array  # [..., d, d]
+    T: jax.Array  # [..., d, d], F = T x in units of P_unit and scale
+    T_inverse: jax.Array  # [..., d, d]
     P_unit: jax.Array  # [..., d, 1]
-    H_unit: jax.Array  # [..., 1, D]
+    v_unit: jax.Array  # [..., 1, 1]
+    scale: jax.Array  # [..., 1, D]; rowwise [..., 1, 1]
+    rowwise: bool
 
     def residual(self, x: jax.Array) -> jax.Array:
-        """H − P x."""
+        """Returns r = H − P x."""
         return self.H - matmul(self.P, x)
 
-    def scaled_residual(self, x: jax.Array) -> jax.Array:
-        """u, the residual in units of the size of H."""
-        return self.residual(x) / self.size
+    def inner(self, a: jax.Array, b: jax.Array) -> jax.Array:
+        """Returns the products a b, [..., n, D], or those of rows, [..., n, 1]."""
+        return jnp.sum(a * b, axis=-1, keepdims=True) if self.rowwise else a * b
 
-    def solution(self, x: jax.Array) -> jax.Array:
-        """F [..., d, D] in the caller's coordinates of x in the problem's."""
-        return matmul(self.T, x) * self.H_unit / self.P_unit
+    def length(self, r: jax.Array, *, least: ArrayLike) -> jax.Array:
+        """Returns max(|r|, least) of every entry, or of the norm of every row."""
+        if not self.rowwise:
+            return jnp.maximum(jnp.abs(r), least)
+        unit = stop_gradient(jnp.max(jnp.abs(r), axis=-1, keepdims=True))
+        unit = jnp.maximum(unit, least)  # So that no square overflows.
+        unit = jnp.where(unit == 0, 1, unit)
+        squares = jnp.sum((r / unit) ** 2, axis=-1, keepdims=True)
+        return unit * jnp.sqrt(jnp.maximum(squares, (least / unit) ** 2))
+
+    def total(self, x: jax.Array) -> jax.Array:
+        """Returns the sum of the rows of each column, or of everything where rows have a norm."""
+        return jnp.sum(x, axis=(-2, -1) if self.rowwise else -2, keepdims=True)
+
+    def force(self, W: jax.Array, x: jax.Array) -> jax.Array:
+        """Returns Pᵀ v W (H − P x) − ridge x: what pulls at x."""
+        return matmul(transpose(self.P), self.v * (W * self.residual(x))) - matmul(self.ridge, x)
+
+    def with_moving_axes(self) -> "Problem":
+        """Returns the same problem with a derivative of T that keeps P orthonormal.
+
+        With G = Pᵀ v P + ridge, which is the identity, T (3/2 − G/2) is T, and to first order in
+        what G depends on its P is orthonormal too. That is what iterations depend on that are not
+        exact: where the axes are, but not how they are turned.
+        """
+        P, v = self.P, self.v
+        G = matmul(transpose(P), v * P) + self.ridge
+        eye = stop_gradient(G)
+        S, inverse = 1.5 * eye - 0.5 * G, 0.5 * eye + 0.5 * G
+        return replace(
+            self,
+            P=matmul(P, S),
+            ridge=matmul(transpose(S), matmul(self.ridge, S)),
+            T=matmul(self.T, S),
+            T_inverse=matmul(inverse, self.T_inverse),
+        )
+
+    def to_x(self, F: jax.Array) -> jax.Array:
+        """Returns x of the caller's F [..., d, D]."""
+        F = F.reshape((1,) * (self.H.ndim - F.ndim) + F.shape).astype(self.H.dtype)
+        return matmul(self.T_inverse, F * self.P_unit / self.scale)
+
+    def to_F(self, x: jax.Array) -> jax.Array:
+        """Returns the caller's F [..., d, D] of x."""
+        return matmul(self.T, x) * self.scale / self.P_unit
 
 
-def as_arrays(
-    P: ArrayLike, H: ArrayLike, weights: ArrayLike | None
-) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-    """The arguments as arrays."""
-    return jnp.asarray(P), jnp.asarray(H), None if weights is None else jnp.asarray(weights)
-
-
-def check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:
-    """Raises ValueError for a value that is not among the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {choices}; got {value!r}")
-
-
-def check_arguments(
+def normalise(
     P: jax.Array,
     H: jax.Array,
     weights: jax.Array | None,
-    *,
-    p: float,
-    eps: float,
-    ridge: float,
-    throw: bool,
-) -> None:
-    """Raises ValueError for wrong shapes and options, and for bad values that can be seen."""
-    if P.ndim < 2 or H.ndim < 2 or P.shape[-2] != H.shape[-2] or 0 in P.shape + H.shape:
-        raise ValueError(
-            "P and H must be [..., n, d] and [..., n, D] with the same n, all sizes at least 1; "
-            f"got P {P.shape} and H {H.shape}"
-        )
-    for name, array in (("P", P), ("H", H), ("weights", weights)):
-        if array is not None and jnp.iscomplexobj(array):
-            raise ValueError(f"{name} {array.shape} must be real; got {array.dtype}")
-    shapes = [P.shape[:-2], H.shape[:-2]]
-    if weights is not None:
-        if weights.ndim < 1 or weights.shape[-1] != P.shape[-2]:
-            raise ValueError(
-                f"weights must be [..., n], one for each row of P; got weights {weights.shape} "
-                f"and P {P.shape}"
-            )
-        shapes.append(weights.shape[:-1])
-    try:
-        jnp.broadcast_shapes(*shapes)
-    except ValueError as error:
-        raise ValueError(
-            f"the leading axes of P {P.shape}, H {H.shape}"
-            + ("" if weights is None else f" and weights {weights.shape}")
-            + " do not broadcast"
-        ) from error
-    if not 1.0 <= p <= 2.0:
-        raise ValueError(f"p must lie in [1, 2]; got p = {p}")
-    if not (eps > 0.0 and math.isfinite(eps)):
-        raise ValueError(f"eps must be positive and finite; got eps = {eps}")
-    if not (ridge >= 0.0 and math.isfinite(ridge)):
-        raise ValueError(f"ridge must be at least 0 and finite; got ridge = {ridge}")
-    if throw:
-        _check_values(P, H, weights)
+    ridge: ArrayLike,
+    rowwise: bool = False,
+) -> Problem:
+    """Masks rows of weight 0, removes the units of P, H and weights, makes P orthonormal.
 
-
-def _check_values(P: jax.Array, H: jax.Array, weights: jax.Array | None) -> None:
-    """Raises ValueError for negative or non-finite values, where they can be seen (not traced)."""
-    keep: jax.Array | bool = True
-    if weights is not None and not isinstance(weights, jax.core.Tracer):
-        if not bool(jnp.all((weights >= 0) & jnp.isfinite(weights))):
-            raise ValueError(
-                f"weights must be finite and at least 0; the weights {weights.shape} given are not"
-            )
-        keep = (weights == 0)[..., None]
-    if isinstance(weights, jax.core.Tracer):
-        return
-    for name, array in (("P", P), ("H", H)):
-        if isinstance(array, jax.core.Tracer):
-            continue
-        if not bool(jnp.all(jnp.isfinite(array) | (keep if weights is not None else False))):
-            raise ValueError(f"{name} {array.shape} holds NaN or infinity in a row of weight > 0")
-
-
-def normalise(P: jax.Array, H: jax.Array, weights: jax.Array | None, ridge: float) -> Problem:
-    """Masks rows of weight 0, removes the units of P, H and weights, orthonormalises P.
-
-    Rows of weight 0 become rows of zeros *before* anything is computed from them, so neither
+    Rows of weight 0 become rows of zeros *before* anything is computed from them, so that neither
     their values nor their derivatives (0 times infinity) can reach the result.
 
-    Units and T are constants to the derivative, and exactly so: the solution of the problem in
+    Units and T are constants to the derivative, and that is exact: the solution of the problem in
     other coordinates is the same solution in those coordinates, whatever they are. So no
-    derivative of an eigenvector, which need not exist, is ever taken.
+    derivative of an eigenvector, which need not exist, is ever taken. (Only what eps and ridge are
+    relative to, `scale`, is held constant although it changes with v.)
+
+    Args:
+      P: [..., n, d].
+      H: [..., n, D].
+      weights: v, [..., n], or None.
+      ridge: λ, relative to each column of P.
+      rowwise: whether the norm is of rows: all columns of H then keep one common unit.
     """
-    dtype = jnp.promote_types(jnp.result_type(P, H), jnp.float32)
+    P, H, v = _of_one_rank(P, H, weights)
+    P, H, v = (jnp.where(v == 0, 0, x) for x in (P, H, v))
+    v = jnp.where(v < 0, jnp.nan, v)  # Under jit a negative weight gives NaN, not garbage.
+    P_unit, v_unit = _largest(P), _largest(v)
+    P, v = P / P_unit, v / v_unit
+    scale = stop_gradient(_typical(_row_norms(H) if rowwise else jnp.abs(H), v))
+    squares = jnp.sum(v * P * P, axis=-2, keepdims=True)
+    # Without a ridge, no derivative of it: where that overflows, 0 times it would be NaN.
+    ridge = jnp.asarray(ridge, squares.dtype)
+    penalty = ridge * jnp.where(ridge == 0, stop_gradient(squares), squares)
+    T, null = _whiten(*stop_gradient((P, v, penalty)))
+    Q = matmul(P, T)
+    return Problem(
+        P=Q,
+        H=H / scale,
+        v=v,
+        ridge=matmul(transpose(T), transpose(penalty) * T) + null,
+        T=T,
+        T_inverse=stop_gradient(matmul(transpose(Q), v * P) + transpose(T) * penalty),
+        P_unit=transpose(P_unit),
+        v_unit=v_unit,
+        scale=scale,
+        rowwise=rowwise,
+    )
+
+
+def _of_one_rank(
+    P: jax.Array, H: jax.Array, weights: jax.Array | None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns P, H and v [..., n, 1], of one floating type and as many axes."""
+    dtype = jnp.float64 if jnp.float64 in (P.dtype, H.dtype) else jnp.float32
     P, H = P.astype(dtype), H.astype(dtype)
-    if weights is None:
-        v = jnp.ones((P.shape[-2], 1), dtype)
-    else:
-        v = weights.astype(dtype)[..., None]
-        P, H, v = (jnp.where(v == 0, 0, x) for x in (P, H, v))
-        v = jnp.where(v < 0, jnp.nan, v)  # under jit a negative weight gives NaN, not garbage
-        v = v / _unit(v)
-    P_unit, H_unit = _unit(P), _unit(H)
-    P, H = P / P_unit, H / H_unit
-    squares = ridge * jnp.sum(v * P * P, axis=-2)
-    T = _whiten(*stop_gradient((P, v, squares)))
-    penalty = matmul(transpose(T), squares[..., None] * T)
-    mass = jnp.sum(v, axis=-2, keepdims=True)
-    size = jnp.sum(v * jnp.abs(H), axis=-2, keepdims=True) / jnp.where(mass == 0, 1, mass)
-    size = jnp.where(size == 0, 1, size)
-    return Problem(matmul(P, T), H, v, penalty, size, T, transpose(P_unit), H_unit)
+    # Made of P, so that it lies on P's devices.
+    v = jnp.ones_like(P[..., :1]) if weights is None else weights.astype(dtype)[..., None]
+    rank = max(P.ndim, H.ndim, v.ndim)
+    P, H, v = (x.reshape((1,) * (rank - x.ndim) + x.shape) for x in (P, H, v))
+    return P, H, v
 
 
-def _unit(x: jax.Array) -> jax.Array:
-    """The largest absolute value of each column, 1 for a column of zeros: [..., 1, columns]."""
+def _largest(x: jax.Array) -> jax.Array:
+    """Returns the largest absolute value of each column, 1 for a column of zeros."""
     largest = stop_gradient(jnp.max(jnp.abs(x), axis=-2, keepdims=True))
     return jnp.where(largest == 0, 1, largest)
 
 
-def _whiten(P: jax.Array, v: jax.Array, squares: jax.Array) -> jax.Array:
-    """T such that ``Tᵀ (Pᵀ diag(v) P + diag(squares)) T`` is the identity, [..., d, d].
+def _row_norms(H: jax.Array) -> jax.Array:
+    largest = jnp.max(jnp.abs(H), axis=-1, keepdims=True)
+    unit = jnp.where(largest == 0, 1, largest)
+    return unit * jnp.sqrt(jnp.sum((H / unit) ** 2, axis=-1, keepdims=True))
 
-    Directions that P does not span, to the precision at hand, become columns of zeros: the
-    solution has no part in them, which makes it the shortest one. The first pass leaves small
-    eigenvalues, which it cannot tell from roundoff, merely scaled; the second, on a matrix that
-    is well conditioned but for those that are zero, tells which they are. So condition numbers
-    of P up to about 1 / (d · eps) pass, where one pass would end at the square root of that.
+
+def _typical(sizes: jax.Array, v: jax.Array) -> jax.Array:
+    """Returns the median of the sizes that are not 0, weighted by v, of each column.
+
+    Far outliers do not set it, nor do rows of weight 0. It is found to its power of 2 by halving
+    the range of exponents, then by a straight line between that power and the next: sorting would
+    take as long as the regression. 1 for a column of zeros.
+    """
+    info = jnp.finfo(sizes.dtype)
+    mass = jnp.where(sizes > 0, v, 0)
+    half = jnp.sum(mass, axis=-2, keepdims=True) / 2
+
+    def below(exponent: jax.Array) -> jax.Array:
+        power = jnp.ldexp(jnp.ones_like(half), exponent)
+        return jnp.sum(jnp.where(sizes < power, mass, 0), axis=-2, keepdims=True)
+
+    exponent = jnp.full_like(half, info.minexp, jnp.int32)
+    for bit in reversed(range((info.maxexp - info.minexp).bit_length())):
+        trial = exponent + (1 << bit)
+        exponent = jnp.where(below(trial) <= half, trial, exponent)
+    low, high = below(exponent), below(exponent + 1)
+    share = (half - low) / jnp.where(high == low, 1, high - low)
+    median = jnp.ldexp(jnp.clip(1 + share, 1, 2), exponent)
+    return jnp.where(half == 0, 1, median)
+
+
+def _whiten(P: jax.Array, v: jax.Array, squares: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns T such that ``Tᵀ (Pᵀ diag(v) P + diag(squares)) T + null`` is the identity.
+
+    Directions that P does not span, to the precision at hand, become columns of zeros, with a 1
+    on the diagonal of ``null`` [..., d, d]: the solution has no part in them, which makes it the
+    shortest one. The first pass leaves small eigenvalues, which it cannot tell from roundoff,
+    merely scaled; the second, on a matrix that is well conditioned but for those that are zero,
+    tells which they are. So condition numbers of P up to about 1 / (d · eps) pass, where one pass
+    would end at the square root of that.
     """
     tolerance = P.shape[-1] * jnp.finfo(P.dtype).eps
-    G = matmul(transpose(P), v * P) + squares[..., None, :] * jnp.eye(P.shape[-1], dtype=P.dtype)
-    values, vectors = jnp.linalg.eigh(G)
+    eye = jnp.eye(P.shape[-1], dtype=P.dtype).reshape((1,) * (P.ndim - 2) + 2 * P.shape[-1:])
+    values, vectors = jnp.linalg.eigh(matmul(transpose(P), v * P) + squares * eye)
     largest = jnp.where(values[..., -1:] > 0, values[..., -1:], 1)
     first = vectors / jnp.sqrt(jnp.maximum(values, tolerance * largest))[..., None, :]
     Q = matmul(P, first)
-    G = matmul(transpose(Q), v * Q) + matmul(transpose(first), squares[..., None] * first)
+    G = matmul(transpose(Q), v * Q) + matmul(transpose(first), transpose(squares) * first)
     values, vectors = jnp.linalg.eigh(G)
     keep = (values > tolerance * values[..., -1:])[..., None, :]
-    scale = jax.lax.rsqrt(jnp.where(keep, values[..., None, :], 1))
-    T = matmul(first, jnp.where(keep, vectors * scale, 0))
+    shrink = jax.lax.rsqrt(jnp.where(keep, values[..., None, :], 1))
+    T = matmul(first, jnp.where(keep, vectors * shrink, 0))
     # The first pass blew the other directions up, and roundoff left traces of them in T.
     null = matmul(first, jnp.where(keep, 0, vectors))
     null = null / jnp.maximum(jnp.linalg.norm(null, axis=-2, keepdims=True), tolerance)
-    return T - matmul(null, matmul(transpose(null), T))
+    return T - matmul(null, matmul(transpose(null), T)), jnp.where(keep, 0, eye)

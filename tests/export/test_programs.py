@@ -35,8 +35,9 @@ def test_programs_are_for_all_platforms_and_name_no_kernel_nor_file_of_ours(run)
     for program in export_programs(config, variables).values():
         assert program.platforms == ("cpu", "cuda", "tpu")
         called = set(re.findall(r"custom_call @([\w$.]+)", program.mlir_module()))
-        # Checks of shapes, and each platform's eigenvectors, which jax.export keeps stable.
-        stable = {"shape_assertion", "lapack_ssyevd_ffi", "cusolver_syevd_ffi", "Eigh"}
+        # Checks of shapes, and each platform's factorisations, which jax.export keeps stable.
+        stable = {"shape_assertion", "lapack_ssyevd_ffi", "cusolver_syevd_ffi", "Eigh",
+                  "lapack_spotrf_ffi", "cusolver_potrf_ffi", "lapack_strsm_ffi"}  # fmt: skip
         assert called <= stable
         assert not re.search(rb"\.py\b|pnr_jax", bytes(program.serialize()))
 
@@ -45,15 +46,4 @@ def test_elsewhere_than_on_a_cpu_it_is_refused(run, monkeypatch):
     _, config, variables = run
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     with pytest.raises(UserError, match="JAX_PLATFORMS=cpu"):
-        export_programs(config, variables)
-
-
-@pytest.mark.parametrize(("size", "d", "least"), [((32, 60), 4, 128), ((64, 32), 22, 132)])
-def test_images_of_too_few_regions_are_told_how_many_it_takes(run, size, d, least):
-    _, config, _ = run
-    config.image_size, config.model.d = size, d
-    shapes = (1, 1, *size, 3), (1, 1, 18, 2), (1, 1), (1, 18, 2)
-    zeros = map(np.zeros, shapes)
-    variables = jax.eval_shape(build_model(config).init, jax.random.key(0), *zeros)
-    with pytest.raises(UserError, match=f"H/4 times W/4 must be at least {least}"):
         export_programs(config, variables)

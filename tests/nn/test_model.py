@@ -4,7 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from pnr_jax.nn.model import PNR, scale_images, to_uint8
+from pnr_jax.config import default_config
+from pnr_jax.nn.model import PNR, build_model, scale_images, to_uint8
+from pnr_jax.regression import IRLS, InexactIRLS, PrimalDual, pnorm_regression
 
 KEY = jax.random.key(0)
 SIZE = (32, 32)
@@ -12,7 +14,7 @@ ROWS = 64  # h·w
 
 
 def make_model(**settings):
-    common = {"image_size": SIZE, "width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 3}
+    common = {"image_size": SIZE, "width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "solver": IRLS(3)}
     return PNR(**(common | settings))
 
 
@@ -127,3 +129,35 @@ def test_one_source_of_many_is_the_single_shot_path(make_batch):
     variables = initialise(model, many)
     one = many | {name: many[name][:, :1] for name in many if name.startswith("source")}
     np.testing.assert_allclose(draw(model, variables, many), draw(model, variables, one), atol=1e-4)
+
+
+@pytest.mark.parametrize("rowwise", [False, True])
+def test_F_of_the_p_norm_is_the_librarys_over_the_rows_of_all_sources(make_batch, rowwise):
+    batch = make_batch(M=3)
+    model = make_model(rowwise=rowwise, p=1.5, ridge=0.01)
+    variables = initialise(model, batch)
+
+    @jax.jit
+    def features(images, keypoints, valid):
+        bound = model.bind(variables)
+        P, H = bound.pose_features(keypoints, valid), bound.appearance_features(images, valid)
+        return P, H, bound.encode(images, keypoints, valid)
+
+    valid = np.array([[True, True, False], [True, True, True]])
+    P, H, F = features(batch["source_images"], batch["source_keypoints"], valid)
+    P, H = (x.reshape(2, 3 * ROWS, -1) for x in (P, H))
+    weights = np.repeat(valid, ROWS, axis=1)
+    options = {"p": 1.5, "ridge": 0.01, "solver": IRLS(3), "rowwise": rowwise}
+    expected = pnorm_regression(P, H, weights=weights, **options)
+    np.testing.assert_allclose(F, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+    other = pnorm_regression(P, H, weights=weights, **(options | {"rowwise": not rowwise}))
+    assert np.abs(F - other).max() > 1e-2 * np.abs(expected).max()
+
+
+def test_the_configuration_names_the_solver():
+    config = default_config()
+    assert build_model(config).solver == IRLS(5, eps=1e-6)
+    config.model.update(solver="inexact_irls", iterations=7, eps=1e-3)
+    assert build_model(config).solver == InexactIRLS(7, eps=1e-3)
+    config.model.solver = "primal_dual"
+    assert build_model(config).solver == PrimalDual(max_iterations=7, eps=1e-3)

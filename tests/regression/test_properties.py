@@ -5,10 +5,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pnr_jax.regression import least_squares, pnorm_regression
+from pnr_jax.regression import IRLS, least_squares, pnorm_regression
 
 # Few shapes, since each is compiled; many values.
-SHAPES = st.sampled_from([(1, 1, 1), (9, 1, 2), (9, 4, 3), (3, 5, 2), (30, 6, 1)])
+SHAPES = st.sampled_from([(1, 1, 1), (9, 4, 3), (3, 5, 2)])
 SCALES = st.floats(-4, 4).map(lambda exponent: 10.0**exponent)
 SETTINGS = settings(max_examples=25, deadline=None, derandomize=True)
 
@@ -35,7 +35,7 @@ def objective(P, H, v, F, p=1.0):
 def test_no_worse_than_least_squares_by_its_own_measure(problem):
     P, H, v = problem
     least = objective(P, H, v, least_squares(P, H, weights=v))
-    fit = objective(P, H, v, pnorm_regression(P, H, weights=v, iterations=9))
+    fit = objective(P, H, v, pnorm_regression(P, H, weights=v, solver=IRLS(9)))
     assert np.all(fit <= 1.01 * least + 1e-4 * np.abs(H).max())
 
 
@@ -47,7 +47,7 @@ def test_units_change_the_answer_accordingly(problem, P_scale, H_scale, v_scale)
     unit = np.float32(P_scale / H_scale)
 
     def both(p):
-        options = {"p": p, "iterations": 12}
+        options = {"p": p, "solver": IRLS(12)}
         F = pnorm_regression(P, H, weights=v, **options)
         return F, pnorm_regression(*units[:2], weights=units[2], **options) * unit
 
@@ -75,7 +75,7 @@ def test_a_weight_is_a_repetition_and_the_order_of_rows_is_nothing(problem):
 @given(problems())
 def test_columns_do_not_see_each_other(problem):
     P, H, v = problem
-    together = pnorm_regression(P, jnp.tile(H, (1, 3)), weights=v)
-    alone = P @ np.asarray(pnorm_regression(P, H, weights=v))
+    together = pnorm_regression(P, jnp.tile(H, (1, 3)), p=1.5, weights=v)
+    alone = P @ np.asarray(pnorm_regression(P, H, p=1.5, weights=v))
     for third in np.split(P @ np.asarray(together), 3, axis=1):
         np.testing.assert_allclose(third, alone, atol=1e-3 * np.abs(H).max() + 1e-6)

