@@ -1,18 +1,16 @@
-"""Time of p-norm regression: forward, backward, peers, floor, compilation, memory, accuracy.
+"""Time of p-norm regression: every solver, forward and backward, beside PyTorch.
 
-    python -m benchmarks.regression                         # all of it on a CPU, in minutes
-    python -m benchmarks.regression --peer=torch            # with PyTorch beside it
-    python -m benchmarks.regression --implementation=pallas # on a GPU: check and time the kernel
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1 python -m benchmarks.regression   # minutes on a CPU
+    python -m benchmarks.regression --implementation=pallas                 # on a GPU
+    python -m benchmarks.regression --features=features.npz --rounds=1      # accuracy on real ones
 
-Every number is a median of one run in which all contestants take turns, so that a noisy machine
-is noisy to all. ``--peer=torch`` needs PyTorch, ``--peer=exact`` scipy and, for one of
-its lines, scikit-learn. Real features: save P and H
-of a trained model, [8, n, d] and [8, n, D], by ``np.savez("features.npz", P=P, H=H)`` and add
-``--features=features.npz`` to see the accuracy and the time on those.
+Every time is a median of one run in which all contestants take turns, so that a noisy machine
+is noisy to all. The excess is that of the objective over the exact optimum by linear programming
+(HiGHS), of 24 columns: mean, largest. Needs scipy and, but with ``--peer=none``, PyTorch. Features:
+P and H of a trained model, [8, n, d] and [8, n, D], by ``np.savez("features.npz", P=P, H=H)``.
 """
 
 import argparse
-import functools
 import os
 import time
 from collections.abc import Callable
@@ -22,11 +20,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.regression_peers import Contestant, exact, torch_contestants, user_first
-from pnr_jax.regression import least_squares, pnorm_regression
+from benchmarks.regression_peers import Contestant, exact_objectives, torch_contestants, user_first
+from pnr_jax.regression import (
+    IRLS,
+    InexactIRLS,
+    PrimalDual,
+    least_squares,
+    pnorm_regression,
+)
 
 BATCH, POSE, APPEARANCE = 8, 20, 256
-PRODUCT = 2048  # of two square matrices of this size: the machine's rate
+REFERENCE = "IRLS in PyTorch"
+
+Fit = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def problem(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -39,114 +45,124 @@ def problem(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return P.astype(np.float32), H.astype(np.float32)
 
 
-def medians(contestants: dict[str, Contestant], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each, all taking turns."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(rounds + 2):
-        for name, contestant in contestants.items():
-            start = time.perf_counter()
-            jax.block_until_ready(contestant())
-            if turn >= 2:
-                times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: float(np.median(t)) for name, t in times.items()}
+def library(iterations: int, implementation: str) -> dict[str, Fit]:
+    """Our fits by the names of the table."""
+
+    def by(**options: Any) -> Fit:
+        return lambda P, H: pnorm_regression(P, H, check=False, **options)
+
+    irls, inexact = IRLS(iterations), InexactIRLS(iterations)
+    fits = {
+        "`least_squares`": lambda P, H: least_squares(P, H, check=False),
+        f"`{irls}`": by(solver=irls),
+        f"`{irls}`, rowwise": by(solver=irls, rowwise=True),
+        f"`InexactIRLS({iterations})`": by(solver=inexact),
+        "`PrimalDual()`": by(solver=PrimalDual()),
+    }
+    if implementation == "pallas":
+        for solver in (irls, inexact):
+            fits[f"Pallas, `{type(solver).__name__}`"] = by(solver=solver, implementation="pallas")
+    return fits
 
 
 def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Contestant, float, int]:
-    """The compiled function, seconds to compile it, and its temporary memory in bytes."""
+    """Returns the compiled function, seconds to compile it, its temporary memory in bytes."""
     lowered = jax.jit(function).lower(*arguments)
     start = time.perf_counter()
     program = lowered.compile()
     seconds = time.perf_counter() - start
-    memory = program.memory_analysis()
-    return lambda: program(*arguments), seconds, memory.temp_size_in_bytes
+    return lambda: program(*arguments), seconds, program.memory_analysis().temp_size_in_bytes
 
 
-def loss(P: jax.Array, H: jax.Array, G: jax.Array, **options: Any) -> jax.Array:
-    """A scalar whose derivative reaches every entry of F."""
-    return jnp.sum(G * pnorm_regression(P, H, **options))
+def medians(contestants: dict[str, Contestant], rounds: int) -> dict[str, float]:
+    """Measures median milliseconds of each, all taking turns."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(rounds + 1):
+        for name, contestant in contestants.items():
+            start = time.perf_counter()
+            jax.block_until_ready(contestant())
+            if turn >= 1:
+                times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: float(np.median(t)) for name, t in times.items()}
 
 
-def speed(P: np.ndarray, H: np.ndarray, rounds: int, peer: str | None, options: Any) -> float:
-    """Prints the table of one problem; returns the milliseconds of a forward pass."""
-    (batch, n, d), D, iterations = P.shape, H.shape[-1], options["iterations"]
-    G, square = np.ones((batch, d, D), np.float32), jnp.ones((PRODUCT, PRODUCT))
-    forward, seconds, memory = compiled(lambda P, H: pnorm_regression(P, H, **options), P, H)
+def table(P: np.ndarray, H: np.ndarray, rounds: int, iterations: int, arguments: Any) -> None:
+    """Prints the table of one problem."""
+    G = np.ones((len(P), P.shape[-1], H.shape[-1]), np.float32)
+    forward: dict[str, Contestant] = {}
+    both: dict[str, Contestant] = {}
+    compile_seconds, memory = {}, {}
+    for name, fit in library(iterations, arguments.implementation).items():
 
-    def gradients(P: jax.Array, H: jax.Array, **changes: Any) -> Any:
-        return jax.grad(lambda P, H: loss(P, H, G, **options | changes), (0, 1))(P, H)
+        def gradients(P: Any, H: Any, fit: Fit = fit) -> Any:
+            return jax.value_and_grad(lambda P, H: jnp.sum(G * fit(P, H)), (0, 1))(P, H)
 
-    both, seconds_both, memory_both = compiled(gradients, P, H)
-    memory_50 = compiled(functools.partial(gradients, iterations=50), P, H)[2]
-    contestants = {"this library, forward": forward, "forward + backward": both}
-    for name, function in {
-        "least squares": least_squares,
-        "vmap(solve), IRLS": functools.partial(user_first, iterations=iterations),
-    }.items():
-        contestants[name] = compiled(function, P, H)[0]
-    if options["implementation"] == "pallas":
-        xla = {"implementation": "xla"}
-        contestants["XLA, forward"] = compiled(
-            lambda P, H: pnorm_regression(P, H, **options | xla), P, H
-        )[0]
-        contestants["XLA, forward + backward"] = compiled(
-            functools.partial(gradients, **xla), P, H
-        )[0]
-        contestants["reading H once"] = compiled(lambda P, H: H.sum(), P, H)[0]
-    if peer == "torch":
-        contestants |= torch_contestants(P, H, iterations)
-    product = compiled(lambda a: jnp.matmul(a, a, precision="highest"), square)[0]
-    times = medians(contestants | {"product": product}, rounds)
-    rate = 2 * PRODUCT**3 / times.pop("product")
-    floor = iterations * batch * n * d * (d + 1) * D / rate
-    print(f"\n{batch} problems, n = {n}, d = {d}, D = {D}, {options}; compile {seconds:.1f} s, ")
-    print(f"with backward {seconds_both:.1f} s; temporary memory {memory / 2**20:.0f} MiB, with ")
-    print(f"backward {memory_both / 2**20:.0f}, that at 50 iterations {memory_50 / 2**20:.0f}; ")
-    print(f"matrix products run at {rate / 1e6:.0f} GFLOP/s\n")
-    print("| | ms | × forward | mean of abs(H − P F) |\n| --- | --- | --- | --- |")
-    for name, milliseconds in times.items():
-        F = contestants[name]()
-        fits = getattr(F, "shape", None) == (batch, d, D)
-        error = f"{np.abs(H - P @ np.asarray(F)).mean():.5f}" if fits else ""
-        ratio = milliseconds / times["this library, forward"]
-        print(f"| {name} | {milliseconds:.1f} | {ratio:.2f} | {error} |")
-    ratio = floor / times["this library, forward"]
-    print(f"| floor of IRLS: its Gram products at that rate | {floor:.1f} | {ratio:.2f} | |")
-    if options["implementation"] == "pallas":
-        check(forward(), contestants["XLA, forward"](), "F")
-        for name, a, b in zip("PH", both(), contestants["XLA, forward + backward"](), strict=True):
-            check(a, b, f"d{name}")
-    return times["this library, forward"]
-
-
-def check(kernel: jax.Array, xla: jax.Array, name: str) -> None:
-    """Prints how far the kernel is from XLA."""
-    difference = float(jnp.max(jnp.abs(kernel - xla)) / jnp.max(jnp.abs(xla)))
-    print(f"\n{name}: largest difference from XLA, relative to the largest entry: {difference:.1e}")
+        forward[name] = compiled(fit, P, H)[0]
+        both[name], compile_seconds[name], memory[name] = compiled(gradients, P, H)
+    naive = "IRLS by `vmap(solve)`, what one writes first"
+    forward[naive] = compiled(lambda P, H: user_first(P, H, iterations), P, H)[0]
+    if arguments.peer == "torch":
+        forward[REFERENCE], both[REFERENCE] = torch_contestants(P, H, G, iterations)
+    turns = {("forward", name): f for name, f in forward.items()}
+    turns |= {("both", name): f for name, f in both.items()}
+    times = medians(turns, rounds)  # type: ignore[arg-type]
+    best = exact_objectives(P, H)
+    print(f"\n{len(P)} problems, n = {P.shape[1]}, d = {P.shape[2]}, D = {H.shape[2]}\n")
+    print(
+        "| | forward, ms | forward + backward, ms | times forward | PyTorch's IRLS / this, ", end=""
+    )
+    print("forward, both | compile, s | memory, MiB | excess |\n|" + " --- |" * 8)
+    for name in forward:
+        one, two = times["forward", name], times.get(("both", name))  # type: ignore[index, call-overload]
+        ratios = [
+            f"{times[kind, REFERENCE] / x:.2f}"  # type: ignore[index]
+            for kind, x in (("forward", one), ("both", two))
+            if x and ("forward", REFERENCE) in turns
+        ]
+        excess = np.abs(
+            H[0, :, : len(best)] - P[0] @ np.asarray(forward[name]())[0, :, : len(best)]
+        )
+        excess = excess.sum(0) / best - 1
+        cells = [
+            f"{one:.1f}",
+            f"{two:.1f}" if two else "",
+            f"{two / one:.2f}" if two else "",
+            ", ".join(ratios),
+            f"{compile_seconds[name]:.1f}" if name in compile_seconds else "",
+            f"{memory[name] / 2**20:.0f}" if name in memory else "",
+            f"{excess.mean():.1e}, {excess.max():.1e}",
+        ]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    for solver in ("IRLS", "InexactIRLS") if arguments.implementation == "pallas" else ():
+        pair = [both[name] for name in both if name.lstrip("`").startswith(f"{solver}(")][:1]
+        pair.append(both[f"Pallas, `{solver}`"])
+        for name, a, b in zip(
+            ("loss", "dP", "dH"), *(jax.tree.leaves(f()) for f in pair), strict=True
+        ):
+            difference = float(jnp.max(jnp.abs(a - b)) / jnp.max(jnp.abs(a)))
+            print(f"{solver}, {name}: the kernel is {difference:.1e} of the largest entry from XLA")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[512, 1536, 2560])
     parser.add_argument("--iterations", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--peer", choices=["torch", "exact"])
-    parser.add_argument("--implementation", choices=["xla", "pallas"])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--peer", choices=["torch", "none"], default="torch")
+    parser.add_argument("--implementation", choices=["xla", "pallas"], default="xla")
     parser.add_argument("--features", help="an .npz with P and H, in place of made ones")
     arguments = parser.parse_args()
     print(
         f"jax {jax.__version__}, {jax.devices()[0].device_kind}, "
         f"{len(os.sched_getaffinity(0))} CPU cores"
     )
-    options = {"iterations": arguments.iterations, "implementation": arguments.implementation}
     if arguments.features:
         with np.load(arguments.features) as saved:
             problems = [(saved["P"], saved["H"])]
     else:
         problems = [problem(rows) for rows in arguments.rows]
     for P, H in problems:
-        milliseconds = speed(P, H, arguments.rounds, arguments.peer, options)
-        if arguments.peer == "exact":
-            exact(P, H, milliseconds / (len(H) * H.shape[-1]))
+        table(P, H, arguments.rounds, arguments.iterations, arguments)
 
 
 if __name__ == "__main__":
