@@ -62,9 +62,9 @@ def default_config() -> ConfigDict:
             },
             "model": {
                 "p": 1.0,
-                "rowwise": False,  # The p-norm of whole rows, not of entries.
+                "rowwise": False,  # The norm of rows of H - P F (L2,p), not of entries.
                 "solver": "irls",  # Eq. 3; "inexact_irls" and "primal_dual" to compare.
-                "iterations": 5,  # The most that primal_dual does.
+                "iterations": 5,  # T, ours; the most that primal_dual does, which needs some 50.
                 "eps": 1e-6,  # Least abs(r) in the weights, relative to H's typical entry.
                 "gradient": "last_step",  # The paper's; "implicit" and "unrolled" to compare.
                 "ridge": 0.0,  # Relative to each column of P.
@@ -157,6 +157,13 @@ def check(config: ConfigDict) -> None:
     for field, holds, rule in rules:
         if not holds:
             raise UserError(f"--config.{field}={values[field]}: must be {rule}")
+
+
+def norm_name(config: ConfigDict) -> str:
+    """The name of the regression's norm: "LAD" (p = 1), "LSE" (p = 2), "p = ...", or of rows."""
+    p = config.model.p
+    name = {1: "LAD", 2: "LSE"}.get(p, f"p = {p}")
+    return f"{name} of rows" if config.model.rowwise and p != 2 else name
 
 
 def save(config: ConfigDict, workdir: Path) -> None:

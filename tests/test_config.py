@@ -33,7 +33,10 @@ RELIED_ON = {
     "loss.gan_image": float,
     "loss.gan_pose": float,
     "model.p": float,
+    "model.rowwise": bool,
+    "model.solver": str,
     "model.iterations": int,
+    "model.eps": float,
     "model.width": int,
     "model.blocks": int,
     "model.d": int,
@@ -83,6 +86,8 @@ def test_the_papers_numbers(name):
     assert 4 * config.model.width == 256  # D
     assert config.model.blocks == (4 if supervised else 2)  # N
     assert config.model.p == (1 if name.endswith("lad") else 2)
+    assert (config.model.solver, config.model.gradient) == ("irls", "last_step")  # Eq. 3.
+    assert not config.model.rowwise
     assert config.model.keep_rows == 0.5  # p(v = 1)
     assert (config.learning_rate, config.adam_b1, config.adam_b2) == (0.002, 0.5, 0.999)
     weights = [config.loss[name] for name in ("l1", "perceptual", "gan_image", "gan_pose")]
@@ -210,6 +215,26 @@ def test_an_unsupervised_example_has_one_source():
     check(config)
 
 
+def test_a_loop_of_unknown_length_has_no_unrolled_gradient():
+    config = default_config()
+    config.model.update(solver="primal_dual", gradient="unrolled")
+    with pytest.raises(UserError, match="gradient=unrolled: must be last_step or implicit with"):
+        check(config)
+    config.model.gradient = "implicit"
+    check(config)
+
+
+@pytest.mark.parametrize(
+    ("p", "rowwise", "name"),
+    [(1.0, False, "LAD"), (2.0, False, "LSE"), (1.5, False, "p = 1.5"),
+     (1.0, True, "LAD of rows"), (2.0, True, "LSE"), (1.5, True, "p = 1.5 of rows")],
+)  # fmt: skip
+def test_the_norm_has_a_name(p, rowwise, name):
+    config = default_config()
+    config.model.update(p=p, rowwise=rowwise)
+    assert config_lib.norm_name(config) == name
+
+
 def test_steps_are_made_by_whole_calls_on_the_device():
     config = default_config()
     config.update(steps_per_call=4, sample_every=2_502)
@@ -247,6 +272,13 @@ def test_fields_that_a_saved_configuration_lacks_have_their_defaults(tmp_path):
     expected = default_config()
     expected.steps, expected.model.d = 7, 3
     assert config_lib.load(tmp_path) == expected
+
+
+def test_a_run_of_the_time_before_there_were_solvers_loads(tmp_path):
+    saved = default_config().to_dict()
+    del saved["model"]["solver"], saved["model"]["rowwise"]
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    assert config_lib.load(tmp_path) == default_config()
 
 
 def test_loading_where_no_run_is_says_so(tmp_path):

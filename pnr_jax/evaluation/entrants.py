@@ -209,5 +209,4 @@ def _listed(config: ConfigDict, path: str, fewest: int) -> Sets:
 
 
 def _name(config: ConfigDict) -> str:
-    loss = {1: "LAD", 2: "LSE"}.get(config.model.p, f"p = {config.model.p}")
-    return f"pNR{'' if config.supervised else '*'} ({loss})"
+    return f"pNR{'' if config.supervised else '*'} ({config_lib.norm_name(config)})"

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.lax import stop_gradient
 
-from pnr_jax.regression._linear import factorise, gram_matrices, matmul, transpose
+from pnr_jax.regression._cholesky import cholesky, cholesky_solve
+from pnr_jax.regression._linear import gram_matrices, matmul, transpose
 from pnr_jax.regression._problem import Problem
 
 Inverse = Callable[[jax.Array], jax.Array]
@@ -62,11 +63,9 @@ def reweight(problem: Problem, r: jax.Array, p: jax.Array | float, eps: jax.Arra
 
 def inverse_of(problem: Problem, W: jax.Array) -> Inverse:
     """Returns b ↦ (Pᵀ v W P + ridge)⁻¹ b: a factorisation for each column; rowwise, one for all."""
-    vW = problem.v * W
-    if problem.rowwise:
-        return factorise(matmul(transpose(problem.P), vW * problem.P) + problem.ridge)
-    solve = factorise(gram_matrices(problem.P, vW) + problem.ridge[..., None, :, :])
-    return lambda b: transpose(solve(transpose(b)[..., None])[..., 0])
+    A = gram_matrices(problem.P, problem.v * W) + problem.ridge[..., None]
+    L = cholesky(A)
+    return lambda b: cholesky_solve(L, b)
 
 
 def weighted_least_squares(

@@ -108,7 +108,7 @@ def _sum_blocks(
 def _solve(count: int, rows: Rows, ridge: jax.Array, b: jax.Array, d: int) -> jax.Array:
     """Returns (Pᵀ v W P + ridge)⁻¹ b, b [d, D], by the L D Lᵀ of every column's matrix.
 
-    As in `factorise` a multiple of the identity as small as roundoff is added. No pivot is smaller
+    As in `cholesky` a multiple of the identity as small as roundoff is added. No pivot is smaller
     than that but by roundoff, which is not let through.
     """
     row, column = (lax.broadcasted_iota(jnp.int32, (len(b), len(b), 1), axis) for axis in (0, 1))

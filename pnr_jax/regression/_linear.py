@@ -1,13 +1,11 @@
-"""Products and weighted normal equations of many columns at once."""
+"""Products, weighted Gram matrices of many columns at once, conjugate gradients."""
 
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.scipy.linalg import cho_solve
 
 
 def matmul(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -21,7 +19,7 @@ def transpose(a: jax.Array) -> jax.Array:
 
 
 def gram_matrices(P: jax.Array, W: jax.Array) -> jax.Array:
-    """Returns ``Pᵀ diag(W[:, c]) P`` of every column c, [..., D, d, d].
+    """Returns ``Pᵀ diag(W[:, c]) P`` of every column c, [..., d, d, D].
 
     The products ``P[j, k] P[j, l]`` do not depend on the column, so that all columns' matrices
     are one product of the d(d + 1)/2 distinct ones with W.
@@ -36,30 +34,7 @@ def gram_matrices(P: jax.Array, W: jax.Array) -> jax.Array:
     position[k, l] = position[l, k] = np.arange(k.size)
     rows = transpose(P)
     pairs = rows[..., k, :] * rows[..., l, :]
-    return jnp.moveaxis(matmul(pairs, W)[..., position, :], -1, -3)
-
-
-def factorise(A: jax.Array) -> Callable[[jax.Array], jax.Array]:
-    """Returns b ↦ A⁻¹ b by a Cholesky factorisation.
-
-    A multiple of the identity as small as roundoff is added, so that the factor exists for every
-    symmetric A without negative eigenvalues, the zero matrix included. It is a multiple of the
-    trace, which does not depend on the choice of axes.
-
-    Args:
-      A: [..., d, d]; b is [..., d, k].
-    """
-    d = A.shape[-1]
-    trace = jnp.trace(A, axis1=-2, axis2=-1)[..., None, None]
-    floor = jnp.finfo(A.dtype).eps * jnp.where(trace == 0, 1, trace)
-    eye = jnp.eye(d, dtype=A.dtype).reshape((1,) * (A.ndim - 2) + (d, d))
-    L = _cholesky(A + floor * eye)
-    return lambda b: cho_solve((L, True), b)
-
-
-@partial(jnp.vectorize, signature="(d,d)->(d,d)")  # Of a batch, explicit sharding is refused.
-def _cholesky(A: jax.Array) -> jax.Array:
-    return jnp.linalg.cholesky(A, symmetrize_input=False)
+    return matmul(pairs, W)[..., position, :]
 
 
 def conjugate_gradients(

@@ -19,19 +19,18 @@ REGION = 4  # Pixels that a row of H and P covers, each way: the extractors halv
 
 
 class Solver:
-    """A model whose regression is solved with one p.
+    """A model whose regression is solved with one norm.
 
     Attributes:
-      name: "LAD" (p = 1), "LSE" (p = 2) or "p = ...", with the run's folder behind it where two
-        would be alike.
+      name: of the norm, with the run's folder behind it where two would be alike.
       note: where the networks come from, for the picture's caption.
       image_size: (H, W), pixels.
     """
 
     def __init__(self, config: ConfigDict, variables: dict[str, Any], note: str):
-        """A solver by the networks `variables` with the p of `config`."""
+        """A solver by the networks `variables` with the norm of `config`."""
         model = build_model(config)
-        self.name = {1.0: "LAD", 2.0: "LSE"}.get(config.model.p, f"p = {config.model.p}")
+        self.name = config_lib.norm_name(config)
         self.note = note
         self.image_size: tuple[int, int] = tuple(config.image_size)
         self._variables = jax.device_put(variables)
@@ -94,12 +93,12 @@ class Solver:
 def load_solvers(workdir: str | Path, workdir_lse: str | Path | None = None) -> Sequence[Solver]:
     """The solver of a run and, beside it, a second one to compare with.
 
-    The p of the regression is no parameter: without a second run, the second solver is of the same
-    networks, by least squares (by least absolute deviations where the run itself is LSE).
+    The norm of the regression is no parameter: without a second run, the second solver is of the
+    same networks, by least squares (by least absolute deviations where the run itself is LSE).
 
     Raises:
       UserError: there is no trained run, or the two draw images of different sizes or are of one
-        p and folders of one name.
+        norm and folders of one name.
     """
     config, variables = config_lib.load(workdir), load_model(Path(workdir))
     first = Solver(config, variables, "as trained")

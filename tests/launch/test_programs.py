@@ -16,7 +16,7 @@ SHRUNK = [
     "--config.steps=6",
     "--config.decay_from=1.0",
     "--config.batch_size=2",
-    "--config.image_size=(32,32)",
+    "--config.image_size=(64,32)",
     "--config.model.width=4",
     "--config.model.blocks=1",
     "--config.data.train_identities=3",
@@ -85,7 +85,7 @@ def test_generation_draws_one_or_several_targets(run, mistake, trained, person, 
     assert code == 0, err
     assert "resized from 128x64" in out
     with Image.open(tmp_path / "one.png") as image:
-        assert image.size == (32, 32)
+        assert image.size == (32, 64)
     code, _, err = run(
         "generate.py",
         *common,

@@ -8,6 +8,7 @@ from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model
 from pnr_jax.errors import UserError
 from pnr_jax.nn.model import build_model
+from pnr_jax.regression import IRLS, pnorm_regression
 from pnr_jax.studio import Solver, load_solvers
 from tests.studio.helpers import SIZE, small_config, variables
 
@@ -41,6 +42,23 @@ def test_a_person_is_the_regression_over_the_regions_that_are_seen(M):
     np.testing.assert_allclose(F, expected, atol=1e-2 * np.abs(expected).max())
     everything = np.linalg.lstsq(P.reshape(-1, 4), H.reshape(-1, 16))[0]
     assert np.abs(everything - expected).max() > 0.1 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("rowwise", [False, True])
+def test_either_norm_sees_the_regions_that_are_shown_and_no_other(rowwise):
+    config = small_config(1.0)
+    config.model.rowwise = rowwise
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (1, *SIZE, 3)).astype(np.uint8)
+    keypoints = rng.integers(0, 32, (1, 18, 2)).astype(np.float32)
+    visible = rng.random((1, 8, 8)) < 0.6
+    solver = Solver(config, variables(), "")
+    P, H = (x[0].astype(np.float32) for x in features(config, images, keypoints))
+    seen = visible.reshape(-1)
+    expected = pnorm_regression(P[seen], H[seen], ridge=1e-3, rowwise=rowwise, solver=IRLS(2))
+    F = solver.encode(images, keypoints, visible)[0]
+    np.testing.assert_allclose(F, expected, atol=1e-2 * np.abs(expected).max())
+    assert solver.name == ("LAD of rows" if rowwise else "LAD")
 
 
 def save(config, workdir):
