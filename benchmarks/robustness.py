@@ -1,21 +1,27 @@
-"""What bad source rows do to the image: least absolute deviations against least squares.
+"""What bad sources do to the image, by the norm of the regression: trained runs, scored alike.
 
-    python -m benchmarks.robustness runs/lad runs/lse --data_dir=DATA --plot=docs/robustness.png
+    python -m benchmarks.robustness runs/norms/*
+    python -m benchmarks.robustness runs/lad runs/lse --data_dir=DATA --tuples=300 --crossed \\
+        --plot=docs/robustness.png
 
-Sources are spoilt on purpose, on the first test tuples, a growing share of them, and the image is
-compared with the target: boxes (one grey rectangle over a share of the only source), tiles
-(scattered 8×8 squares of noise in it), strangers (of five sources, some show another person, each
-in its own pose). Every run is scored with p = 1 and p = 2 in the same networks at test time: that
-isolates the regression from the training. The plot, solid where p is that of the training, needs
-matplotlib.
+The first test tuples, with one, three and five sources, are spoilt in a growing share, and the
+image is compared with the target: boxes (a grey rectangle over a share of every source, elsewhere
+in each), tiles (a share of the scattered 8×8 squares of every source is noise), strangers (a share
+of the sources shows other people, each in its own pose). Runs of one method are its seeds: a cell
+is their mean ± the half-width of the 95% t-interval, and the second table the difference to the
+first method, seed by seed where both have the same ones. `--crossed` also solves every run by all
+other methods in the same networks: that isolates the regression from the training. Needs scipy
+and, for the plot, matplotlib.
 """
 
 import argparse
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
+from scipy.stats import t
 
 from benchmarks.turns import table
 from pnr_jax import config as config_lib
@@ -24,42 +30,70 @@ from pnr_jax.checkpoints import load_model
 from pnr_jax.data import sources
 from pnr_jax.data.images import Images
 from pnr_jax.data.pairs import identity_of
-from pnr_jax.data.pipeline import gather
+from pnr_jax.data.pipeline import Batch, gather
+from pnr_jax.errors import UserError
 from pnr_jax.transfer import PoseTransfer
 
-Spoil = Callable[[np.random.Generator, Images, np.ndarray, float], dict[str, np.ndarray]]
-
 BATCH, TILE = 32, 8
-SHARES = (0.0, 0.2, 0.4, 0.6, 0.8)
+
+# The methods that are compared, as changes of `default_config().model`.
+METHODS: dict[str, dict[str, Any]] = {
+    "LSE": {"p": 2.0},
+    "LAD, IRLS(5)": {},
+    "LAD of rows, IRLS(5)": {"rowwise": True},
+    "LAD smoothed, InexactIRLS(5, eps=0.019)": {"solver": "inexact_irls", "eps": 0.019},
+}
+
+Condition = tuple[str, int, float]  # what is done to the sources, how many they are, the share
+Scores = dict[str, dict[int, list[float]]]  # of every condition, by method and seed
 
 
-def boxes(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> dict:
-    """One source with a grey rectangle of the image's proportions over a share of it."""
-    batch = gather(images, tuples[:, [0, -1]])
+def with_method(model: ConfigDict, name: str) -> ConfigDict:
+    """Returns the model's settings with the norm and solver of a method."""
+    solved = ConfigDict(config_lib.default_config().model)
+    solved.update(METHODS[name])
+    model = model.copy_and_resolve_references()
+    for field in ("p", "rowwise", "solver", "iterations", "eps", "gradient"):
+        model[field] = solved[field]
+    return model
+
+
+def method_of(model: ConfigDict) -> str:
+    """Returns the method's name; its settings, if it is none of `METHODS`."""
+    for name in METHODS:
+        if with_method(model, name) == model or (model.p == METHODS[name].get("p") == 2):
+            return name
+    rows, solver = ", of rows" * model.rowwise, f"{model.solver}({model.iterations}, {model.eps:g})"
+    return f"p = {model.p:g}{rows}, {solver}, {model.gradient}"
+
+
+def boxes(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> Batch:
+    """Covers a share of every source by a grey rectangle of the image's proportions."""
+    batch = gather(images, tuples)
     H, W = images.images.shape[1:3]
     h, w = round(H * share**0.5), round(W * share**0.5)
-    for image in batch["source_images"][:, 0]:
+    for image in batch["source_images"].reshape(-1, H, W, 3):  # A view.
         top, left = rng.integers(0, H - h + 1), rng.integers(0, W - w + 1)
         image[top : top + h, left : left + w] = 127
     return batch
 
 
-def tiles(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> dict:
-    """One source of whose tiles a share is noise."""
-    batch = gather(images, tuples[:, [0, -1]])
-    count, _, H, W, _ = batch["source_images"].shape
+def tiles(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> Batch:
+    """Makes noise of a share of every source's tiles."""
+    batch = gather(images, tuples)
+    count, M, H, W, _ = batch["source_images"].shape
     rows, columns = H // TILE, W // TILE
-    order = np.argsort(rng.random((count, rows * columns)), axis=1)
-    bad = (order < round(share * rows * columns)).reshape(count, 1, rows, columns, 1)
+    order = np.argsort(rng.random((count, M, rows * columns)), axis=2)
+    bad = (order < round(share * rows * columns)).reshape(count, M, rows, columns, 1)
     bad = bad.repeat(TILE, axis=2).repeat(TILE, axis=3)
-    noise = rng.integers(0, 256, batch["source_images"].shape).astype(np.uint8)
+    noise = rng.integers(0, 256, batch["source_images"].shape, np.uint8)
     whole = batch["source_images"][:, :, : rows * TILE, : columns * TILE]
     whole[:] = np.where(bad, noise[:, :, : rows * TILE, : columns * TILE], whole)
     return batch
 
 
-def strangers(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> dict:
-    """All sources, of which a share shows other people, each in its own pose."""
+def strangers(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> Batch:
+    """Puts other people, each in its own pose, in the place of a share of the sources."""
     tuples, M = tuples.copy(), tuples.shape[1] - 1
     identities = np.array([identity_of(name) for name in images.names])
     for row in tuples:
@@ -68,26 +102,28 @@ def strangers(rng: np.random.Generator, images: Images, tuples: np.ndarray, shar
     return gather(images, tuples)
 
 
-SPOILS: dict[str, Spoil] = {"boxes": boxes, "tiles": tiles, "strangers": strangers}
+SPOILS: dict[str, Callable[[np.random.Generator, Images, np.ndarray, float], Batch]] = {
+    "boxes": boxes,
+    "tiles": tiles,
+    "strangers": strangers,
+}
 
 
-def models(workdirs: list[Path], data_dir: str | None) -> tuple[dict[str, PoseTransfer], Images]:
-    """Each run by the norm it was trained with, and by the other one."""
-    found = {}
-    for workdir in workdirs:
-        config = config_lib.load(workdir)
-        variables, trained = load_model(workdir, "model"), config.model.p
-        for p in (1.0, 2.0):
-            config.model.p = p
-            name = f"{workdir.name}, trained with p = {trained:g}, solved with p = {p:g}"
-            found[name] = PoseTransfer(config, variables)
-    config = config_lib.load(workdirs[0])
-    config.data_dir = data_dir or config.data_dir
-    return found, sources.load_test(config, "tuples")
+def conditions(images: Images, tuples: np.ndarray) -> Iterator[tuple[Condition, Batch]]:
+    """Makes the batches that every run is scored on, one after the other."""
+    counts = [M for M in (1, 3, 5) if M < tuples.shape[1]]
+    for M in counts:
+        yield ("clean", M, 0.0), gather(images, tuples[:, [*range(M), -1]])
+    for name, spoil in SPOILS.items():
+        for M in counts:
+            shares = [k / M for k in range(1, M)] if spoil is strangers else (0.2, 0.4, 0.6, 0.8)
+            for share in shares:
+                chosen = tuples[:, [*range(M), -1]]
+                yield (name, M, share), spoil(np.random.default_rng(0), images, chosen, share)
 
 
-def scored(transfer: PoseTransfer, batch: dict[str, np.ndarray]) -> dict[str, float]:
-    """Mean scores of a batch."""
+def scored(transfer: PoseTransfer, batch: Batch) -> dict[str, float]:
+    """Computes the mean scores of a batch."""
     parts = []
     for at in range(0, len(batch["target_image"]), BATCH):
         x = {name: array[at : at + BATCH] for name, array in batch.items()}
@@ -97,57 +133,125 @@ def scored(transfer: PoseTransfer, batch: dict[str, np.ndarray]) -> dict[str, fl
             )
         )
     drawn, target = np.concatenate(parts), batch["target_image"]
-    return {"SSIM": metrics.ssim(target, drawn).mean(), "L1": metrics.l1(target, drawn).mean()}
+    return {
+        "SSIM": float(metrics.ssim(target, drawn).mean()),
+        "L1": float(metrics.l1(target, drawn).mean()),
+    }
 
 
-def plot(scores: dict[str, dict[str, list[float]]], path: str) -> None:
-    """A panel for each way to spoil, SSIM over the share."""
+def loaded(workdirs: list[Path], crossed: bool) -> dict[tuple[str, int], PoseTransfer]:
+    """Loads the runs, by method and seed; crossed, each solved by all methods."""
+    found: dict[tuple[str, int], PoseTransfer] = {}
+    data = config_lib.load(workdirs[0]).data
+    for workdir in workdirs:
+        config, variables = config_lib.load(workdir), load_model(workdir, "model")
+        trained = method_of(config.model)
+        solved = {trained: config.model}
+        if crossed:
+            solved |= {name: with_method(config.model, name) for name in METHODS if name != trained}
+        for name, model in solved.items():
+            key = (f"{trained}; solved by {name}" if name != trained else trained, config.seed)
+            if key in found or config.data != data:
+                raise UserError(f"{workdir}: a second run of {key}, or one of other data")
+            config.model = model
+            found[key] = PoseTransfer(config, variables)
+    return found
+
+
+def interval(values: np.ndarray) -> str:
+    """Writes the mean and, of several, the half-width of its 95% t-interval."""
+    mean = f"{values.mean():.4f}"
+    if len(values) < 2:
+        return mean
+    return f"{mean} ± {t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5:.4f}"
+
+
+def difference(values: dict[int, float], base: dict[int, float]) -> str:
+    """Writes the mean difference of the seeds that both have, with its interval."""
+    both = values.keys() & base.keys()
+    return interval(np.array([values[seed] - base[seed] for seed in both])) if both else ""
+
+
+def report(
+    workdirs: list[Path], data_dir: str, count: int, crossed: bool = False, picture: str = ""
+) -> None:
+    """Scores the runs, prints the tables, draws the picture."""
+    transfers = loaded(workdirs, crossed)
+    config = config_lib.load(workdirs[0])
+    config.data_dir = data_dir or config.data_dir
+    images, tuples = sources.load_test(config, "tuples")
+    methods = list(dict.fromkeys(name for name, _ in transfers))
+    found: dict[Condition, dict[str, dict[str, dict[int, float]]]] = {}
+    for condition, batch in conditions(images, tuples[:count]):
+        found[condition] = {score: {name: {} for name in methods} for score in ("SSIM", "L1")}
+        for (name, seed), transfer in transfers.items():
+            for score, value in scored(transfer, batch).items():
+                found[condition][score][name][seed] = value
+        print(condition, found[condition]["SSIM"], flush=True)
+    seeds = ", ".join(f"{name}: {sum(name == x for x, _ in transfers)}" for name in methods)
+    print(f"\n{len(tuples[:count])} tuples; seeds: {seeds}")
+    for score in ("SSIM", "L1"):
+        cells, changes = [], []
+        for (spoil, M, share), scores in found.items():
+            label, lines = f"{spoil} {share:.0%}, M = {M}", scores[score]
+            cells.append([label, *(interval(np.array([*x.values()])) for x in lines.values())])
+            changes.append([label, *(difference(lines[x], lines[methods[0]]) for x in methods[1:])])
+        print(f"\n{score}\n\n" + table(["", *methods], cells))
+        if len(methods) > 1:
+            print(f"\n{score}, difference to {methods[0]}\n\n" + table(["", *methods[1:]], changes))
+    if picture:
+        means = {
+            condition: {name: np.mean([*x.values()]) for name, x in scores["SSIM"].items()}
+            for condition, scores in found.items()
+        }
+        plot(means, picture)
+
+
+def plot(means: dict[Condition, dict[str, Any]], path: str) -> None:
+    """Draws a panel for each way to spoil, SSIM over the share; dashed where solved otherwise."""
+    import matplotlib
+
+    matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(scores), figsize=(11, 3.6), sharey=True)
-    for axis, (spoil, lines) in zip(axes, scores.items(), strict=True):
-        for i, (name, values) in enumerate(lines.items()):
-            trained, solved = re.findall(r"p = ([\d.]+)", name)
-            line = "-" if trained == solved else "--"
+    counts = sorted({M for _, M, _ in means})
+    shape = (len(counts), len(SPOILS))
+    figure, axes = pyplot.subplots(
+        *shape, figsize=(11, 3 * len(counts)), sharex=True, sharey=True, squeeze=False
+    )
+    for (row, column), axis in np.ndenumerate(axes):
+        M, spoil = counts[row], list(SPOILS)[column]
+        wanted = [x for x in means if x[1] == M and x[0] in ("clean", spoil)]
+        for name in means[wanted[0]]:
             axis.plot(
-                SHARES, values, line, marker="o", markersize=3, label=name, color=f"C{i // 2}"
+                [share for _, _, share in wanted],
+                [means[x][name] for x in wanted],
+                "--" if "; solved by" in name else "-",
+                marker="o",
+                markersize=3,
+                label=name,
             )
-        axis.set_title(spoil)
+        axis.set_title(f"{spoil}, M = {M}")
+    for axis in axes[-1]:
         axis.set_xlabel("share that is bad")
-    axes[0].set_ylabel("SSIM")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=7, loc="lower center", ncols=2)
-    figure.tight_layout(rect=(0, 0.13, 1, 1))
+    for axis in axes[:, 0]:
+        axis.set_ylabel("SSIM")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=7, loc="lower center", ncols=2)
+    figure.tight_layout(rect=(0, 0.3 / len(counts), 1, 1))
     figure.savefig(path, dpi=90)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workdirs", type=Path, nargs="+")
-    parser.add_argument("--data_dir")
-    parser.add_argument("--tuples", type=int, default=300)
-    parser.add_argument("--plot", help="file for the plot")
+    parser.add_argument("--data_dir", default="")
+    parser.add_argument("--tuples", type=int, default=400)
+    parser.add_argument("--crossed", action="store_true", help="solve every run by all methods")
+    parser.add_argument("--plot", default="", help="file for the plot")
     flags = parser.parse_args()
-    if flags.plot:  # Now, not after an hour.
-        import matplotlib
-
-        matplotlib.use("Agg")
-    transfers, (images, tuples) = models(flags.workdirs, flags.data_dir)
-    tuples = tuples[: flags.tuples]
-    curves: dict[str, dict[str, list[float]]] = {}
-    for title, spoil in SPOILS.items():
-        rows: dict[str, list[dict[str, float]]] = {name: [] for name in transfers}
-        for share in SHARES:
-            batch = spoil(np.random.default_rng(0), images, tuples, share)
-            for name, transfer in transfers.items():
-                rows[name].append(scored(transfer, batch))
-        for score in ("SSIM", "L1"):
-            print(f"\n{title}, {score}, {len(tuples)} tuples\n")
-            lines = [[name, *(f"{x[score]:.4f}" for x in found)] for name, found in rows.items()]
-            print(table(["", *(f"{share:.0%}" for share in SHARES)], lines), flush=True)
-        curves[title] = {name: [x["SSIM"] for x in found] for name, found in rows.items()}
     if flags.plot:
-        plot(curves, flags.plot)
+        import matplotlib  # noqa: F401 (Now, not after an hour.)
+    report(flags.workdirs, flags.data_dir, flags.tuples, flags.crossed, flags.plot)
 
 
 if __name__ == "__main__":
