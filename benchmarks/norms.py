@@ -11,7 +11,7 @@ import argparse
 import runpy
 from pathlib import Path
 
-from benchmarks.robustness import METHODS, report, with_method
+from benchmarks.robustness import METHODS, report
 from pnr_jax.training.loop import train
 
 
@@ -26,11 +26,11 @@ def main() -> None:
     flags = parser.parse_args()
     workdirs = []
     for seed in range(flags.seeds):
-        for name in METHODS:
+        for name, settings in METHODS.items():
             config = runpy.run_path(flags.config)["get_config"]()
             config.update(steps=flags.steps, sample_every=flags.steps, seed=seed)
             config.data_dir = flags.data_dir or config.data_dir
-            config.model = with_method(config.model, name)
+            config.model.update(settings)
             workdirs.append(flags.workdir / f"{name}, seed {seed}".replace(" ", "_"))
             if not (workdirs[-1] / "model").exists():
                 train(config, workdirs[-1])

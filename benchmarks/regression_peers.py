@@ -25,9 +25,7 @@ def user_first(P: jax.Array, H: jax.Array, iterations: int) -> jax.Array:
     return jax.vmap(jax.vmap(column, (None, 1), 1))(P, H)
 
 
-def torch_contestants(
-    P: np.ndarray, H: np.ndarray, G: np.ndarray, iterations: int
-) -> tuple[Contestant, Contestant]:
+def torch_contestants(P: Any, H: Any, G: Any, iterations: int) -> tuple[Contestant, Contestant]:
     """Returns IRLS at its best in PyTorch, forward and with the gradient of the last iteration."""
     import torch
 

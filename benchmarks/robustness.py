@@ -1,7 +1,7 @@
-"""What bad sources do to the image, by the norm of the regression: trained runs, scored alike.
+r"""What bad sources do to the image, by the norm of the regression: trained runs, scored alike.
 
     python -m benchmarks.robustness runs/norms/*
-    python -m benchmarks.robustness runs/lad runs/lse --data_dir=DATA --tuples=300 --crossed \\
+    python -m benchmarks.robustness runs/lad runs/lse --data_dir=DATA --tuples=300 --crossed \
         --plot=docs/robustness.png
 
 The first test tuples, with one, three and five sources, are spoilt in a growing share, and the
@@ -9,7 +9,7 @@ image is compared with the target: boxes (a grey rectangle over a share of every
 in each), tiles (a share of the scattered 8×8 squares of every source is noise), strangers (a share
 of the sources shows other people, each in its own pose). Runs of one method are its seeds: a cell
 is their mean ± the half-width of the 95% t-interval, and the second table the difference to the
-first method, seed by seed where both have the same ones. `--crossed` also solves every run by all
+first method, seed by seed, over the seeds that both have. `--crossed` also solves every run by all
 other methods in the same networks: that isolates the regression from the training. Needs scipy
 and, for the plot, matplotlib.
 """
@@ -36,35 +36,33 @@ from pnr_jax.transfer import PoseTransfer
 
 BATCH, TILE = 32, 8
 
-# The methods that are compared, as changes of `default_config().model`.
+# Settings of `config.model`: the methods that are compared, all but the last by eq. 2 or 3.
+LAD: dict[str, Any] = {
+    "p": 1.0,
+    "rowwise": False,
+    "solver": "irls",
+    "iterations": 5,
+    "eps": 1e-6,
+    "gradient": "last_step",
+}
 METHODS: dict[str, dict[str, Any]] = {
-    "LSE": {"p": 2.0},
-    "LAD, IRLS(5)": {},
-    "LAD of rows, IRLS(5)": {"rowwise": True},
-    "LAD smoothed, InexactIRLS(5, eps=0.019)": {"solver": "inexact_irls", "eps": 0.019},
+    "LSE": LAD | {"p": 2.0},
+    "LAD, IRLS(5)": LAD,
+    "LAD of rows, IRLS(5)": LAD | {"rowwise": True},
+    "LAD smoothed, InexactIRLS(5, eps=0.019)": LAD | {"solver": "inexact_irls", "eps": 0.019},
 }
 
 Condition = tuple[str, int, float]  # what is done to the sources, how many they are, the share
-Scores = dict[str, dict[int, list[float]]]  # of every condition, by method and seed
-
-
-def with_method(model: ConfigDict, name: str) -> ConfigDict:
-    """Returns the model's settings with the norm and solver of a method."""
-    solved = ConfigDict(config_lib.default_config().model)
-    solved.update(METHODS[name])
-    model = model.copy_and_resolve_references()
-    for field in ("p", "rowwise", "solver", "iterations", "eps", "gradient"):
-        model[field] = solved[field]
-    return model
+Scores = dict[str, dict[int, float]]  # by method and seed
 
 
 def method_of(model: ConfigDict) -> str:
     """Returns the method's name; its settings, if it is none of `METHODS`."""
-    for name in METHODS:
-        if with_method(model, name) == model or (model.p == METHODS[name].get("p") == 2):
+    for name, settings in METHODS.items():
+        if all(model[x] == settings[x] for x in LAD) or model.p == settings["p"] == 2:
             return name
-    rows, solver = ", of rows" * model.rowwise, f"{model.solver}({model.iterations}, {model.eps:g})"
-    return f"p = {model.p:g}{rows}, {solver}, {model.gradient}"
+    rows = ", of rows" if model.rowwise else ""
+    return f"p={model.p}{rows}, {model.solver}({model.iterations}, {model.eps}), {model.gradient}"
 
 
 def boxes(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> Batch:
@@ -111,7 +109,7 @@ SPOILS: dict[str, Callable[[np.random.Generator, Images, np.ndarray, float], Bat
 
 def conditions(images: Images, tuples: np.ndarray) -> Iterator[tuple[Condition, Batch]]:
     """Makes the batches that every run is scored on, one after the other."""
-    counts = [M for M in (1, 3, 5) if M < tuples.shape[1]]
+    counts = [M for M in (1, 3, 5) if tuples.shape[1] > M]
     for M in counts:
         yield ("clean", M, 0.0), gather(images, tuples[:, [*range(M), -1]])
     for name, spoil in SPOILS.items():
@@ -140,36 +138,35 @@ def scored(transfer: PoseTransfer, batch: Batch) -> dict[str, float]:
 
 
 def loaded(workdirs: list[Path], crossed: bool) -> dict[tuple[str, int], PoseTransfer]:
-    """Loads the runs, by method and seed; crossed, each solved by all methods."""
+    """Loads the runs, by method and seed; crossed, each solved by the other methods too."""
     found: dict[tuple[str, int], PoseTransfer] = {}
     data = config_lib.load(workdirs[0]).data
     for workdir in workdirs:
         config, variables = config_lib.load(workdir), load_model(workdir, "model")
         trained = method_of(config.model)
-        solved = {trained: config.model}
-        if crossed:
-            solved |= {name: with_method(config.model, name) for name in METHODS if name != trained}
-        for name, model in solved.items():
-            key = (f"{trained}; solved by {name}" if name != trained else trained, config.seed)
-            if key in found or config.data != data:
-                raise UserError(f"{workdir}: a second run of {key}, or one of other data")
-            config.model = model
-            found[key] = PoseTransfer(config, variables)
+        if (trained, config.seed) in found or config.data != data:
+            raise UserError(f"{workdir}: a second run of {trained}, one seed, or one of other data")
+        found[trained, config.seed] = PoseTransfer(config, variables)
+        for name in METHODS if crossed else ():
+            if name != trained:
+                config.model.update(METHODS[name])
+                key = (f"{trained}; solved by {name}", config.seed)
+                found[key] = PoseTransfer(config, variables)
     return found
 
 
-def interval(values: np.ndarray) -> str:
+def interval(values: np.ndarray, sign: str = "") -> str:
     """Writes the mean and, of several, the half-width of its 95% t-interval."""
-    mean = f"{values.mean():.4f}"
+    mean = f"{values.mean():{sign}.4f}"
     if len(values) < 2:
         return mean
     return f"{mean} ± {t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5:.4f}"
 
 
 def difference(values: dict[int, float], base: dict[int, float]) -> str:
-    """Writes the mean difference of the seeds that both have, with its interval."""
-    both = values.keys() & base.keys()
-    return interval(np.array([values[seed] - base[seed] for seed in both])) if both else ""
+    """Writes the mean difference over the seeds that both have, with its interval."""
+    seeds = values.keys() & base.keys()
+    return interval(np.array([values[x] - base[x] for x in seeds]), "+") if seeds else ""
 
 
 def report(
@@ -181,7 +178,8 @@ def report(
     config.data_dir = data_dir or config.data_dir
     images, tuples = sources.load_test(config, "tuples")
     methods = list(dict.fromkeys(name for name, _ in transfers))
-    found: dict[Condition, dict[str, dict[str, dict[int, float]]]] = {}
+    methods.sort(key=lambda name: [*METHODS, name].index(name))
+    found: dict[Condition, dict[str, Scores]] = {}
     for condition, batch in conditions(images, tuples[:count]):
         found[condition] = {score: {name: {} for name in methods} for score in ("SSIM", "L1")}
         for (name, seed), transfer in transfers.items():

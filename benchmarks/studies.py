@@ -20,7 +20,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from benchmarks.paired import difference
-from benchmarks.robustness import METHODS
+from benchmarks.robustness import LAD, METHODS
 from benchmarks.turns import table
 from pnr_jax import config as config_lib
 from pnr_jax import metrics
@@ -33,28 +33,26 @@ from pnr_jax.training.loop import train
 from pnr_jax.training.state import init_state, trained_variables
 from pnr_jax.transfer import PoseTransfer
 
-ITERATIONS: dict[str, dict[str, Any]] = {
-    f"LAD, IRLS({n})": {"iterations": n} for n in (1, 2, 10, 20)
+COMMON: dict[str, dict[str, Any]] = {
+    **METHODS,
+    **{f"LAD, IRLS({n})": LAD | {"iterations": n} for n in (1, 2, 10, 20)},
+    **{f"p={p}, IRLS(5)": LAD | {"p": p} for p in (1.25, 1.5, 1.75)},
 }
-# Their base is LAD by 5 iterations of eq. 3, with the gradient of the last.
+SMOOTH = LAD | {"iterations": 20, "eps": 0.01}
 TRAINED: dict[str, dict[str, Any]] = {
-    "LAD, IRLS(5)": {},
-    **{name: METHODS[name] for name in METHODS if METHODS[name]},
-    **ITERATIONS,
-    "LAD, IRLS(5), unrolled": {"gradient": "unrolled"},
-    "LAD, IRLS(20, eps=0.01)": {"iterations": 20, "eps": 0.01},
-    "LAD, IRLS(20, eps=0.01), implicit": {"iterations": 20, "eps": 0.01, "gradient": "implicit"},
-    **{f"p={p}, IRLS(5)": {"p": p} for p in (1.25, 1.5, 1.75)},
-    **{f"LAD, IRLS(5), d={d}": {"d": d} for d in (10, 40)},
-    **{f"LAD, IRLS(5), ridge={ridge}": {"ridge": ridge} for ridge in (0.0, 1e-4, 0.1)},
+    "LAD, IRLS(5)": LAD,  # The first line, which the others are compared with.
+    **COMMON,
+    "LAD, IRLS(5), unrolled": LAD | {"gradient": "unrolled"},
+    "LAD, IRLS(20, eps=0.01)": SMOOTH,
+    "LAD, IRLS(20, eps=0.01), implicit": SMOOTH | {"gradient": "implicit"},
+    **{f"LAD, IRLS(5), d={d}": LAD | {"d": d} for d in (10, 40)},
+    **{f"LAD, IRLS(5), ridge={ridge}": LAD | {"ridge": ridge} for ridge in (0.0, 1e-4, 0.1)},
 }
 SOLVED: dict[str, dict[str, Any]] = {
     "as trained": {},
-    **METHODS,
-    **ITERATIONS,
-    "LAD, PrimalDual": {"solver": "primal_dual", "iterations": 100},
-    **{f"p={p}, IRLS(5)": {"p": p} for p in (1.25, 1.5, 1.75)},
-    **{f"ridge={ridge}": {"ridge": ridge} for ridge in (0.0, 1e-4, 1e-3, 0.1)},
+    **COMMON,
+    "LAD, PrimalDual()": LAD | {"solver": "primal_dual", "iterations": 100},
+    **{f"as trained, ridge={ridge}": {"ridge": ridge} for ridge in (0.0, 1e-4, 1e-3, 0.1)},
 }
 
 

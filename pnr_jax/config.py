@@ -64,7 +64,7 @@ def default_config() -> ConfigDict:
                 "p": 1.0,
                 "rowwise": False,  # The norm of rows of H - P F (L2,p), not of entries.
                 "solver": "irls",  # Eq. 3; "inexact_irls" and "primal_dual" to compare.
-                "iterations": 5,  # T, ours; the most that primal_dual does, which needs some 50.
+                "iterations": 5,  # T, ours; the most that primal_dual does (give it 100).
                 "eps": 1e-6,  # Least abs(r) in the weights, relative to H's typical entry.
                 "gradient": "last_step",  # The paper's; "implicit" and "unrolled" to compare.
                 "ridge": 0.0,  # Relative to each column of P.
