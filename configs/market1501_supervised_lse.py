@@ -1,7 +1,7 @@
 """The paper's supervised training with p = 2 on Market-1501 (Table 1, "pNR (LSE)").
 
     python launch/train.py --config=configs/market1501_supervised_lse.py \
-        --data_dir=DATA --vgg19=VGG19_FILE --workdir=runs/supervised_lse
+        --data_dir=DATA --workdir=runs/supervised_lse
 
 As `market1501_supervised_lad.py`, but F in closed form (eq. 2).
 

@@ -1,7 +1,7 @@
 """The paper's unsupervised training with p = 2 on Market-1501 (Table 1, "pNR* (LSE)").
 
     python launch/train.py --config=configs/market1501_unsupervised_lse.py \
-        --data_dir=DATA --vgg19=VGG19_FILE --workdir=runs/unsupervised_lse
+        --data_dir=DATA --workdir=runs/unsupervised_lse
 
 As `market1501_unsupervised_lad.py`, but F in closed form (eq. 2).
 

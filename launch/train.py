@@ -20,7 +20,7 @@ CONFIG = config_flags.DEFINE_config_file(
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
-VGG19 = flags.DEFINE_string("vgg19", None, "VGG19 weights for the perceptual loss.")
+VGG19 = flags.DEFINE_string("vgg19", None, "Other VGG19 weights for the perceptual loss.")
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes the cluster started.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")

@@ -46,6 +46,7 @@ def default_config() -> ConfigDict:
             "image_size": (128, 64),
             "supervised": True,
             "sources": 1,  # M in training.
+            "vary_sources": False,  # An example has 1 to M sources, drawn for each.
             "compute_dtype": "float32",
             "learning_rate": 0.002,
             "decay_from": 1.0,  # Share of the steps after which it falls linearly to 0.
@@ -58,7 +59,6 @@ def default_config() -> ConfigDict:
                 "perceptual": 5.0,  # λ2
                 "gan_image": 10.0,  # λ3
                 "gan_pose": 10.0,  # λ4
-                "perceptual_required": True,  # Refuse to start without --vgg19.
             },
             "model": {
                 "p": 1.0,
@@ -87,7 +87,7 @@ def default_config() -> ConfigDict:
                 "test_tuples": 0,
             },
             "data_dir": "",  # Set by --data_dir.
-            "vgg19": "",  # Set by --vgg19.
+            "vgg19": "",  # Set by --vgg19; empty: the weights in the package.
             "input": "device",  # The training set lies on every device; "host": fed by tf.data.
             "steps_per_call": 1,  # Steps that one call of the compiled program makes.
             "shard_parameters": False,  # Split parameters and optimiser over devices (ZeRO-3).
@@ -107,7 +107,6 @@ def cpu_config() -> ConfigDict:
     config.update(log_every=50, checkpoint_every=500, sample_every=500)
     config.model.update(width=16, blocks=2, ridge=0.01, up_kernel=4)
     config.loss.update(l1=1.0, perceptual=0.0, gan_image=0.0, gan_pose=0.0)
-    config.loss.perceptual_required = False
     return config
 
 

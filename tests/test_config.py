@@ -92,7 +92,6 @@ def test_the_papers_numbers(name):
     assert (config.learning_rate, config.adam_b1, config.adam_b2) == (0.002, 0.5, 0.999)
     weights = [config.loss[name] for name in ("l1", "perceptual", "gan_image", "gan_pose")]
     assert weights == [5, 5, 10 if supervised else 0, 10]  # λ1 to λ4
-    assert config.loss.perceptual_required
     assert config.data.name == "market1501"
 
 
@@ -115,7 +114,6 @@ def test_the_quickstart_needs_no_file():
     config = get_config("quickstart")
     assert config.data.name == "people"
     assert config.data.train_identities and config.data.test_identities and config.data.test_tuples
-    assert not (config.loss.perceptual and config.loss.perceptual_required)
 
 
 BAD = [

@@ -26,7 +26,8 @@ def load_training(config: ConfigDict) -> Examples:
     """The training examples over all images of the split.
 
     Supervised: every ordered pair of an identity's images (M = 1), or as many tuples drawn from
-    them (M > 1). Unsupervised training knows no identities: a tuple is an image and itself.
+    them (M > 1), of which `vary_sources` keeps the first 1 to M sources and pads the rest by -1.
+    Unsupervised training knows no identities: a tuple is an image and itself.
     """
     if config.data.name == "people":
         images = _people(config, "train")
@@ -41,6 +42,8 @@ def load_training(config: ConfigDict) -> Examples:
             images.annotations, config.sources, count=len(tuples), seed=config.seed
         )
     indices = index_tuples(images.names, tuples, where)
+    if config.vary_sources:
+        indices = _varied(indices, config.seed)
     return Examples(resize(images, tuple(config.image_size)), indices)
 
 
@@ -72,6 +75,14 @@ def load_test(config: ConfigDict, kind: str = "tuples", sources: int = 1) -> Exa
     return Examples(
         resize(kept, tuple(config.image_size)), positions.reshape(indices.shape).astype(np.int32)
     )
+
+
+def _varied(tuples: np.ndarray, seed: int) -> np.ndarray:
+    """Keeps the first 1 to M sources of each tuple [T, M + 1], evenly often; -1 pads."""
+    M = tuples.shape[1] - 1
+    count = np.random.default_rng(seed).integers(1, M, size=(len(tuples), 1), endpoint=True)
+    sources = np.where(np.arange(M) < count, tuples[:, :-1], -1)
+    return np.concatenate([sources, tuples[:, -1:]], axis=1).astype(np.int32)
 
 
 def _people(config: ConfigDict, split: str) -> Images:

@@ -1,4 +1,6 @@
-"""VGG19 up to conv1_2 for the perceptual loss, and loaders for the files that users have.
+"""VGG19 up to conv1_2 for the perceptual loss: its weights, and loaders for the files users have.
+
+`vgg19_conv1.npz` holds the two layers of the Visual Geometry Group's release (CC BY 4.0; `NOTICE`).
 
 Reference: Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015.
 """
@@ -15,6 +17,7 @@ from pnr_jax.archives import read_npz
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.nn.convert import is_finite, read_arrays
 
+SHIPPED = Path(__file__).with_name("vgg19_conv1.npz")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
@@ -56,8 +59,8 @@ def conv1_2(vgg: VGG19, images: jax.Array) -> jax.Array:
     return x / vgg.divisor
 
 
-def load(path: str | Path) -> VGG19:
-    """Reads conv1_1 and conv1_2 from a file, by its ending.
+def load(path: str | Path = SHIPPED) -> VGG19:
+    """Reads conv1_1 and conv1_2 from a file, by its ending; from the package's own if none is named.
 
     * `.npz`: `conv1_{1,2}_w_OIHW[_BGR]`, `conv1_{1,2}_b` (Caffe: BGR, 0-255, mean subtracted);
     * `.pth`, `.pt`, `.safetensors`: torchvision's state dict (`features.0.weight`, ...);

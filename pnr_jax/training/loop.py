@@ -150,7 +150,7 @@ def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> Non
         return
     images, tuples = run.examples
     rows = batch_indices(np.uint32(last), run.config.batch_size, len(tuples), run.config.seed)
-    names = [[images.names[i] for i in row] for row in tuples[rows]]
+    names = [[images.names[i] for i in row if i >= 0] for row in tuples[rows]]
     checkpoints.save(int(state.step), state, score=math.inf)
     path = run.workdir / "not_finite.json"
     if leads():
@@ -174,15 +174,7 @@ def _perceptual_network(config: ConfigDict, say: Say) -> vgg19.VGG19 | None:
         if config.vgg19:
             say("--vgg19 is not used: loss.perceptual (λ2) is 0")
         return None
-    if config.vgg19:
-        return vgg19.load(config.vgg19)
-    if config.loss.perceptual_required:
-        raise UserError(
-            "this configuration needs the perceptual loss: name VGG19's weights by --vgg19=FILE "
-            "(.npz, .pth, .safetensors or .h5), or turn it off by --config.loss.perceptual=0"
-        )
-    say("no --vgg19 given: the perceptual loss is off (λ2 = 0)")
-    return None
+    return vgg19.load(config.vgg19 or vgg19.SHIPPED)
 
 
 def _description(state: TrainState, mesh: Mesh) -> str:

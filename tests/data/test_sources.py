@@ -11,6 +11,19 @@ def identities(examples, column):
     return [examples.images.names[i].split("_")[0] for i in examples.tuples[:, column]]
 
 
+def test_a_varied_number_of_sources_keeps_the_first_and_pads(small_config):
+    small_config.sources = 3
+    fixed = sources.load_training(small_config)
+    small_config.vary_sources = True
+    varied = sources.load_training(small_config)
+    kept = varied.tuples >= 0
+    np.testing.assert_array_equal(varied.tuples[kept], fixed.tuples[kept])
+    assert kept[:, -1].all()
+    assert (np.diff(kept[:, :-1].astype(int), axis=1) <= 0).all()  # Padding comes last.
+    shares = np.bincount(kept[:, :-1].sum(axis=1), minlength=4) / len(kept)
+    np.testing.assert_allclose(shares, [0, 1 / 3, 1 / 3, 1 / 3], atol=0.15)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_supervised_examples_are_sources_and_a_target_of_one_person(small_config, count):
     small_config.sources = count

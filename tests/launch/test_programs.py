@@ -148,7 +148,7 @@ def test_a_run_stopped_by_sigterm_goes_on_as_if_it_had_not_been(start, run, trai
         ),
         ("quickstart", ["stray"], "unexpected argument 'stray'"),
         ("none", [], "configs/none.py"),
-        ("market1501_supervised_lad", [], "name VGG19's weights by --vgg19"),
+        ("market1501_supervised_lad", [], "say where it lies by --data_dir"),
         ("market1501_small", ["--data_dir=/none"], "no prepared Market-1501 there"),
         ("market1501_small", [], "say where it lies by --data_dir"),
     ],

@@ -53,6 +53,22 @@ def caffe_features():
     return x / (255 * STD.mean())
 
 
+def test_the_weights_in_the_package_are_the_published_ones():
+    """Caffe's own arithmetic on the file's arrays, in float64."""
+    with np.load(vgg19.SHIPPED) as file:
+        kernels = [file["conv1_1_w_OIHW_BGR"], file["conv1_2_w_OIHW"]]
+        biases = [file["conv1_1_b"], file["conv1_2_b"]]
+    x = (IMAGES.astype(np.float64) + 1) / 2 * 255
+    x = x[..., ::-1] - np.array([103.939, 116.779, 123.68])
+    for kernel, bias in zip(kernels, biases, strict=True):
+        x = convolve(x, kernel, bias)
+    expected = x / (255 * STD.mean())
+    assert sum(array.size for array in (*kernels, *biases)) == 38_720
+    np.testing.assert_allclose(
+        vgg19.conv1_2(vgg19.load(), IMAGES), expected, rtol=1e-4, atol=1e-4 * expected.max()
+    )
+
+
 def state_dict():
     # VGG19 goes on: layers beyond conv1_2 are in the file and not wanted.
     layers = dict(zip(("features.0", "features.2"), zip(KERNELS, BIASES, strict=True), strict=True))

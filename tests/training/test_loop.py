@@ -51,3 +51,14 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused(small_config, tmp_pat
     monkeypatch.setattr(sharding, "make_mesh", lambda: Mesh())
     with pytest.raises(UserError, match="multiple of 3"):
         train(small_config, tmp_path)
+
+
+def test_the_perceptual_loss_needs_no_file_and_the_number_of_sources_may_vary(
+    small_config, tmp_path
+):
+    small_config.update(sources=3, vary_sources=True, vgg19="")
+    small_config.loss.perceptual = 5.0
+    assert train(small_config, tmp_path, say=lambda line: None)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert all(line["perceptual"] > 0 for line in lines)
