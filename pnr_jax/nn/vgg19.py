@@ -60,7 +60,7 @@ def conv1_2(vgg: VGG19, images: jax.Array) -> jax.Array:
 
 
 def load(path: str | Path = SHIPPED) -> VGG19:
-    """Reads conv1_1 and conv1_2 from a file, by its ending; from the package's own if none is named.
+    """Reads conv1_1 and conv1_2 from a file, by its ending; by default from the package's own.
 
     * `.npz`: `conv1_{1,2}_w_OIHW[_BGR]`, `conv1_{1,2}_b` (Caffe: BGR, 0-255, mean subtracted);
     * `.pth`, `.pt`, `.safetensors`: torchvision's state dict (`features.0.weight`, ...);
