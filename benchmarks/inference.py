@@ -8,23 +8,33 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from benchmarks import setting
 from benchmarks.turns import machine, medians, table
+from pnr_jax.config import Config
 from pnr_jax.data.pipeline import gather
 from pnr_jax.keypoints import heatmaps
-from pnr_jax.nn.model import build_model, draw_batch, scale_images
+from pnr_jax.nn.pixels import scale_images, to_uint8
+from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.training.state import init_state
 
 
-def ours(config: ConfigDict, batch: dict[str, Any]) -> Callable[[], Any]:
+def ours(config: Config, batch: dict[str, Any]) -> Callable[[], Any]:
     variables = init_state(config).variables
-    return partial(jax.jit(partial(draw_batch, build_model(config))), variables, batch)
+    system = config.build_system()
+    assert isinstance(system, PNRSystem)
+    seen = ("source_images", "source_keypoints", "source_valid", "target_keypoints")
+
+    @jax.jit
+    def draw(variables: Any, *arrays: Any) -> jax.Array:
+        return to_uint8(jnp.asarray(system.network.apply(variables, *arrays)))
+
+    return partial(draw, variables, *(batch[name] for name in seen))
 
 
-def peer(config: ConfigDict, batch: dict[str, Any]) -> Callable[[], Any]:
+def peer(config: Config, batch: dict[str, Any]) -> Callable[[], Any]:
     import torch
 
     from benchmarks.peer import Twin
@@ -34,7 +44,7 @@ def peer(config: ConfigDict, batch: dict[str, Any]) -> Callable[[], Any]:
     def channels_first(x: Any) -> Any:
         return torch.tensor(np.asarray(x).transpose(0, 3, 1, 2).copy())
 
-    maps = partial(heatmaps, image_size=config.image_size, sigma=config.model.sigma)
+    maps = partial(heatmaps, image_size=config.image_size, sigma=config.build_system().sigma)
     image = channels_first(scale_images(batch["source_images"][:, 0]))
     source = channels_first(maps(batch["source_keypoints"][:, 0]))
     target = channels_first(maps(batch["target_keypoints"]))
@@ -49,9 +59,8 @@ def peer(config: ConfigDict, batch: dict[str, Any]) -> Callable[[], Any]:
 def main() -> None:
     flags = setting.parser(__doc__.splitlines()[0]).parse_args()
     config = setting.configuration(flags)
-    config.loss.update(gan_image=0.0, gan_pose=0.0)
-    half = config.copy_and_resolve_references()
-    half.compute_dtype = "bfloat16"
+    config = config.replace(loss={"gan_image": 0.0, "gan_pose": 0.0})
+    half = config.replace(compute_dtype="bfloat16")
     examples = setting.made_examples(config)
     batch = gather(examples.images, examples.tuples[: flags.batch_size])
     calls = {"float32": ours(config, batch), "bfloat16": ours(half, batch)}

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.setting import made_examples
 from benchmarks.turns import machine, medians, table
 from pnr_jax import sharding
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 from pnr_jax.data.pipeline import training_batches
 from pnr_jax.training import inputs
 from pnr_jax.training.state import Skipped, TrainState
@@ -27,8 +27,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12_936, help="Market-1501's training images")
     parser.add_argument("--device_only", action="store_true", help="where TensorFlow is missing")
     flags = parser.parse_args()
-    config = default_config()
-    config.batch_size = flags.batch_size
+    config = Config(batch_size=flags.batch_size)
     examples, mesh = made_examples(config, flags.images), sharding.make_mesh()
 
     feed = next(inputs.feeds(config, examples, mesh, 0))

@@ -8,17 +8,17 @@ configuration, `--data_dir` its data.
 """
 
 import argparse
-import runpy
 from pathlib import Path
 
 from benchmarks.robustness import METHODS, report
+from pnr_jax import config_files
 from pnr_jax.training.loop import train
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, default=Path("runs/norms"))
-    parser.add_argument("--config", default="configs/quickstart.py")
+    parser.add_argument("--config", default="quickstart")
     parser.add_argument("--data_dir", default="")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=3)
@@ -27,10 +27,13 @@ def main() -> None:
     workdirs = []
     for seed in range(flags.seeds):
         for name, settings in METHODS.items():
-            config = runpy.run_path(flags.config)["get_config"]()
-            config.update(steps=flags.steps, sample_every=flags.steps, seed=seed)
-            config.data_dir = flags.data_dir or config.data_dir
-            config.model.update(settings)
+            config = config_files.read(flags.config).replace(
+                steps=flags.steps,
+                sample_every=flags.steps,
+                seed=seed,
+                data_dir=flags.data_dir,
+                model=settings,
+            )
             workdirs.append(flags.workdir / f"{name}, seed {seed}".replace(" ", "_"))
             if not (workdirs[-1] / "model").exists():
                 train(config, workdirs[-1])

@@ -103,7 +103,7 @@ def training_step(config: Any, batch: dict[str, torch.Tensor]) -> Callable[[], f
     model, width = Twin(config.model).train(), config.discriminator.width
     judges = nn.ModuleDict()
     for name, channels in (("image", 6), ("pose", 21)):
-        if config.loss[f"gan_{name}"]:
+        if getattr(config.loss, f"gan_{name}"):
             judges[name] = trunk(channels, width, config.discriminator.blocks)
     betas = (config.adam_b1, config.adam_b2)
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, betas)
@@ -122,7 +122,7 @@ def training_step(config: Any, batch: dict[str, torch.Tensor]) -> Callable[[], f
         loss = config.loss.l1 * F_.l1_loss(generated, batch["target"])
         for name in judges:
             judges[name].requires_grad_(False)
-            loss = loss + config.loss[f"gan_{name}"] * verdict(name, generated, True)
+            loss = loss + getattr(config.loss, f"gan_{name}") * verdict(name, generated, True)
             judges[name].requires_grad_(True)
         optimizer.zero_grad()
         loss.backward()

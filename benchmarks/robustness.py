@@ -20,18 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 from scipy.stats import t
 
 from benchmarks.turns import table
 from pnr_jax import config as config_lib
-from pnr_jax import metrics
+from pnr_jax import examples, metrics
 from pnr_jax.checkpoints import load_model
-from pnr_jax.data import sources
 from pnr_jax.data.images import Images
-from pnr_jax.data.pairs import identity_of
 from pnr_jax.data.pipeline import Batch, gather
 from pnr_jax.errors import UserError
+from pnr_jax.settings import Settings
+from pnr_jax.systems.pnr import PNRSettings
 from pnr_jax.transfer import PoseTransfer
 
 BATCH, TILE = 32, 8
@@ -56,10 +55,11 @@ Condition = tuple[str, int, float]  # what is done to the sources, how many they
 Scores = dict[str, dict[int, float]]  # by method and seed
 
 
-def method_of(model: ConfigDict) -> str:
+def method_of(model: Settings) -> str:
     """Returns the method's name; its settings, if it is none of `METHODS`."""
+    assert isinstance(model, PNRSettings)
     for name, settings in METHODS.items():
-        if all(model[x] == settings[x] for x in LAD) or model.p == settings["p"] == 2:
+        if model.replace(**settings) == model or model.p == settings["p"] == 2:
             return name
     rows = ", of rows" if model.rowwise else ""
     return f"p={model.p}{rows}, {model.solver}({model.iterations}, {model.eps}), {model.gradient}"
@@ -93,7 +93,7 @@ def tiles(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: f
 def strangers(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> Batch:
     """Puts other people, each in its own pose, in the place of a share of the sources."""
     tuples, M = tuples.copy(), tuples.shape[1] - 1
-    identities = np.array([identity_of(name) for name in images.names])
+    identities = np.array([images.identity_of(name) for name in images.names])
     for row in tuples:
         for slot in rng.permutation(M)[: round(share * M)]:
             row[slot] = rng.choice(np.flatnonzero(identities != identities[row[-1]]))
@@ -146,12 +146,12 @@ def loaded(workdirs: list[Path], crossed: bool) -> dict[tuple[str, int], PoseTra
         trained = method_of(config.model)
         if (trained, config.seed) in found or config.data != data:
             raise UserError(f"{workdir}: a second run of {trained}, one seed, or one of other data")
-        found[trained, config.seed] = PoseTransfer(config, variables)
+        found[trained, config.seed] = PoseTransfer(config.build_system(), variables)
         for name in METHODS if crossed else ():
             if name != trained:
-                config.model.update(METHODS[name])
+                system = config.replace(model=METHODS[name]).build_system()
                 key = (f"{trained}; solved by {name}", config.seed)
-                found[key] = PoseTransfer(config, variables)
+                found[key] = PoseTransfer(system, variables)
     return found
 
 
@@ -175,8 +175,8 @@ def report(
     """Scores the runs, prints the tables, draws the picture."""
     transfers = loaded(workdirs, crossed)
     config = config_lib.load(workdirs[0])
-    config.data_dir = data_dir or config.data_dir
-    images, tuples = sources.load_test(config, "tuples")
+    config = config.replace(data_dir=data_dir or config.data_dir)
+    images, tuples = examples.load_test(config, "tuples")
     methods = list(dict.fromkeys(name for name, _ in transfers))
     methods.sort(key=lambda name: [*METHODS, name].index(name))
     found: dict[Condition, dict[str, Scores]] = {}

@@ -1,19 +1,19 @@
 """What the benchmarks of the model share: their flags, the configuration, made examples."""
 
 import argparse
-import runpy
 
 import numpy as np
-from ml_collections import ConfigDict
 
+from pnr_jax import config_files
+from pnr_jax.config import Config
 from pnr_jax.data.images import Images
-from pnr_jax.data.sources import Examples
+from pnr_jax.examples import Examples
 
 
 def parser(description: str) -> argparse.ArgumentParser:
     """The common flags, to which a benchmark adds its own."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--config", default="configs/market1501_supervised_lad.py")
+    parser.add_argument("--config", default="market1501_supervised_lad")
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--width", type=int, help="of all networks, for a rehearsal")
     parser.add_argument("--turns", type=int, default=5)
@@ -21,16 +21,16 @@ def parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def configuration(flags: argparse.Namespace) -> ConfigDict:
+def configuration(flags: argparse.Namespace) -> Config:
     """The configuration that the common flags describe."""
-    config = runpy.run_path(flags.config)["get_config"]()
-    config.batch_size = flags.batch_size
+    config = config_files.read(flags.config).replace(batch_size=flags.batch_size)
     if flags.width:
-        config.model.width = config.discriminator.width = flags.width
+        width = {"width": flags.width}
+        config = config.replace(model=width, discriminator=width)
     return config
 
 
-def made_examples(config: ConfigDict, count: int = 64) -> Examples:
+def made_examples(config: Config, count: int = 64) -> Examples:
     """Noise with joints anywhere: nothing in a step's cost depends on what an image shows."""
     rng = np.random.default_rng(0)
     H, W = config.image_size

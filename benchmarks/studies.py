@@ -11,24 +11,21 @@ the training of the first line.
 """
 
 import argparse
-import runpy
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from benchmarks.paired import difference
 from benchmarks.robustness import LAD, METHODS
 from benchmarks.turns import table
 from pnr_jax import config as config_lib
-from pnr_jax import metrics
+from pnr_jax import config_files, examples, metrics
 from pnr_jax.checkpoints import load_model, open_checkpoints
-from pnr_jax.data import sources
-from pnr_jax.data.pairs import identity_of
+from pnr_jax.config import Config
 from pnr_jax.data.pipeline import gather
-from pnr_jax.nn.model import build_model
+from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.training.loop import train
 from pnr_jax.training.state import init_state, trained_variables
 from pnr_jax.transfer import PoseTransfer
@@ -56,10 +53,12 @@ SOLVED: dict[str, dict[str, Any]] = {
 }
 
 
-def condition(config: ConfigDict, variables: Any, batch: dict[str, np.ndarray]) -> float:
+def condition(config: Config, variables: Any, batch: dict[str, np.ndarray]) -> float:
     """Median condition number of PᵀP of the first source."""
+    system = config.build_system()
+    assert isinstance(system, PNRSystem)
     features = jax.jit(
-        lambda *x: build_model(config).apply(variables, *x, False, method="pose_features")
+        lambda *x: system.network.apply(variables, *x, False, method="pose_features")
     )
     keypoints, valid = batch["source_keypoints"][:, :1], batch["source_valid"][:, :1]
     P = np.asarray(features(keypoints, valid), np.float64)
@@ -67,7 +66,7 @@ def condition(config: ConfigDict, variables: Any, batch: dict[str, np.ndarray]) 
     return float(np.median(np.linalg.cond(P) ** 2))
 
 
-def conditions(config: ConfigDict, workdir: Path, batch: dict[str, np.ndarray]) -> list[list[str]]:
+def conditions(config: Config, workdir: Path, batch: dict[str, np.ndarray]) -> list[list[str]]:
     """The condition number at each checkpoint."""
     state = init_state(config)
     with open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
@@ -90,13 +89,6 @@ def scores(transfer: PoseTransfer, batch: dict[str, np.ndarray]) -> tuple[np.nda
     return metrics.ssim(target, generated), metrics.l1(target, generated)
 
 
-def variant(base: ConfigDict, changes: dict[str, Any]) -> ConfigDict:
-    """The configuration with some of its model's fields changed."""
-    config = base.copy_and_resolve_references()
-    config.model.update(changes)
-    return config
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, default=Path("runs/studies"))
@@ -107,23 +99,26 @@ def main() -> None:
     flags = parser.parse_args()
     if flags.solve:
         base = config_lib.load(flags.solve)
-        base.data_dir = flags.data_dir or base.data_dir
+        base = base.replace(data_dir=flags.data_dir or base.data_dir)
     else:
-        base = runpy.run_path("configs/quickstart.py")["get_config"]()
-        base.steps = base.sample_every = flags.steps
-        base.update(checkpoint_every=flags.steps // 6, keep_checkpoints=6)
-    images, tuples = sources.load_test(base, "tuples")
+        base = config_files.read("quickstart").replace(
+            steps=flags.steps,
+            sample_every=flags.steps,
+            checkpoint_every=flags.steps // 6,
+            keep_checkpoints=6,
+        )
+    images, tuples = examples.load_test(base, "tuples")
     batch = gather(images, tuples[: flags.tuples])
-    people = np.array([identity_of(images.names[row[-1]]) for row in tuples[: flags.tuples]])
+    people = np.array([images.identity_of(images.names[row[-1]]) for row in tuples[: flags.tuples]])
     few = {name: array[:32] for name, array in batch.items()}
     rows, found = [], []
     for name, changes in (SOLVED if flags.solve else TRAINED).items():
-        config = variant(base, changes)
+        config = base.replace(model=changes)
         workdir = flags.solve or flags.workdir / name.replace(" ", "_")
         if not (workdir / "model").exists():
             train(config, workdir)
         variables = load_model(workdir, "model")
-        ssim, l1 = scores(PoseTransfer(config, variables), batch)
+        ssim, l1 = scores(PoseTransfer(config.build_system(), variables), batch)
         found.append(ssim)
         row = [f"{ssim.mean():.4f}", difference(ssim, found[0], people), f"{l1.mean():.4f}"]
         rows.append([name, *row, f"{condition(config, variables, few):.1f}"])

@@ -7,6 +7,7 @@ Random images lie on the device, as in training; the perceptual loss is off. LAD
 what IRLS costs. --profile=DIR writes a trace for TensorBoard or Perfetto (ui.perfetto.dev).
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,19 +15,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from benchmarks import setting
 from benchmarks.turns import machine, medians, table
 from pnr_jax import sharding
+from pnr_jax.config import Config
 from pnr_jax.keypoints import heatmaps
-from pnr_jax.nn.model import build_model, scale_images
+from pnr_jax.nn.pixels import scale_images
+from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.training import inputs, program
-from pnr_jax.training.state import build_discriminators, init_state, state_shardings
+from pnr_jax.training.state import init_state, state_shardings
 from pnr_jax.training.step import make_step
 
 
-def ours(config: ConfigDict) -> tuple[Callable[[], Any], float]:
+def ours(config: Config) -> tuple[Callable[[], Any], float]:
     """A call of the compiled step, which keeps its state; FLOPs of a step as XLA counts them."""
     mesh, examples = sharding.make_mesh(), setting.made_examples(config)
     state = init_state(config, state_shardings(config, mesh))
@@ -42,7 +44,14 @@ def ours(config: ConfigDict) -> tuple[Callable[[], Any], float]:
     return call, program.flops(lowered)
 
 
-def peer(config: ConfigDict) -> Callable[[], Any]:
+def pnr(config: Config) -> PNRSystem:
+    """The system, whose parts are timed."""
+    system = config.build_system()
+    assert isinstance(system, PNRSystem)
+    return system
+
+
+def peer(config: Config) -> Callable[[], Any]:
     """A call of the PyTorch twin's step on the CPU."""
     import torch
 
@@ -50,7 +59,8 @@ def peer(config: ConfigDict) -> Callable[[], Any]:
 
     examples, B = setting.made_examples(config), config.batch_size
     images = np.asarray(scale_images(examples.images.images[: 2 * B])).transpose(0, 3, 1, 2)
-    poses = heatmaps(examples.images.keypoints[: 2 * B], config.image_size, config.model.sigma)
+    sigma = pnr(config).sigma
+    poses = heatmaps(examples.images.keypoints[: 2 * B], config.image_size, sigma)
     poses = np.asarray(poses).transpose(0, 3, 1, 2)
     arrays = {
         "source": images[:B],
@@ -61,23 +71,23 @@ def peer(config: ConfigDict) -> Callable[[], Any]:
     return training_step(config, {k: torch.tensor(v.copy()) for k, v in arrays.items()})
 
 
-def parts(config: ConfigDict) -> dict[str, Callable[[], Any]]:
+def parts(config: Config) -> dict[str, Callable[[], Any]]:
     """Forward and backward of each part by itself, on features of the sizes that it sees."""
-    model, judges = build_model(config), build_discriminators(config)
-    state = init_state(config)
-    images, keypoints, _ = setting.made_examples(config, 2 * config.batch_size).images
+    system, state = pnr(config), init_state(config)
+    examples = setting.made_examples(config, 2 * config.batch_size).images
+    images, keypoints = examples.images, examples.keypoints
     B, M = config.batch_size, config.sources
-    h, w, D = config.image_size[0] // 4, config.image_size[1] // 4, 4 * config.model.width
+    n, d, D = math.prod(system.regions or ()), system.model.d, 4 * system.model.width
     key = jax.random.key(0)
-    P, H = (jax.random.normal(key, (B, M, h * w, columns)) for columns in (config.model.d, D))
+    P, H = (jax.random.normal(key, (B, M, n, columns)) for columns in (d, D))
     source, valid = jnp.asarray(images[:B, None]).repeat(M, 1), jnp.ones((B, M), bool)
     poses = jnp.asarray(keypoints[:B, None]).repeat(M + 1, 1)
-    F = jax.random.normal(key, (B, config.model.d, D))
+    F = jax.random.normal(key, (B, d, D))
 
     def applied(method: str, *arguments: Any) -> Callable[[], Any]:
         def loss(variables: Any, arguments: Any) -> jax.Array:
             train = () if method == "estimate" else (True,)
-            out, _ = model.apply(
+            out, _ = system.network.apply(
                 variables, *arguments, *train, method=method, mutable=["batch_stats"],
                 rngs={"dropout": key},
             )  # fmt: skip
@@ -87,13 +97,13 @@ def parts(config: ConfigDict) -> dict[str, Callable[[], Any]]:
         return partial(gradient, state.variables, arguments)
 
     def judged(name: str, channels: int) -> Callable[[], Any]:
-        judge, params = judges[name], state.discriminators[name]
+        params = state.discriminators[name]
         shown = jax.random.normal(key, (3 * B, *config.image_size, 3))
         condition = jax.random.normal(key, (3 * B, *config.image_size, channels))
 
         def loss(params: Any, shown: jax.Array) -> jax.Array:
             variables = {"params": params}
-            logits, _ = judge.apply(
+            logits, _ = system.discriminator.apply(
                 variables, shown, condition, rngs={"dropout": key}, mutable=["batch_stats"]
             )
             return jnp.sum(logits**2)
@@ -106,9 +116,9 @@ def parts(config: ConfigDict) -> dict[str, Callable[[], Any]]:
         "regression": applied("estimate", P, H, valid),
         "H_t and G": applied("draw", P[:, 0], F),
     }
-    if "image" in judges:
+    if "image" in system.discriminators:
         calls["D_I, three times"] = judged("image", 3)
-    if "pose" in judges:
+    if "pose" in system.discriminators:
         calls["D_K, three times"] = judged("pose", 18)
     return calls
 
@@ -121,10 +131,12 @@ def main() -> None:
     flags = parser.parse_args()
 
     config = setting.configuration(flags)
-    config.update(compute_dtype=flags.compute_dtype, steps_per_call=flags.steps_per_call, vgg19="")
-    config.loss.perceptual = 0.0
-    lse = config.copy_and_resolve_references()
-    lse.model.p = 2.0
+    config = config.replace(
+        compute_dtype=flags.compute_dtype,
+        steps_per_call=flags.steps_per_call,
+        loss={"perceptual": 0.0},
+    )
+    lse = config.replace(model={"p": 2.0})
 
     (lad_step, flops), (lse_step, _) = ours(config), ours(lse)
     calls = {"step, p = 1 (LAD)": lad_step, "step, p = 2 (LSE)": lse_step}

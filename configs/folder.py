@@ -14,13 +14,9 @@ with less, the model learns those whom it has seen. On an accelerator, `--config
 --config.batch_size=32` is the paper's width.
 """
 
-from ml_collections import ConfigDict
-
-from pnr_jax.config import cpu_config
+from pnr_jax.config import Config, cpu_config
 
 
-def get_config() -> ConfigDict:
-    """The configuration."""
-    config = cpu_config()
-    config.data.name = "folder"
-    return config
+def get_config() -> Config:
+    """Returns the configuration."""
+    return cpu_config().replace(data={"name": "folder"})

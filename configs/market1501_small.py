@@ -10,11 +10,9 @@ source and 0.0786 / 0.7241 / 0.3402 for the mean image. Instance norm, a rate of
 scored the same: 0.2239 / 0.7893 / 0.2793.
 """
 
-from ml_collections import ConfigDict
-
-from pnr_jax.config import cpu_config
+from pnr_jax.config import Config, cpu_config
 
 
-def get_config() -> ConfigDict:
-    """The configuration."""
+def get_config() -> Config:
+    """Returns the configuration."""
     return cpu_config()

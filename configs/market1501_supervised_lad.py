@@ -10,11 +10,9 @@ of 50 past fakes. Our choice: 5 iterations of IRLS.
 Hardware, time and score: not yet run.
 """
 
-from ml_collections import ConfigDict
-
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 
 
-def get_config() -> ConfigDict:
-    """The configuration."""
-    return default_config()
+def get_config() -> Config:
+    """Returns the configuration."""
+    return Config()

@@ -8,13 +8,9 @@ As `market1501_supervised_lad.py`, but F in closed form (eq. 2).
 Hardware, time and score: not yet run.
 """
 
-from ml_collections import ConfigDict
-
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 
 
-def get_config() -> ConfigDict:
-    """The configuration."""
-    config = default_config()
-    config.model.p = 2.0
-    return config
+def get_config() -> Config:
+    """Returns the configuration."""
+    return Config().replace(model={"p": 2.0})

@@ -9,15 +9,9 @@ target in all losses, λ3 = 0 and no D_I, N = 2; the rest as `market1501_supervi
 Hardware, time and score: not yet run.
 """
 
-from ml_collections import ConfigDict
-
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 
 
-def get_config() -> ConfigDict:
-    """The configuration."""
-    config = default_config()
-    config.supervised = False
-    config.loss.gan_image = 0.0
-    config.model.blocks = 2
-    return config
+def get_config() -> Config:
+    """Returns the configuration."""
+    return Config(supervised=False).replace(loss={"gan_image": 0.0}, model={"blocks": 2})

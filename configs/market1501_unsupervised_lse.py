@@ -8,15 +8,9 @@ As `market1501_unsupervised_lad.py`, but F in closed form (eq. 2).
 Hardware, time and score: not yet run.
 """
 
-from ml_collections import ConfigDict
-
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 
 
-def get_config() -> ConfigDict:
-    """The configuration."""
-    config = default_config()
-    config.supervised = False
-    config.loss.gan_image = 0.0
-    config.model.update(blocks=2, p=2.0)
-    return config
+def get_config() -> Config:
+    """Returns the configuration."""
+    return Config(supervised=False).replace(loss={"gan_image": 0.0}, model={"blocks": 2, "p": 2.0})

@@ -10,17 +10,14 @@ The ridge was chosen by runs of 3,000 steps, one each: SSIM with one source 0.59
 without.
 """
 
-from ml_collections import ConfigDict
-
-from pnr_jax.config import cpu_config
+from pnr_jax.config import Config, cpu_config
 
 
-def get_config() -> ConfigDict:
-    """The configuration."""
-    config = cpu_config()
-    config.update(steps=4_200, image_size=(64, 32))
-    config.model.sigma = 3.0
-    config.data.update(
-        name="people", train_identities=400, test_identities=40, views=10, test_tuples=400
+def get_config() -> Config:
+    """Returns the configuration."""
+    return cpu_config().replace(
+        steps=4_200,
+        image_size=(64, 32),
+        model={"sigma": 3.0},
+        data={"name": "people"},
     )
-    return config

@@ -7,7 +7,8 @@ The poses are those of --target, in order, with frames in between; or the rows o
 a frame. The suffix of an --output says what it is: .gif, .mp4, or .png for a contact strip.
 """
 
-import jax
+from typing import Any
+
 import numpy as np
 from absl import flags
 
@@ -17,7 +18,7 @@ from pnr_jax.data.images import check_keypoints
 from pnr_jax.data.photos import Size, read_photos, read_poses
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
-from pnr_jax.transfer import PoseTransfer
+from pnr_jax.transfer import PoseTransfer, repeated
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 SOURCE = flags.DEFINE_list("source", None, "Images of one person.")
@@ -74,11 +75,11 @@ def _rows(csv: str, original: Size, size: Size) -> np.ndarray:
     return resize_keypoints(poses[seen[0] : seen[-1] + 1], original, size)
 
 
-def _render(transfer: PoseTransfer, F: jax.Array, poses: np.ndarray) -> np.ndarray:
+def _render(transfer: PoseTransfer, code: Any, poses: np.ndarray) -> np.ndarray:
     """Images uint8 [T, H, W, 3] of one person, in batches of one shape."""
-    F = np.repeat(F, BATCH, axis=0)
+    code = repeated(code, BATCH)
     padded = np.concatenate([poses, np.repeat(poses[-1:], -len(poses) % BATCH, axis=0)])
-    batches = [transfer.render(F, batch) for batch in padded.reshape(-1, BATCH, 18, 2)]
+    batches = [transfer.render(code, batch) for batch in padded.reshape(-1, BATCH, 18, 2)]
     return np.concatenate(batches)[: len(poses)]
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from pnr_jax import augmentation, cli, config
+from pnr_jax import augmentation, cli, config, examples
 from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
-from pnr_jax.data import sources
 from pnr_jax.transfer import PoseTransfer
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
@@ -40,10 +39,10 @@ def main() -> None:
     """Augments."""
     settings = config.load(WORKDIR.value)
     if DATA_DIR.value is not None:
-        settings.data_dir = str(Path(DATA_DIR.value).resolve())
+        settings = settings.replace(data_dir=str(Path(DATA_DIR.value).resolve()))
     variables = load_model(Path(WORKDIR.value), MODEL.value)
-    transfer = PoseTransfer(settings, variables)
-    images = sources.load_training(settings).images
+    transfer = PoseTransfer(settings.build_system(), variables)
+    images = examples.load_training(settings).images
     views = augmentation.plan_views(images, VIEWS.value, SOURCES.value, SEED.value)
     output = Path(OUTPUT.value)
     if ORIGINALS.value is not None:

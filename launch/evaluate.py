@@ -11,10 +11,9 @@ the networks of IS, FID and LPIPS come from. The same command goes on where it w
 from pathlib import Path
 
 from absl import flags
-from ml_collections import ConfigDict
 
-from pnr_jax import cli, config, pose_estimation
-from pnr_jax.data import sources
+from pnr_jax import cli, examples, pose_estimation
+from pnr_jax.config import Config
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import entrants, protocol, report, scorers, tables
 from pnr_jax.nn.convert import sha256
@@ -55,11 +54,10 @@ def main() -> None:
     mean = entrants.mean_image(settings, workdir) if TRIVIAL.value else None
     jobs, problems = entrants.make_jobs(sets, mean, runs, folders, rules)
     folder = Path(OUTPUT.value or (workdir or folders[0].path) / "evaluation")
-    training = None
-    if INCEPTION.value:
-        training = (sources.load_training(settings).images, asked[1])
+    compares = any(scorer.fit for scorer in asked)
+    training = examples.load_training(settings).images if compares else None
     results = protocol.evaluate(jobs, asked, folder / "cache", jpeg=JPEG.value, training=training)
-    print(report.write_tables(results, sets, settings, rules, problems, folder))
+    print(report.write_tables(results, sets, settings, rules, problems, asked, folder))
     for result in results:
         tables.write_scores(result, folder / "scores")
     figures = protocol.write_figures(results, folder)
@@ -87,12 +85,10 @@ def _entrants() -> tuple[list[entrants.Run], list[entrants.Folder]]:
     return runs, folders
 
 
-def _market1501() -> ConfigDict:
-    settings = config.default_config()
+def _market1501() -> Config:
     if DATA_DIR.value is None:
         raise UserError("--generated without --workdir: say where Market-1501 lies by --data_dir")
-    settings.data_dir = DATA_DIR.value
-    return settings
+    return Config(data_dir=DATA_DIR.value)
 
 
 def _sources() -> list[int]:
@@ -106,8 +102,8 @@ def _sources() -> list[int]:
 
 
 def _scorers() -> list[scorers.Scorer]:
-    """The metrics asked for; Inception's features, where wanted, are the second."""
-    asked = [scorers.pixel_scorer()]
+    """The metrics asked for."""
+    asked = [make() for make in scorers.ALWAYS]
     if INCEPTION.value:
         asked += scorers.inception_scorers(INCEPTION.value)
     for network, files in (("alex", LPIPS_ALEX.value), ("vgg", LPIPS_VGG.value)):

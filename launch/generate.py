@@ -17,7 +17,7 @@ from pnr_jax.data.annotations import read_annotations
 from pnr_jax.data.photos import read_photos, read_poses
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton
-from pnr_jax.transfer import PoseTransfer
+from pnr_jax.transfer import PoseTransfer, repeated
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 SOURCE = flags.DEFINE_list("source", None, "Images of one person.")
@@ -38,8 +38,8 @@ def main() -> None:
     images, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
     cli.tell_resized(SOURCE.value, sizes, size)
     poses = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
-    F = transfer.encode(images[None], keypoints[None])
-    generated = transfer.render(np.repeat(F, len(poses), axis=0), poses)
+    code = transfer.encode(images[None], keypoints[None])
+    generated = transfer.render(repeated(code, len(poses)), poses)
     _write(Path(OUTPUT.value), images[0], poses, generated)
 
 

@@ -34,9 +34,8 @@ def main() -> None:
         raise UserError(f"{error.name} is missing: pip install 'pnr-jax[studio]'") from None
     listener = _listen(HOST.value, PORT.value)  # A browser that comes early waits.
     solvers = studio.load_solvers(WORKDIR.value, WORKDIR_LSE.value)
-    data = config.load(WORKDIR.value).data
-    first = data.train_identities + 1
-    gallery = Gallery(range(first, first + PEOPLE), solvers[0].image_size, data.seed)
+    first, seed = config.load(WORKDIR.value).data.drawn_people()
+    gallery = Gallery(range(first, first + PEOPLE), solvers[0].image_size, seed)
     estimator = None
     if POSE_MODEL.value is not None:
         from pnr_jax import pose_estimation

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import jax
 from absl import flags
-from ml_collections import config_flags
 
 from pnr_jax import cli, distributed
 from pnr_jax.training.loop import train
 
-CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Configuration file; fields are overridden as --config.steps=20."
-)
+CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
 VGG19 = flags.DEFINE_string("vgg19", None, "Other VGG19 weights for the perceptual loss.")
@@ -26,15 +23,15 @@ COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0."
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
 DEBUG_NANS = flags.DEFINE_bool("debug_nans", False, "Stop at the operation that makes a NaN.")
-flags.mark_flags_as_required(["config", "workdir"])
+flags.mark_flag_as_required("workdir")
 
 
 def main() -> None:
     """Trains."""
-    config = CONFIG.value
+    config = CONFIG()
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:
-            config[name] = str(Path(flag.value).resolve())
+            config = config.replace(**{name: str(Path(flag.value).resolve())})
     by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if DISTRIBUTED.value or by_hand != (None, None, None):
         distributed.join(*by_hand)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pnr_jax.data.images import Images
 from pnr_jax.data.market1501 import list_files
-from pnr_jax.data.pairs import identity_of, usable_names
+from pnr_jax.data.pairs import usable_names
 from pnr_jax.data.pipeline import gather
 from pnr_jax.errors import UserError
 from pnr_jax.files import read_lines, replacing, write_text
@@ -64,9 +64,9 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
     Raises:
       UserError: there are fewer than two such identities, or an image has a view's name.
     """
-    usable = set(usable_names(images.annotations))
+    usable = set(usable_names(images.annotations, images.identity_of))
     names = np.array([i for i, name in enumerate(images.names) if name in usable], int)
-    owner = np.array([identity_of(images.names[i]) for i in names])
+    owner = np.array([images.identity_of(images.names[i]) for i in names])
     identities = sorted(set(owner.tolist()))
     if len(identities) < 2:
         raise UserError(

@@ -2,15 +2,19 @@
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 from absl import app, flags, logging
 
+from pnr_jax import config_files
+from pnr_jax.config import Config
 from pnr_jax.errors import UserError
+from pnr_jax.settings import SettingError
 
 # Huge pages: XLA's convolutions on CPUs take and return tens of MB each, and faulting them in anew
 # in 4 kB pages is a good part of a training step. One arena for each core instead of eight: each
@@ -42,6 +46,31 @@ def run(main: Callable[[], None]) -> None:
             sys.exit(130)
 
     app.run(guarded, flags_parser=_parse)
+
+
+def define_config() -> Callable[[], Config]:
+    """Defines --config=NAME_OR_FILE, and --config.FIELD=VALUE for each of its fields.
+
+    Returns:
+      A function that reads the configuration, once the command line is parsed.
+    """
+    name = flags.DEFINE_string(
+        "config", None, "Name or file of a configuration; --config.steps=20 changes a field of it."
+    )
+    changes = flags.DEFINE_multi_string("set", [], "The same as --config.FIELD=VALUE.")
+    flags.mark_flag_as_required("config")
+
+    def read() -> Config:
+        try:
+            config = config_files.read(name.value or "")
+        except UserError as error:
+            raise UserError(f"--config={error}") from None
+        try:
+            return config_files.with_changes(config, changes.value)
+        except SettingError as error:
+            raise UserError(f"--config.{error}") from None
+
+    return read
 
 
 def tell(what: str, names: Sequence[str]) -> None:
@@ -84,12 +113,7 @@ def _keep_compiled_programs() -> None:
 
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS(list(argv))
-    except (AttributeError, KeyError) as error:
-        cause: Any = error
-        while isinstance(cause, Exception) and cause.args:  # One in another, of ConfigDict.
-            cause = cause.args[0]
-        _fail(UserError(f"--config has no such field: {cause}"))
+        return flags.FLAGS([re.sub(r"^--?config\.", "--set=", argument) for argument in argv])
     except (flags.Error, TypeError, ValueError, OSError) as error:
         _fail(error)
 

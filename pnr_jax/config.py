@@ -1,15 +1,20 @@
-"""Every field of a configuration, with the paper's values; `configs/` changes some of them."""
+"""The configuration of a run: a part for each room, the paper's values as defaults."""
 
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from flax.traverse_util import flatten_dict
-from ml_collections import ConfigDict
+import jax.numpy as jnp
 
+from pnr_jax.data import DATA_SETS, DataSet
+from pnr_jax.data.market1501 import Market1501
 from pnr_jax.errors import UserError
 from pnr_jax.files import write_text
+from pnr_jax.settings import Rule, SettingError, Settings
+from pnr_jax.systems import SYSTEMS, Parts, System
 
 # What a run may change when it resumes; all else would make it another run.
 # More or fewer steps also move the decay of the learning rate, where there is one.
@@ -17,206 +22,216 @@ CHANGEABLE = frozenset(
     {"steps", "log_every", "checkpoint_every", "sample_every", "keep_checkpoints"}
     | {"data_dir", "vgg19", "input", "steps_per_call", "shard_parameters", "max_skipped"}
 )
-NORMS = ("batch", "instance", "group")
-CHOICES = {
-    "compute_dtype": ("float32", "bfloat16"),
-    "model.norm": NORMS,
-    "discriminator.norm": NORMS,
-    "model.solver": ("irls", "inexact_irls", "primal_dual"),
-    "model.gradient": ("last_step", "implicit", "unrolled"),
-    "data.name": ("people", "market1501", "folder"),
-    "input": ("device", "host"),
-}
-# What the embedded people need at least; a view for each of 5 sources and the target.
-PEOPLE = {
-    "data.train_identities": 1,
-    "data.test_identities": 1,
-    "data.views": 6,
-    "data.test_tuples": 1,
-}
 
 
-def default_config() -> ConfigDict:
-    """The paper's supervised training with p = 1; unstated choices are PATN's or marked."""
-    return ConfigDict(
-        {
-            "seed": 0,
-            "steps": 87_500,  # PATN's 2.8 million samples; the paper does not say.
-            "batch_size": 32,  # PATN.
-            "image_size": (128, 64),
-            "supervised": True,
-            "sources": 1,  # M in training.
-            "vary_sources": False,  # An example has 1 to M sources, drawn for each.
-            "compute_dtype": "float32",
-            "learning_rate": 0.002,
-            "decay_from": 1.0,  # Share of the steps after which it falls linearly to 0.
-            "adam_b1": 0.5,
-            "adam_b2": 0.999,
-            "ema": 0.0,  # Decay of the generator's running average; 0 is off.
-            "pool_size": 50,  # Past fakes that the discriminators still see (PATN); 0 is off.
-            "loss": {
-                "l1": 5.0,  # λ1
-                "perceptual": 5.0,  # λ2
-                "gan_image": 10.0,  # λ3
-                "gan_pose": 10.0,  # λ4
-            },
-            "model": {
-                "p": 1.0,
-                "rowwise": False,  # The norm of rows of H - P F (L2,p), not of entries.
-                "solver": "irls",  # Eq. 3; "inexact_irls" and "primal_dual" to compare.
-                "iterations": 5,  # T, ours; the most that primal_dual does (give it 100).
-                "eps": 1e-6,  # Least abs(r) in the weights, relative to H's typical entry.
-                "gradient": "last_step",  # The paper's; "implicit" and "unrolled" to compare.
-                "ridge": 0.0,  # Relative to each column of P.
-                "d": 20,
-                "width": 64,  # D = 4 * width
-                "blocks": 4,
-                "norm": "batch",
-                "dropout": 0.0,
-                "sigma": 6.0,  # Pixels.
-                "up_kernel": 3,
-                "keep_rows": 0.5,  # p(v = 1) of eq. 4, unsupervised training.
-            },
-            "discriminator": {"width": 64, "blocks": 3, "norm": "batch", "dropout": 0.5},
-            "data": {
-                "name": "market1501",  # Or "people", the embedded data set; "folder", one's own.
-                "seed": 0,
-                "train_identities": 0,  # The rest describes the embedded people.
-                "test_identities": 0,
-                "views": 0,
-                "test_tuples": 0,
-            },
-            "data_dir": "",  # Set by --data_dir.
-            "vgg19": "",  # Set by --vgg19; empty: the weights in the package.
-            "input": "device",  # The training set lies on every device; "host": fed by tf.data.
-            "steps_per_call": 1,  # Steps that one call of the compiled program makes.
-            "shard_parameters": False,  # Split parameters and optimiser over devices (ZeRO-3).
-            "max_skipped": 20,  # Steps in a row with a gradient that is not finite; then stop.
-            "log_every": 100,
-            "checkpoint_every": 2_500,
-            "sample_every": 2_500,
-            "keep_checkpoints": 2,
-        }
+@dataclass(frozen=True)
+class SystemChoice(Settings):
+    """Which method is trained: a name in `pnr_jax.systems.SYSTEMS`."""
+
+    path: ClassVar[str] = "system."
+    name: str = "pnr"
+
+    def rules(self) -> Iterator[Rule]:
+        """There is such a method."""
+        yield from self.one_of(tuple(SYSTEMS), "name")
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """A run: what is trained, on what, and how.
+
+    The defaults are the paper's supervised training with p = 1 on Market-1501; what it does not
+    state is PATN's or marked. `system.name` decides what `model`, `discriminator` and `loss` are,
+    `data.name` what `data` is.
+    """
+
+    seed: int = 0
+    steps: int = 87_500  # PATN's 2.8 million samples; the paper does not say.
+    batch_size: int = 32  # PATN.
+    image_size: tuple[int, int] = (128, 64)
+    supervised: bool = True
+    sources: int = 1  # M in training.
+    vary_sources: bool = False  # An example has 1 to M sources, drawn for each.
+    compute_dtype: str = "float32"
+    learning_rate: float = 0.002
+    decay_from: float = 1.0  # Share of the steps after which it falls linearly to 0.
+    adam_b1: float = 0.5
+    adam_b2: float = 0.999
+    ema: float = 0.0  # Decay of the generator's running average; 0 is off.
+    pool_size: int = 50  # Past fakes that the discriminators still see (PATN); 0 is off.
+    system: SystemChoice = field(default_factory=SystemChoice)
+    model: Settings = field(default_factory=SYSTEMS["pnr"].Model)
+    discriminator: Settings = field(default_factory=SYSTEMS["pnr"].Discriminator)
+    loss: Settings = field(default_factory=SYSTEMS["pnr"].Loss)
+    data: DataSet = field(default_factory=Market1501)
+    data_dir: str = ""  # Folder of the prepared data set.
+    vgg19: str = ""  # Weights of the perceptual loss; empty: those in the package.
+    input: str = "device"  # The training set lies on every device; "host": fed by tf.data.
+    steps_per_call: int = 1  # Steps that one call of the compiled program makes.
+    shard_parameters: bool = False  # Split parameters and optimiser over devices (ZeRO-3).
+    max_skipped: int = 20  # Steps in a row with a gradient that is not finite; then stop.
+    log_every: int = 100
+    checkpoint_every: int = 2_500
+    sample_every: int = 2_500
+    keep_checkpoints: int = 2
+
+    def rules(self) -> Iterator[Rule]:
+        """The values can be, together."""
+        system, size = SYSTEMS[self.system.name], self.image_size
+        every = ("log_every", "checkpoint_every", "sample_every")
+        yield from self.at_least(
+            1, "steps", "batch_size", "sources", "keep_checkpoints", "steps_per_call", *every
+        )
+        yield from self.at_least(1, "max_skipped")
+        yield from self.at_least(0, "seed", "pool_size")
+        yield from self.share("ema", "adam_b1", "adam_b2")
+        yield from self.one_of(("float32", "bfloat16"), "compute_dtype")
+        yield from self.one_of(("device", "host"), "input")
+        yield Rule("seed", self.seed < 2**31, "below 2^31")
+        yield Rule("steps", self.steps * self.batch_size < 2**32, "below 2^32 / batch_size")
+        yield Rule("learning_rate", self.learning_rate > 0, "positive")
+        yield Rule("decay_from", 0 <= self.decay_from <= 1, "in [0, 1]")
+        yield Rule(
+            "image_size",
+            type(size) is tuple and len(size) == 2
+            and all(type(side) is int and side % 4 == 0 and side >= 32 for side in size),
+            "two multiples of 4, at least 32",
+        )  # fmt: skip
+        yield Rule(
+            "sources",
+            self.supervised or self.sources == 1,
+            "1 in unsupervised training, whose only source is the image itself",
+        )
+        most = system.most_sources or math.inf
+        yield Rule(
+            "sources", self.sources <= most, f"at most {most}, all that {self.system.name} can see"
+        )
+        per_call = self.steps_per_call
+        yield Rule(
+            "steps_per_call",
+            per_call == 1 or self.input == "device",
+            "1 with input=host",
+        )
+        for name in ("steps", *every):
+            wanted = f"a multiple of steps_per_call = {per_call}"
+            yield Rule(name, getattr(self, name) % per_call == 0, wanted)
+        for name in ("model", "discriminator", "loss"):
+            kind = getattr(system, name.capitalize())
+            yield Rule(name, type(getattr(self, name)) is kind, f"a {kind.__name__}")
+
+    def replace(self, **changes: Any) -> Self:
+        """Returns a copy with other values; a dict of values changes a part in its place.
+
+        Another `system.name` or `data.name` begins with the defaults of what it names.
+
+        >>> config = Config().replace(steps=10, system={"name": "unet"}, model={"width": 16})
+        >>> config.model
+        UNetSettings(width=16, halvings=2, norm='batch', sigma=6.0)
+
+        Raises:
+          SettingError: there is no such field, or a value cannot be.
+        """
+        start: Self = self
+        parts: dict[str, Settings] = {}
+        name = _named(changes.get("system"))
+        if name is not None and name != self.system.name:
+            choice = SystemChoice(name)
+            system = SYSTEMS[name]
+            parts = {"system": choice, "model": system.Model(), "loss": system.Loss()}
+            parts["discriminator"] = system.Discriminator()
+        name = _named(changes.get("data"))
+        if name is not None and name != self.data.name:
+            parts["data"] = _data_set(name)
+        if parts:
+            start = super().replace(**parts)
+        return Settings.replace(start, **changes)
+
+    def build_system(self) -> System:
+        """Returns the system that is trained, without parameters."""
+        return SYSTEMS[self.system.name](
+            Parts(
+                self.model,
+                self.discriminator,
+                self.loss,
+                self.image_size,
+                jnp.dtype(self.compute_dtype),
+                self.supervised,
+            )
+        )
+
+
+def _named(changes: Any) -> str | None:
+    return changes.get("name") if isinstance(changes, dict) else None
+
+
+def _data_set(name: str) -> DataSet:
+    if name not in DATA_SETS:
+        raise SettingError(f"data.name={name}: must be {' or '.join(DATA_SETS)}")
+    return DATA_SETS[name]()
+
+
+def cpu_config() -> Config:
+    """Returns narrow networks without discriminators: what CPUs train in less than an hour."""
+    return Config(
+        steps=3_600,
+        batch_size=8,
+        learning_rate=3e-3,
+        decay_from=0.3,
+        log_every=50,
+        checkpoint_every=500,
+        sample_every=500,
+    ).replace(
+        model={"width": 16, "blocks": 2, "ridge": 0.01, "up_kernel": 4},
+        loss={"gan_image": 0.0, "gan_pose": 0.0},
     )
 
 
-def cpu_config() -> ConfigDict:
-    """Narrow networks and the L1 loss alone: what CPUs train in less than an hour."""
-    config = default_config()
-    config.update(steps=3_600, batch_size=8, learning_rate=3e-3, decay_from=0.3)
-    config.update(log_every=50, checkpoint_every=500, sample_every=500)
-    config.model.update(width=16, blocks=2, ridge=0.01, up_kernel=4)
-    config.loss.update(l1=1.0, perceptual=0.0, gan_image=0.0, gan_pose=0.0)
-    return config
-
-
-def check(config: ConfigDict) -> None:
-    """Raises a `UserError` for values that no run can have."""
-    values = _flat(config)
-    size, per_call = values["image_size"], config.steps_per_call
-    least = dict.fromkeys(
-        ("steps", "batch_size", "sources", "model.iterations", "model.d", "model.width",
-         "discriminator.width", "log_every", "checkpoint_every", "sample_every",
-         "keep_checkpoints", "steps_per_call", "max_skipped"), 1
-    ) | dict.fromkeys(
-        ("seed", "data.seed", "pool_size", "model.blocks", "discriminator.blocks", "model.ridge",
-         "loss.l1", "loss.perceptual", "loss.gan_image", "loss.gan_pose", *PEOPLE), 0
-    )  # fmt: skip
-    if config.data.name == "people":
-        least |= PEOPLE
-    rules = [
-        *((field, math.isfinite(value), "finite")
-          for field, value in values.items() if type(value) is float),
-        ("sources", config.supervised or config.sources == 1,
-         "1 in unsupervised training, whose only source is the image itself"),
-        ("image_size", len(size) == 2
-         and all(type(side) is int and side % 4 == 0 and side >= 32 for side in size),
-         "two multiples of 4, at least 32"),
-        *((field, values[field] >= bound, f"at least {bound}") for field, bound in least.items()),
-        *((field, values[field] < 2**31, "below 2^31") for field in ("seed", "data.seed")),
-        *((field, 0 <= values[field] < 1, "in [0, 1)")
-          for field in ("ema", "adam_b1", "adam_b2", "model.dropout", "discriminator.dropout")),
-        *((field, values[field] in names, " or ".join(names)) for field, names in CHOICES.items()),
-        ("steps", config.steps * config.batch_size < 2**32, "below 2^32 / batch_size"),
-        ("learning_rate", config.learning_rate > 0, "positive"),
-        ("decay_from", 0 <= config.decay_from <= 1, "in [0, 1]"),
-        ("model.p", 1 <= config.model.p <= 2, "between 1 and 2"),
-        ("model.eps", config.model.eps > 0, "positive"),
-        ("model.gradient",
-         (config.model.solver, config.model.gradient) != ("primal_dual", "unrolled"),
-         "last_step or implicit with model.solver = primal_dual"),
-        ("model.sigma", config.model.sigma > 0, "positive"),
-        ("model.up_kernel", 1 <= config.model.up_kernel <= 4, "between 1 and 4"),
-        ("model.keep_rows", 0 < config.model.keep_rows <= 1, "in (0, 1]"),
-        ("steps_per_call", per_call == 1 or config.input == "device", "1 with --config.input=host"),
-        *((field, values[field] % max(1, per_call) == 0,
-           f"a multiple of steps_per_call = {per_call}")
-          for field in ("steps", "log_every", "checkpoint_every", "sample_every")),
-    ]  # fmt: skip
-    for field, holds, rule in rules:
-        if not holds:
-            raise UserError(f"--config.{field}={values[field]}: must be {rule}")
-
-
-def norm_name(config: ConfigDict) -> str:
-    """The name of the regression's norm: "LAD" (p = 1), "LSE" (p = 2), "p = ...", or of rows."""
-    p = config.model.p
-    name = {1: "LAD", 2: "LSE"}.get(p, f"p = {p}")
-    return f"{name} of rows" if config.model.rowwise and p != 2 else name
-
-
-def save(config: ConfigDict, workdir: Path) -> None:
+def save(config: Config, workdir: Path) -> None:
     """Writes `config.json`."""
     write_text(workdir / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
 
 
-def load(workdir: str | Path) -> ConfigDict:
-    """The configuration of a workdir; fields that it lacks have their defaults.
+def load(workdir: str | Path) -> Config:
+    """Reads the configuration of a workdir; fields that it lacks have their defaults.
 
     Raises:
       UserError: there is no run, or its config.json holds fields or types of another program.
     """
     path = Path(workdir) / "config.json"
     if not path.is_file():
-        raise UserError(f"--workdir={workdir}: no run here (config.json is missing)")
-    config = default_config().lock()  # So that a field which does not exist is refused.
+        raise UserError(f"{workdir}: no run here (config.json is missing)")
     try:
         saved = json.loads(path.read_text())
         if not isinstance(saved, dict):
             raise TypeError(f"holds no fields, but {saved!r}")
-        config.update(ConfigDict(saved))
-        config.image_size = tuple(config.image_size)
-        _check_types(config)
-        check(config)
+        if isinstance(saved.get("image_size"), list):
+            saved["image_size"] = tuple(saved["image_size"])
+        return Config().replace(**_without_former_fields(saved))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not a configuration of this program ({reason})") from None
-    return config.unlock()
 
 
-def _check_types(config: ConfigDict) -> None:
-    """Raises a `TypeError` for what a `ConfigDict` takes from JSON but no field may have."""
-    defaults = _flat(default_config())
-    for field, value in _flat(config).items():
-        sides = value if field == "image_size" else ()
-        if type(value) is not type(defaults[field]) or any(type(side) is not int for side in sides):
-            raise TypeError(f"{field} is {value!r}")
+def _without_former_fields(saved: dict[str, Any]) -> dict[str, Any]:
+    """Drops what runs of version 0.1 hold beyond today's fields."""
+    data, loss = saved.get("data"), saved.get("loss")
+    if "system" not in saved and isinstance(data, dict) and data.get("name") != "people":
+        saved = saved | {"data": {"name": data["name"]} if "name" in data else {}}
+    if isinstance(loss, dict):
+        saved = saved | {"loss": {k: v for k, v in loss.items() if k != "perceptual_required"}}
+    return saved
 
 
-def check_workdir(config: ConfigDict, workdir: Path) -> None:
+def check_workdir(config: Config, workdir: Path) -> None:
     """Raises a `UserError` when `workdir` belongs to another configuration, naming a field."""
     if not (workdir / "config.json").exists():
         return
-    here, there = _flat(config), _flat(load(workdir))
-    for field in here:
-        if here[field] != there.get(field) and field not in CHANGEABLE:
+    here, there = config.flat(), load(workdir).flat()
+    for name in here | there:
+        if here.get(name) != there.get(name) and name not in CHANGEABLE:
             raise UserError(
-                f"--workdir={workdir} holds a run with {field}={there.get(field)}, not "
-                f"{here[field]}; choose another --workdir or the same configuration"
+                f"{workdir} holds a run with {name}={there.get(name)}, not {here.get(name)}; "
+                "choose another workdir or the same configuration"
             )
-
-
-def _flat(config: ConfigDict) -> dict[str, Any]:
-    return flatten_dict(config.to_dict(), sep=".")

@@ -1,71 +1,79 @@
-"""A trained model as a function: sources and poses in, images out."""
+"""A trained system as a function: sources and poses in, images out."""
 
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from pnr_jax import config as config_lib
 from pnr_jax import sharding
 from pnr_jax.checkpoints import load_model
-from pnr_jax.nn.model import build_model, to_uint8
+from pnr_jax.nn.pixels import to_uint8
+from pnr_jax.systems import Sources, System
 
 
 class PoseTransfer:
     """Draws people in new poses.
 
-    `encode` solves the regression once for a person; `render` draws F in any number of poses. Both
-    divide a batch over all local devices; a batch that they do not divide is padded for the while.
+    `encode` sees the sources; `render` draws a person in any number of poses. A system such as pNR,
+    `system.encodes`, solves its regression in the first, once for a person; another one keeps the
+    sources and sees them anew for each pose. Both divide a batch over all local devices; a batch
+    that they do not divide is padded for the while.
 
     Attributes:
+      system: what draws.
       image_size: (H, W) of all images, pixels.
     """
 
-    def __init__(self, config: ConfigDict, variables: dict[str, Any]):
-        """A transfer of the model that `config` describes, with `variables` of its `init`."""
-        model = build_model(config)
-        self.image_size: tuple[int, int] = tuple(config.image_size)
+    def __init__(self, system: System, variables: dict[str, Any]):
+        """Wraps a system with `variables` of its `init`, trained."""
+        self.system = system
+        self.image_size: tuple[int, int] = system.image_size
         self._mesh = sharding.make_mesh(jax.local_devices())
         self._variables = jax.device_put(variables, sharding.copied(self._mesh))
 
         @jax.jit
-        def encode(variables: Any, images: Any, keypoints: Any, valid: Any) -> jax.Array:
-            return jnp.asarray(model.apply(variables, images, keypoints, valid, method="encode"))
+        def encode(variables: Any, sources: Sources, row_weights: Any) -> Any:
+            return system.encode(variables, sources, row_weights)
 
         @jax.jit
-        def render(variables: Any, F: Any, keypoints: Any) -> jax.Array:
-            return to_uint8(jnp.asarray(model.apply(variables, F, keypoints, method="render")))
+        def render(variables: Any, code: Any, keypoints: Any) -> jax.Array:
+            return to_uint8(system.render(variables, code, keypoints))
 
         self._encode, self._render = encode, render
 
     @classmethod
     def load(cls, workdir: str | Path, model: str = "model") -> "PoseTransfer":
-        """The trained model of a workdir: the latest, or the best by "model_best".
+        """Loads the trained model of a workdir: the latest, or the best by "model_best".
 
         Raises:
           UserError: there is no run, or no model yet.
         """
         config = config_lib.load(workdir)
-        return cls(config, load_model(Path(workdir), model))
+        return cls(config.build_system(), load_model(Path(workdir), model))
 
     def encode(
         self,
         source_images: np.ndarray,
         source_keypoints: np.ndarray,
         source_valid: np.ndarray | None = None,
-    ) -> jax.Array:
-        """Solves H ≈ P F for each person: all that is kept of the sources.
+        row_weights: np.ndarray | None = None,
+    ) -> Any:
+        """Returns all that is kept of the sources: of pNR, F of H ≈ P F.
 
         Args:
           source_images: uint8 [B, M, H, W, 3].
-          source_keypoints: int [B, M, 18, 2], (y, x) pixels, -1 where missing.
+          source_keypoints: [B, M, 18, 2], (y, x) pixels, -1 where missing; floats keep fractions.
           source_valid: bool [B, M], False pads a person that has fewer sources.
+          row_weights: float [B, M, h, w], v of eq. 4, of a system that has `regions` (h, w).
 
         Returns:
-          F: float32 [B, d, D].
+          A tree of arrays [B, ...]: of pNR, float32 [B, d, D].
+
+        Raises:
+          ValueError: shapes do not agree, there are more sources than the system can see, or it
+            has no regions.
         """
         source_images, source_keypoints = np.asarray(source_images), np.asarray(source_keypoints)
         expected = (*source_images.shape[:2], *self.image_size, 3)
@@ -74,38 +82,42 @@ class PoseTransfer:
                 f"source_images must be uint8 [B, M, {self.image_size[0]}, {self.image_size[1]}, 3]"
                 f", not {source_images.dtype} {source_images.shape}"
             )
-        if source_keypoints.shape != (*expected[:2], 18, 2):
+        B, M = expected[:2]
+        if source_keypoints.shape != (B, M, 18, 2):
             raise ValueError(
-                f"source_keypoints must be [B, M, 18, 2] = {(*expected[:2], 18, 2)} for "
+                f"source_keypoints must be [B, M, 18, 2] = {(B, M, 18, 2)} for "
                 f"source_images {source_images.shape}, not {source_keypoints.shape}"
             )
-        if source_valid is None:
-            source_valid = np.ones(expected[:2])
-        source_valid = np.asarray(source_valid, bool)
-        if source_valid.shape != expected[:2]:
-            raise ValueError(f"source_valid must be {expected[:2]}, not {source_valid.shape}")
-        sources = (source_images, source_keypoints.astype(np.int32), source_valid)
-        F = self._encode(self._variables, *sharding.pad_and_split(self._mesh, sources))
-        return F[: len(source_images)]
+        valid = np.ones((B, M), bool) if source_valid is None else np.asarray(source_valid, bool)
+        if valid.shape != (B, M):
+            raise ValueError(f"source_valid must be {(B, M)}, not {valid.shape}")
+        most = self.system.most_sources
+        if most is not None and most < M:
+            raise ValueError(f"{self.system.title} sees {most} source(s) of a person, not {M}")
+        sources = Sources(source_images, _pixels(source_keypoints), valid)  # type: ignore[arg-type]
+        weights = None if row_weights is None else self._row_weights(row_weights, B, M)
+        split = sharding.pad_and_split(self._mesh, (sources, weights))
+        return jax.tree.map(lambda x: x[:B], self._encode(self._variables, *split))
 
-    def render(self, F: jax.Array, target_keypoints: np.ndarray) -> np.ndarray:
+    def render(self, code: Any, target_keypoints: np.ndarray) -> np.ndarray:
         """Draws people in poses.
 
         Args:
-          F: float32 [B, d, D] of `encode`.
-          target_keypoints: int [B, 18, 2].
+          code: of `encode`, of B people.
+          target_keypoints: [B, 18, 2], (y, x) pixels, -1 where missing; floats keep fractions.
 
         Returns:
           uint8 [B, H, W, 3].
         """
         target_keypoints = np.asarray(target_keypoints)
-        if target_keypoints.shape != (F.shape[0], 18, 2):
+        B = jax.tree.leaves(code)[0].shape[0]
+        if target_keypoints.shape != (B, 18, 2):
             raise ValueError(
-                f"target_keypoints must be {(F.shape[0], 18, 2)} for F {F.shape}, "
+                f"target_keypoints must be {(B, 18, 2)} for {B} people, "
                 f"not {target_keypoints.shape}"
             )
-        split = sharding.pad_and_split(self._mesh, (F, target_keypoints.astype(np.int32)))
-        return np.asarray(self._render(self._variables, *split))[: len(target_keypoints)]
+        split = sharding.pad_and_split(self._mesh, (code, _pixels(target_keypoints)))
+        return np.asarray(self._render(self._variables, *split))[:B]
 
     def transfer(
         self,
@@ -114,6 +126,25 @@ class PoseTransfer:
         target_keypoints: np.ndarray,
         source_valid: np.ndarray | None = None,
     ) -> np.ndarray:
-        """`render(encode(sources), target_keypoints)`: uint8 [B, H, W, 3]."""
-        F = self.encode(source_images, source_keypoints, source_valid)
-        return self.render(F, target_keypoints)
+        """Returns `render(encode(sources), target_keypoints)`: uint8 [B, H, W, 3]."""
+        code = self.encode(source_images, source_keypoints, source_valid)
+        return self.render(code, target_keypoints)
+
+    def _row_weights(self, weights: np.ndarray, B: int, M: int) -> np.ndarray:
+        if self.system.regions is None:
+            raise ValueError(f"row_weights: {self.system.title} has no regions to be weighed")
+        expected = (B, M, *self.system.regions)
+        if np.shape(weights) != expected:
+            raise ValueError(f"row_weights must be {expected}, not {np.shape(weights)}")
+        return np.asarray(weights, np.float32).reshape(B, -1)
+
+
+def repeated(code: Any, times: int) -> Any:
+    """Returns the code of one person [1, ...], `times` over, to draw it in as many poses."""
+    return jax.tree.map(lambda x: np.repeat(x, times, axis=0), code)
+
+
+def _pixels(keypoints: np.ndarray) -> np.ndarray:
+    """Keypoints as one of the two types that programs are compiled for."""
+    kind = np.float32 if np.issubdtype(keypoints.dtype, np.floating) else np.int32
+    return keypoints.astype(kind)

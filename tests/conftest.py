@@ -22,23 +22,30 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and programs inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
-def small_config() -> ConfigDict:
+def small_config() -> Config:
     """Every part of training switched on, at the smallest size."""
-    config = default_config()
-    config.update(steps=4, batch_size=2, image_size=(32, 32), pool_size=3, log_every=1)
-    config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2)
-    config.discriminator.update(width=4, blocks=1)
-    config.loss.perceptual = 0.0
-    config.data.update(name="people", train_identities=3, test_identities=2, views=8, test_tuples=6)
+    config = Config()
+    config = config.replace(steps=4, batch_size=2, image_size=(32, 32), pool_size=3, log_every=1)
+    config = config.replace(model={"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2})
+    config = config.replace(discriminator={"width": 4, "blocks": 1})
+    config = config.replace(loss={"perceptual": 0.0})
+    config = config.replace(
+        data={
+            "name": "people",
+            "train_identities": 3,
+            "test_identities": 2,
+            "views": 8,
+            "test_tuples": 6,
+        }
+    )
     return config
 
 

@@ -6,9 +6,8 @@ import pytest
 
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 from pnr_jax.errors import UserError
-from pnr_jax.nn.model import build_model
 from pnr_jax.transfer import PoseTransfer
 
 
@@ -17,7 +16,7 @@ def sources(batch):
 
 
 def initialise(config, batch):
-    model = build_model(config)
+    model = config.build_system().network
     inputs = (*sources(batch), batch["source_valid"], batch["target_keypoints"])
     variables = jax.jit(model.init)(jax.random.key(1), *inputs)
     # Initial kernels are so small that every image is grey.
@@ -26,20 +25,20 @@ def initialise(config, batch):
 
 @pytest.fixture(scope="module")
 def transfer():
-    config = default_config()
-    config.image_size = (32, 32)
-    config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2)
+    config = Config()
+    config = config.replace(image_size=(32, 32))
+    config = config.replace(model={"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2})
     zeros = {
         "source_images": np.zeros((1, 1, 32, 32, 3), np.uint8),
         "source_keypoints": np.zeros((1, 1, 18, 2), np.int32),
         "source_valid": np.ones((1, 1), bool),
         "target_keypoints": np.zeros((1, 18, 2), np.int32),
     }
-    return PoseTransfer(config, initialise(config, zeros)[1])
+    return PoseTransfer(config.build_system(), initialise(config, zeros)[1])
 
 
 def test_loads_from_a_workdir_alone_what_the_model_draws(small_config, make_batch, tmp_path):
-    small_config.model.p = 2.0
+    small_config = small_config.replace(model={"p": 2.0})
     batch = make_batch(M=2)
     model, variables = initialise(small_config, batch)
     config_lib.save(small_config, tmp_path)

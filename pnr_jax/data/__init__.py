@@ -1,11 +1,14 @@
-"""From files and seeds to batches: annotations, pairs, Market-1501, the embedded people.
+"""From files and seeds to batches: annotations, pairs, the data sets.
 
-A data set is `Images` (decoded, in memory) and an index array of tuples: M sources and a target a
-row. Everything after that is the same for every source of data.
+`config.data.name` chooses from `DATA_SETS`, one data set a file. What is loaded is `Images`, in
+memory, and tuples of their names: M sources and a target a row. Everything after that is the same
+for every data set.
 """
 
 from pnr_jax.data.annotations import read_annotations, write_annotations
+from pnr_jax.data.folder import Folder
 from pnr_jax.data.images import Images
+from pnr_jax.data.market1501 import Market1501
 from pnr_jax.data.pairs import (
     make_pairs,
     read_pairs,
@@ -15,8 +18,18 @@ from pnr_jax.data.pairs import (
     usable_names,
     write_tuples,
 )
+from pnr_jax.data.people import People
+from pnr_jax.data.protocol import DataSet
+
+DATA_SETS: dict[str, type[DataSet]] = {
+    "people": People,
+    "market1501": Market1501,
+    "folder": Folder,
+}
 
 __all__ = [
+    "DATA_SETS",
+    "DataSet",
     "Images",
     "make_pairs",
     "read_annotations",

@@ -13,16 +13,41 @@ DATA_DIR/folder trains and evaluates as Market-1501 does:
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.images import Images
+from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class Folder(DataSet):
+    """People of one's own, prepared by `launch/prepare_folder.py`."""
+
+    title: ClassVar[str] = "own people"
+    subject: ClassVar[str] = "images of its user's own"
+    licence: ClassVar[str] = (
+        "What may be done with this model and its images is up to the owner of those images and to "
+        "the people whom they show."
+    )
+    name: str = "folder"
+
+    def load(self, data_dir: str, split: Split) -> Images:
+        """Returns a split's images."""
+        return load(self.named(data_dir), split)
+
+    def load_tuples(self, data_dir: str, split: Split, kind: Kind) -> tuple[str, Tuples]:
+        """Returns pairs, or tuples of five sources."""
+        path, tuples = load_tuples(self.named(data_dir), split, kind)
+        return str(path), tuples
 
 
 def list_images(folder: str | Path) -> dict[str, Path]:

@@ -15,7 +15,7 @@ from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.annotations import write_annotations
 from pnr_jax.data.crops import crop_person
-from pnr_jax.data.images import check_keypoints, encode_png, read_image
+from pnr_jax.data.images import before_underscore, check_keypoints, encode_png, read_image
 from pnr_jax.errors import UserError
 
 TEST_PAIRS = TEST_TUPLES = 12_000
@@ -78,7 +78,7 @@ def prepare(
     people, damaged, bodiless = _crop_all(Path(source), annotations, height, max_damaged)
     identities: dict[str, list[str]] = {}
     for name in people:
-        identities.setdefault(pairs_lib.identity_of(name), []).append(name)
+        identities.setdefault(before_underscore(name), []).append(name)
     lonely = [identity for identity, names in identities.items() if len(names) < 2]
     known = sorted(set(identities).difference(lonely))
     if len(known) < 2:
@@ -147,7 +147,7 @@ def _crop_all(
                 f"run launch/estimate_poses.py --images={source} --model=... --output=... first"
             )
         keypoints = annotations[rows[name]]
-        if not pairs_lib.usable_names({new: keypoints}):
+        if not pairs_lib.usable_names({new: keypoints}, before_underscore):
             bodiless.append(name)
             continue
         check_keypoints(keypoints, image.shape[:2], name)
@@ -163,7 +163,7 @@ def _new_name(source: Path, name: str) -> str:
     identity, stem = (
         re.sub(r"[\W_]+", "-", part).strip("-") for part in (identity, rest.rpartition(".")[0])
     )
-    if not identity or identity in pairs_lib.NOBODY:
+    if not identity:
         raise UserError(f"{source}: the folder of {name} names nobody; rename it")
     return f"{identity}_{stem}.png"
 
@@ -198,7 +198,7 @@ def _write(
         packed_lib.write(folder / folder_lib.packed_file(part), packed)
         for name, data in zip(names, files, strict=True):
             (folder / "images" / name).write_bytes(data)
-        pairs = pairs_lib.make_pairs(keypoints)
+        pairs = pairs_lib.make_pairs(keypoints, before_underscore)
         if part == "test":
             pairs = pairs_lib.sample_pairs(pairs, TEST_PAIRS, seed)
             tuples = tuples_with_repeats(mine, TEST_TUPLES, seed)

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,18 +22,30 @@ START_OF_SCAN = b"\xff\xda"
 warnings.simplefilter("error", Image.DecompressionBombWarning)  # As Pillow's manual has it.
 
 
+def before_underscore(name: str) -> str:
+    """Returns the identity in an image's name: what stands before the first underscore.
+
+    >>> before_underscore("0002_c1s1_000451_03.jpg")
+    '0002'
+    """
+    return name.split("_")[0]
+
+
 class Images(NamedTuple):
     """A set of images of people.
 
     Attributes:
       images: uint8 [N, H, W, 3].
       keypoints: int32 [N, 18, 2], (y, x) pixels, -1 where missing.
-      names: N file names; the identity is what stands before the first underscore.
+      names: N file names.
+      identity_of: the identity in a name, "" for one that shows nobody; by default what stands
+        before the first underscore.
     """
 
     images: np.ndarray
     keypoints: np.ndarray
     names: Sequence[str]
+    identity_of: Callable[[str], str] = before_underscore
 
     @property
     def annotations(self) -> dict[str, np.ndarray]:
@@ -103,7 +115,8 @@ def resize(images: Images, size: tuple[int, int]) -> Images:
     if old == tuple(size):
         return images
     resized = np.stack([resize_image(image, size) for image in images.images])
-    return Images(resized, resize_keypoints(images.keypoints, old, size), images.names)
+    keypoints = resize_keypoints(images.keypoints, old, size)
+    return images._replace(images=resized, keypoints=keypoints)
 
 
 def check_keypoints(keypoints: np.ndarray, size: tuple[int, int], where: str) -> None:

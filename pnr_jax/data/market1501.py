@@ -10,7 +10,9 @@ Reference: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 20
 
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from pnr_jax.data import images as images_lib
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.annotations import read_annotations
+from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
 
 VERSION = "1.0.0"
@@ -29,6 +32,30 @@ TUPLE_SOURCES = 5
 MOST_BYTES = 16 << 20  # Of an image file; the published ones have 1 to 6 kB.
 
 Read = Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Market1501(DataSet):
+    """Market-1501 with keypoints, prepared by `launch/prepare_market1501.py`."""
+
+    title: ClassVar[str] = "Market-1501"
+    image_size: ClassVar[tuple[int, int]] = IMAGE_SIZE
+    subject: ClassVar[str] = "Market-1501 (Zheng et al., ICCV 2015) with OpenPose keypoints"
+    licence: ClassVar[str] = (
+        "Market-1501 is for research only and may not be passed on. This model and images drawn "
+        "by it derive from photos of real people: use them for research only, and do not publish "
+        "them beyond what the data set's authors allow."
+    )
+    name: str = "market1501"
+
+    def load(self, data_dir: str, split: Split) -> images_lib.Images:
+        """Returns a split's images."""
+        return load(self.named(data_dir), split)
+
+    def load_tuples(self, data_dir: str, split: Split, kind: Kind) -> tuple[str, Tuples]:
+        """Returns the published pairs, or tuples of five sources."""
+        path, tuples = load_tuples(self.named(data_dir), split, kind)
+        return str(path), tuples
 
 
 def annotation_file(split: str) -> str:
@@ -121,7 +148,7 @@ def load(data_dir: str | Path, split: str) -> images_lib.Images:
     folder = prepared_folder(data_dir)
     path = folder / packed_file(split)
     if path.is_file():
-        return packed_lib.unpack(packed_lib.read(path), str(path))
+        return _unpack(packed_lib.read(path), path)
     try:
         from pnr_jax.data import market1501_builder  # Imports TensorFlow.
     except ImportError as error:
@@ -129,7 +156,12 @@ def load(data_dir: str | Path, split: str) -> images_lib.Images:
             f"{path}: no packed file there, and the records need TensorFlow ({error}); "
             "run launch/prepare_market1501.py again where it is installed"
         ) from None
-    return packed_lib.unpack(market1501_builder.read_records(folder, split), str(folder))
+    return _unpack(market1501_builder.read_records(folder, split), folder)
+
+
+def _unpack(packed: packed_lib.Packed, where: Path) -> images_lib.Images:
+    images = packed_lib.unpack(packed, str(where))
+    return images._replace(identity_of=pairs_lib.market1501_identity)
 
 
 def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:

@@ -1,11 +1,12 @@
 """Which images make pairs and tuples: the field's published rule, and its CSV files."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from pnr_jax.data.images import before_underscore
 from pnr_jax.errors import UserError
 from pnr_jax.files import read_lines, write_text
 
@@ -14,33 +15,40 @@ BODY_JOINTS = (2, 5, 8, 11)
 # Market-1501's junk boxes and distractors belong to nobody.
 NOBODY = ("-1", "0000")
 
+IdentityOf = Callable[[str], str]
 
-def identity_of(name: str) -> str:
-    """The identity in an image's name: what stands before the first underscore.
 
-    >>> identity_of("0002_c1s1_000451_03.jpg")
-    '0002'
+def market1501_identity(name: str) -> str:
+    """Returns Market-1501's identity of an image, "" for its junk boxes and distractors.
+
+    >>> market1501_identity("0002_c1s1_000451_03.jpg"), market1501_identity("-1_c1s1_000451_03.jpg")
+    ('0002', '')
     """
-    return name.split("_")[0]
+    identity = before_underscore(name)
+    return "" if identity in NOBODY else identity
 
 
-def usable_names(annotations: Mapping[str, np.ndarray]) -> list[str]:
-    """Names of images that may enter a pair: of somebody, both shoulders and hips visible."""
+def usable_names(
+    annotations: Mapping[str, np.ndarray], identity_of: IdentityOf = market1501_identity
+) -> list[str]:
+    """Returns the images that may enter a pair: of somebody, both shoulders and hips visible."""
     return [
         name
         for name, keypoints in annotations.items()
-        if identity_of(name) not in NOBODY and (np.asarray(keypoints)[BODY_JOINTS, :] != -1).all()
+        if identity_of(name) and (np.asarray(keypoints)[BODY_JOINTS, :] != -1).all()
     ]
 
 
-def make_pairs(annotations: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
-    """All ordered pairs of two usable images of one identity, in the CSV's order.
+def make_pairs(
+    annotations: Mapping[str, np.ndarray], identity_of: IdentityOf = market1501_identity
+) -> list[tuple[str, str]]:
+    """Returns all ordered pairs of two usable images of one identity, in the CSV's order.
 
     On Market-1501's training annotations these are the 263,632 published pairs, in their order.
     """
     return [
         pair
-        for names in _by_identity(annotations).values()
+        for names in _by_identity(annotations, identity_of).values()
         for pair in itertools.permutations(names, 2)
     ]
 
@@ -60,7 +68,11 @@ def sample_pairs(
 
 
 def sample_tuples(
-    annotations: Mapping[str, np.ndarray], sources: int, count: int, seed: int
+    annotations: Mapping[str, np.ndarray],
+    sources: int,
+    count: int,
+    seed: int,
+    identity_of: IdentityOf = market1501_identity,
 ) -> list[tuple[str, ...]]:
     """Draws tuples (from_0, ..., from_{sources-1}, to) of one identity, all images different.
 
@@ -73,11 +85,13 @@ def sample_tuples(
       sources: how many sources a tuple has, M >= 1.
       count: how many tuples; fewer come back where the annotations hold fewer.
       seed: of the draw.
+      identity_of: tells identities by names.
 
     Raises:
       UserError: no identity has enough images.
     """
-    groups = [names for names in _by_identity(annotations).values() if len(names) > sources]
+    identities = _by_identity(annotations, identity_of).values()
+    groups = [names for names in identities if len(names) > sources]
     if not groups:
         raise UserError(
             f"no identity has {sources + 1} usable images (both shoulders and hips visible), "
@@ -138,9 +152,11 @@ def _header(sources: int) -> list[str]:
     return ["from", "to"] if sources == 1 else [*(f"from_{i}" for i in range(sources)), "to"]
 
 
-def _by_identity(annotations: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+def _by_identity(
+    annotations: Mapping[str, np.ndarray], identity_of: IdentityOf
+) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
-    for name in usable_names(annotations):
+    for name in usable_names(annotations, identity_of):
         groups.setdefault(identity_of(name), []).append(name)
     return groups
 

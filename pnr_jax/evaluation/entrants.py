@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from pnr_jax import config as config_lib
-from pnr_jax.data import folder as folder_lib
-from pnr_jax.data import market1501, sources
+from pnr_jax import examples as examples_lib
+from pnr_jax.config import Config
 from pnr_jax.data.images import index_tuples, read_image, resize
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.folders import folder_method
@@ -25,7 +24,7 @@ class Run(NamedTuple):
 
     name: str
     workdir: Path
-    config: ConfigDict
+    config: Config
 
 
 class Folder(NamedTuple):
@@ -78,16 +77,16 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[Run]:
       UserError: there is no run, or one has other data or image sizes than the first.
     """
     configs = [config_lib.load(workdir) for workdir in workdirs]
+    if data_dir is not None:
+        configs = [c.replace(data_dir=str(Path(data_dir).resolve())) for c in configs]
     for workdir, config in zip(workdirs, configs, strict=True):
-        if data_dir is not None:
-            config.data_dir = str(Path(data_dir).resolve())
         for field in ("data", "image_size"):
-            if config[field] != configs[0][field]:
+            if getattr(config, field) != getattr(configs[0], field):
                 raise UserError(
                     f"{workdir}: its {field} is not that of {workdirs[0]}; "
                     "compare runs of the same data and image size"
                 )
-    names = [_name(config) for config in configs]
+    names = [config.build_system().title for config in configs]
     return [
         Run(name if names.count(name) == 1 else f"{name}, {workdir.name}", workdir, config)
         for name, workdir, config in zip(names, workdirs, configs, strict=True)
@@ -106,7 +105,7 @@ def check_names(names: Sequence[str]) -> None:
         seen[slug(name)] = name
 
 
-def load_sets(config: ConfigDict, pairs: str | None, several: bool, fewest: int = 1) -> Sets:
+def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1) -> Sets:
     """Loads what is asked for.
 
     Args:
@@ -120,23 +119,23 @@ def load_sets(config: ConfigDict, pairs: str | None, several: bool, fewest: int 
     """
     if pairs is not None:
         return _listed(config, pairs, fewest)
-    if config.data.name == "people":  # Its pairs are its tuples' first sources and targets.
-        tuples = evaluation_set("tuples", sources.load_test(config, "tuples"))
+    if config.data.pairs_are_tuples:
+        tuples = evaluation_set("tuples", examples_lib.load_test(config, "tuples"))
         return Sets(tuples, tuples)
-    single = evaluation_set("pairs", sources.load_test(config, "pairs"))
+    single = evaluation_set("pairs", examples_lib.load_test(config, "pairs"))
     if not several:
         return Sets(single, single)
-    return Sets(single, evaluation_set("tuples", sources.load_test(config, "tuples", fewest)))
+    return Sets(single, evaluation_set("tuples", examples_lib.load_test(config, "tuples", fewest)))
 
 
-def mean_image(config: ConfigDict, workdir: Path | None) -> np.ndarray:
+def mean_image(config: Config, workdir: Path | None) -> np.ndarray:
     """The mean training image, uint8 [H, W, 3]: a run's own file, or computed anew.
 
     An exported run has no such file, since it is made of the data set's photos.
     """
     if workdir is not None and (path := workdir / "mean_image.png").is_file():
         return read_image(path)
-    images = sources.load_training(config).images.images
+    images = examples_lib.load_training(config).images.images
     return np.round(images.mean(axis=0)).astype(np.uint8)
 
 
@@ -194,19 +193,12 @@ def _folder_job(folder: Folder, sets: Sets, rules: Rules) -> tuple[Job, str]:
     return Job(method, sets.single.limited(usable)), problem
 
 
-def _listed(config: ConfigDict, path: str, fewest: int) -> Sets:
-    if config.data.name == "people":
-        raise UserError(f"--pairs={path}: is for photos; the drawn people have their own pairs")
+def _listed(config: Config, path: str, fewest: int) -> Sets:
     listing = read_listing(path)
     if not listing.tuples:
         raise UserError(f"{path}: names no pair")
-    module = {"market1501": market1501, "folder": folder_lib}[config.data.name]
-    images = module.load(config.data_dir, "test")
+    images = config.data.load(config.data_dir, "test")
     indices = index_tuples(images.names, listing.tuples, path, fewest)
-    examples = sources.Examples(resize(images, tuple(config.image_size)), indices)
+    examples = examples_lib.Examples(resize(images, config.image_size), indices)
     test = evaluation_set("listed", examples)
     return Sets(test, test, listing.files)
-
-
-def _name(config: ConfigDict) -> str:
-    return f"pNR{'' if config.supervised else '*'} ({config_lib.norm_name(config)})"

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
+from pnr_jax.config import Config
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
 from pnr_jax.transfer import PoseTransfer
@@ -41,7 +41,7 @@ class Method(NamedTuple):
 
 
 def run_methods(
-    name: str, workdir: Path, config: ConfigDict, model: str, sources: Sequence[int]
+    name: str, workdir: Path, config: Config, model: str, sources: Sequence[int]
 ) -> list[Method]:
     """A trained run with each number of sources.
 
@@ -57,8 +57,11 @@ def run_methods(
     """
     variables = load_model(workdir, model)
     weights = digest(variables)
-    key = f"{config.model.to_dict()} {tuple(config.image_size)} {weights}"
-    methods = model_methods(name, PoseTransfer(config, variables), sources, key)
+    system = config.build_system()
+    key = f"{system.title} {config.model} {config.image_size} {weights}"
+    most = system.most_sources or max(sources)
+    counts = [M for M in sources if most >= M]
+    methods = model_methods(name, PoseTransfer(system, variables), counts, key)
     return [method._replace(model=model, weights=weights) for method in methods]
 
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from pnr_jax import figures
 from pnr_jax.data.images import Images
-from pnr_jax.data.pairs import identity_of
 from pnr_jax.data.pipeline import Batch, gather
 from pnr_jax.evaluation.methods import Method
 from pnr_jax.evaluation.scoring import draw, first_sources
@@ -111,6 +110,6 @@ def _poses(batch: Batch) -> np.ndarray:
 
 
 def _first_of_identities(images: Images, tuples: np.ndarray) -> np.ndarray:
-    identities = [identity_of(images.names[i]) for i in tuples[:, -1]]
+    identities = [images.identity_of(images.names[i]) for i in tuples[:, -1]]
     _, first = np.unique(identities, return_index=True)
     return tuples[np.sort(first)]

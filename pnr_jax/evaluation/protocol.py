@@ -8,16 +8,13 @@ import numpy as np
 from tqdm import tqdm
 
 from pnr_jax.data.images import Images
-from pnr_jax.data.sources import Examples
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import pictures
 from pnr_jax.evaluation.methods import Method
-from pnr_jax.evaluation.scorers import Scorer
+from pnr_jax.evaluation.scorers import Scorer, merged
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set, score
-from pnr_jax.evaluation.summary import Result, summarise, training_gaussian
-from pnr_jax.metrics.fid import Gaussian
-
-SPLITS = 10  # Of the Inception Score, and so the fewest images that have one.
+from pnr_jax.evaluation.summary import Result, summarise
+from pnr_jax.examples import Examples
 
 
 class Job(NamedTuple):
@@ -33,7 +30,7 @@ def evaluate(
     cache: Path,
     *,
     jpeg: bool = False,
-    training: tuple[Images, Scorer] | None = None,
+    training: Images | None = None,
 ) -> list[Result]:
     """Scores every job, with one bar for all of them.
 
@@ -42,24 +39,25 @@ def evaluate(
       scorers: the metrics.
       cache: folder of results that an interrupted or an earlier evaluation left.
       jpeg: whether targets make a JPEG round trip first.
-      training: the training images and the scorer of features, for FID against them.
+      training: the training images, for the scorers that compare with them.
 
     Raises:
       UserError: a score needs more images than there are.
     """
     counts = [len(job.test.examples.tuples) for job in jobs]
-    if any("proxy" in s.key or "inception" in s.key for s in scorers) and min(counts) < SPLITS:
-        raise UserError(
-            f"an Inception Score of {SPLITS} splits needs {SPLITS} images, there are {min(counts)}"
-        )
-    total = sum(counts) + (len(training[0].images) if training else 0)
+    for scorer in scorers:
+        if min(counts) < scorer.least:
+            heading = scorer.columns[0].heading
+            raise UserError(f"{heading} needs {scorer.least} images, there are {min(counts)}")
+    total = sum(counts) + (len(training.images) if training else 0)
     with tqdm(total=total, unit=" images", disable=None, leave=False) as bar:
-        fitted = _fit_training(*training, cache, bar) if training else None
+        if training:
+            scorers = _fitted(scorers, training, cache, bar)
         results = []
         for job in jobs:
             bar.set_description(f"{job.method.name}, M = {job.method.sources}")
             chunks = score(job.method, job.test, scorers, cache, jpeg, bar.update)
-            results.append(summarise(job.method, job.test, chunks, fitted))
+            results.append(summarise(job.method, job.test, chunks, scorers))
     return results
 
 
@@ -93,15 +91,15 @@ def write_figures(results: Sequence[Result], folder: Path) -> list[Path]:
     return paths
 
 
-def _fit_training(images: Images, features: Scorer, cache: Path, bar: tqdm) -> Gaussian:
+def _fitted(scorers: Sequence[Scorer], images: Images, cache: Path, bar: tqdm) -> list[Scorer]:
+    """Shows the training images to the scorers that compare with them."""
     every = np.arange(len(images.images), dtype=np.int32)
-    examples = Examples(images, np.stack([every, every], axis=1))
+    test = evaluation_set("training", Examples(images, np.stack([every, every], axis=1)))
     method = Method("training images", 1, lambda batch: batch["target_image"], "the target")
     bar.set_description(method.name)
-    chunks = score(
-        method, evaluation_set("training", examples), [features], cache, False, bar.update
-    )
-    return training_gaussian(chunks)
+    wanting = [scorer for scorer in scorers if scorer.fit]
+    arrays = merged(score(method, test, wanting, cache, False, bar.update)) if wanting else {}
+    return [scorer.fit(arrays) if scorer.fit else scorer for scorer in scorers]
 
 
 def _shared_tuples(examples: Sequence[Examples]) -> np.ndarray:

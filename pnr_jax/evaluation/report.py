@@ -3,23 +3,23 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
+from pnr_jax.config import Config
 from pnr_jax.evaluation import tables
 from pnr_jax.evaluation.entrants import Rules, Sets
 from pnr_jax.evaluation.notes import notes
+from pnr_jax.evaluation.published import COLUMNS as PUBLISHED_COLUMNS
 from pnr_jax.evaluation.published import published_rows
+from pnr_jax.evaluation.scorers import Scorer
 from pnr_jax.evaluation.summary import Result
-
-_PUBLISHED_SIZE = (128, 64)
 
 
 def write_tables(
     results: Sequence[Result],
     sets: Sets,
-    config: ConfigDict,
+    config: Config,
     rules: Rules,
     problems: Sequence[str],
+    scorers: Sequence[Scorer],
     folder: Path,
 ) -> str:
     """Writes `table.md`, `table.json` and `table.tex`; returns what a terminal shows.
@@ -30,16 +30,17 @@ def write_tables(
       config: of the data.
       rules: how they were scored.
       problems: a line a folder that images were missing from.
+      scorers: the metrics, in the order of their columns.
       folder: to write to.
     """
+    columns = list(dict.fromkeys([*(c for s in scorers for c in s.columns), *PUBLISHED_COLUMNS]))
     made = []
     for name in dict.fromkeys(result.test.name for result in results):
         rows = [result.row for result in results if result.test.name == name]
         count = max(row["pairs"] for row in rows)
-        # The paper's tables are of its own 12,000 pairs and of tuples like ours.
-        comparable = config.data.name == "market1501" and config.image_size == _PUBLISHED_SIZE
-        published = published_rows(name) if comparable and name != "listed" else []
-        made.append(tables.Table(_title(name, count, config), rows + published))
+        comparable = config.image_size == config.data.image_size
+        published = published_rows(config.data.name, name) if comparable else []
+        made.append(tables.Table(_title(name, count, config), rows + published, columns))
     whole = {test.name: len(test.examples.tuples) for test in (sets.single, sets.multi)}
     lines = notes(
         [row for table in made for row in table.rows],
@@ -51,11 +52,10 @@ def write_tables(
     return tables.write_tables(made, lines, folder)
 
 
-def _title(name: str, count: int, config: ConfigDict) -> str:
-    data = {"people": "drawn people", "market1501": "Market-1501", "folder": "own people"}
+def _title(name: str, count: int, config: Config) -> str:
     what = {
         "pairs": "pairs, one source each",
         "tuples": "tuples; M sources of each are seen",
         "listed": "pairs of --pairs",
     }[name]
-    return f"{data[config.data.name]}: {count:,} {what}"
+    return f"{config.data.title}: {count:,} {what}"

@@ -1,10 +1,9 @@
-"""What each metric takes from a chunk of image pairs.
+"""The metrics: what each takes from a chunk of image pairs, and what becomes of it in the table.
 
-A scorer's arrays are one row an image: per-image scores ([N]), or what a score of the whole set is
-made of (features, probabilities, counts of joints).
+A metric of one's own is a function that returns a `Scorer`, and a line in `ALWAYS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +13,29 @@ from pnr_jax import metrics
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.evaluation import classifier
 from pnr_jax.keypoints import body_mask
+from pnr_jax.metrics.fid import gaussian, gaussian_distance
 from pnr_jax.nn import inception, inception_weights
 from pnr_jax.nn import lpips as lpips_lib
 from pnr_jax.nn.convert import sha256
 
 Scores = dict[str, np.ndarray]
+Ratios = dict[str, tuple[np.ndarray, np.ndarray]]
+
+SPLITS = 10  # Of the Inception Score, and so the fewest images that have one.
+
+
+class Column(NamedTuple):
+    """A score in the table.
+
+    Attributes:
+      score: its key in a row.
+      heading: in the table.
+      digits: after the point.
+    """
+
+    score: str
+    heading: str
+    digits: int = 4
 
 
 class Scorer(NamedTuple):
@@ -28,10 +45,38 @@ class Scorer(NamedTuple):
       key: names what it computes, weights included; scorers of one key give the same scores.
       score: (batch, generated uint8 [B, H, W, 3]) -> arrays [B, ...] by name; of the batch it takes
         `target_image` and `target_keypoints`.
+      columns: what it brings to the table.
+      ratios: arrays of all images -> {column: (numerators [N], denominators [N])}, whose sums'
+        ratio is the score, with an interval over people; None: each column is the mean of the array
+        of its name.
+      totals: arrays of all images -> scores that only the whole set has.
+      least: the fewest images that it can score.
+      fit: arrays of the training images -> the scorer that compares with them; None: it needs none.
     """
 
     key: str
     score: Callable[[Batch, np.ndarray], Scores]
+    columns: tuple[Column, ...] = ()
+    ratios: Callable[[Scores], Ratios] | None = None
+    totals: Callable[[Scores], dict[str, float]] = lambda arrays: {}
+    least: int = 1
+    fit: Callable[[Scores], "Scorer"] | None = None
+
+    def parts(self, arrays: Scores) -> Ratios:
+        """Returns numerators and denominators by column."""
+        if self.ratios is not None:
+            return self.ratios(arrays)
+        means = (column.score for column in self.columns if column.score in arrays)
+        return {name: (arrays[name], np.ones(len(arrays[name]))) for name in means}
+
+
+def merged(chunks: Iterable[Scores]) -> Scores:
+    """Returns the arrays of all chunks, one behind the other."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for chunk in chunks:
+        for name, array in chunk.items():
+            parts.setdefault(name, []).append(array)
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
 def pixel_scorer() -> Scorer:
@@ -47,11 +92,21 @@ def pixel_scorer() -> Scorer:
             "ssim_255": metrics.ssim(target, generated, data_range=255),
         }
 
-    return Scorer("pixels", score)
+    columns = (
+        Column("ssim", "SSIM"),
+        Column("masked_ssim", "masked SSIM"),
+        Column("ssim_inside_mask", "SSIM inside mask"),
+        Column("l1", "L1"),
+        Column("ssim_255", "SSIM, range 255"),
+    )
+    return Scorer("pixels", score, columns)
+
+
+ALWAYS: tuple[Callable[[], Scorer], ...] = (pixel_scorer,)  # Metrics that need no file.
 
 
 def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
-    """Inception-v3 of 2015: features and probabilities, and probabilities under the body's mask."""
+    """Inception-v3 of 2015: IS and FID, and IS under the body's mask."""
     variables, digest = inception_weights.load(path), sha256(path)
 
     def score(batch: Batch, generated: np.ndarray) -> Scores:
@@ -64,7 +119,38 @@ def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
         _, probabilities = inception.features_and_probabilities(variables, masked)
         return {"masked_probabilities": probabilities}
 
-    return Scorer(f"inception {digest}", score), Scorer(f"masked {digest}", score_masked)
+    plain = inception_score_scorer(f"inception {digest}", score, "", "IS")
+    masked = inception_score_scorer(f"masked {digest}", score_masked, "masked_", "masked IS")
+    return with_fid(plain), masked
+
+
+def inception_score_scorer(
+    key: str, score: Callable[[Batch, np.ndarray], Scores], prefix: str, heading: str
+) -> Scorer:
+    """The Inception Score of the array PREFIXprobabilities [N, classes] that `score` gives."""
+
+    def totals(arrays: Scores) -> dict[str, float]:
+        mean, std = metrics.inception_score(arrays[f"{prefix}probabilities"], SPLITS)
+        return {f"{prefix}inception_score": mean, f"{prefix}inception_score_std": std}
+
+    columns = (Column(f"{prefix}inception_score", heading, 3),)
+    return Scorer(key, score, columns, totals=totals, least=SPLITS)
+
+
+def with_fid(scorer: Scorer) -> Scorer:
+    """Adds FID, the Fréchet distance of the scorer's array features [N, K] to training's."""
+
+    def fit(training: Scores) -> Scorer:
+        reference = gaussian(training["features"])
+
+        def totals(arrays: Scores) -> dict[str, float]:
+            distance = gaussian_distance(gaussian(arrays["features"]), reference)
+            return scorer.totals(arrays) | {"fid": distance}
+
+        return scorer._replace(columns=columns, totals=totals)
+
+    columns = (*scorer.columns, Column("fid", "FID", 2))
+    return scorer._replace(columns=columns, fit=fit)
 
 
 def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Path) -> Scorer:
@@ -75,18 +161,20 @@ def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Pa
         distances = lpips_lib.lpips(variables, batch["target_image"], generated, network)
         return {f"lpips_{network}": distances}
 
-    return Scorer(f"lpips {network} {sha256(trunk)} {sha256(linear)}", score)
+    heading = {"alex": "LPIPS (AlexNet)", "vgg": "LPIPS (VGG16)"}[network]
+    columns = (Column(f"lpips_{network}", heading),)
+    return Scorer(f"lpips {network} {sha256(trunk)} {sha256(linear)}", score, columns)
 
 
 def proxy_scorer(path: str | Path) -> Scorer:
-    """Probabilities of a TFLite classifier, for the proxy IS."""
+    """The Inception Score by a TFLite classifier, a proxy of the published one."""
     classify = classifier.load(path)
 
     def score(batch: Batch, generated: np.ndarray) -> Scores:
         del batch
         return {"proxy_probabilities": classify(generated)}
 
-    return Scorer(f"proxy {sha256(path)}", score)
+    return inception_score_scorer(f"proxy {sha256(path)}", score, "proxy_", "proxy IS")
 
 
 def pose_scorer(estimate: Callable[[np.ndarray], np.ndarray], key: str) -> Scorer:
@@ -101,7 +189,10 @@ def pose_scorer(estimate: Callable[[np.ndarray], np.ndarray], key: str) -> Score
         right, visible = metrics.pckh_counts(estimate(generated), batch["target_keypoints"])
         return {"right_joints": right, "visible_joints": visible}
 
-    return Scorer(f"pckh {key}", score)
+    def ratios(arrays: Scores) -> Ratios:
+        return {"pckh": (arrays["right_joints"], arrays["visible_joints"])}
+
+    return Scorer(f"pckh {key}", score, (Column("pckh", "PCKh"),), ratios)
 
 
 def _masks(batch: Batch) -> np.ndarray:

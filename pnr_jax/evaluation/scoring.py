@@ -19,10 +19,10 @@ import numpy as np
 import pnr_jax
 from pnr_jax.data.images import Images
 from pnr_jax.data.pipeline import Batch, gather
-from pnr_jax.data.sources import Examples
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
 from pnr_jax.evaluation.methods import Method
 from pnr_jax.evaluation.scorers import Scorer, Scores
+from pnr_jax.examples import Examples
 from pnr_jax.files import replacing
 
 BATCH = 32  # Images drawn at once.
@@ -54,7 +54,7 @@ class EvaluationSet(NamedTuple):
 
 def evaluation_set(name: str, examples: Examples) -> EvaluationSet:
     """A test set with its images' digests."""
-    images, keypoints, names = examples.images
+    images, keypoints, names, _ = examples.images
     digests = [
         hashlib.sha256(image.tobytes() + joints.tobytes() + image_name.encode()).digest()
         for image, joints, image_name in zip(images, keypoints, names, strict=True)

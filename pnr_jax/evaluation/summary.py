@@ -1,27 +1,17 @@
 """From the scores of single images to a row of the table."""
 
-from collections.abc import Iterable
-from functools import reduce
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pnr_jax.data.pairs import identity_of
 from pnr_jax.evaluation.methods import Method
-from pnr_jax.evaluation.scorers import Scores
+from pnr_jax.evaluation.scorers import Ratios, Scorer, Scores, merged
 from pnr_jax.evaluation.scoring import EvaluationSet
-from pnr_jax.metrics import inception_score
-from pnr_jax.metrics.fid import Gaussian, gaussian, gaussian_distance, merge
 
 Row = dict[str, Any]
 
 RESAMPLES = 2000
-_PROBABILITIES = {
-    "probabilities": "inception_score",
-    "masked_probabilities": "masked_inception_score",
-    "proxy_probabilities": "proxy_inception_score",
-}
-_JOINTS = ("right_joints", "visible_joints")
 
 
 class Result(NamedTuple):
@@ -41,25 +31,17 @@ class Result(NamedTuple):
 
 
 def summarise(
-    method: Method, test: EvaluationSet, chunks: Iterable[Scores], training: Gaussian | None = None
+    method: Method, test: EvaluationSet, chunks: Iterable[Scores], scorers: Sequence[Scorer]
 ) -> Result:
     """Adds the chunks up.
 
     Args:
       method: what drew.
       test: the tuples.
-      chunks: from `scoring.score`.
-      training: the training images' features, for FID.
+      chunks: from `scoring.score`, by these scorers.
+      scorers: the metrics.
     """
-    parts: dict[str, list[np.ndarray]] = {}
-    fitted: Gaussian | None = None
-    for chunk in chunks:
-        for name, array in chunk.items():
-            if name != "features":
-                parts.setdefault(name, []).append(array)
-            elif training is not None:
-                fitted = gaussian(array) if fitted is None else merge(fitted, gaussian(array))
-    whole = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    arrays = merged(chunks)
     row = {
         "method": method.name,
         "set": test.name,
@@ -68,22 +50,12 @@ def summarise(
     }
     if method.model:
         row |= {"model": method.model, "weights": method.weights}
-    scores = {name: array for name, array in whole.items() if array.ndim == 1}
-    row |= {name: float(array.mean()) for name, array in scores.items() if name not in _JOINTS}
-    for name, score in _PROBABILITIES.items():
-        if name in whole:
-            row[score], row[f"{score}_std"] = inception_score(whole[name])
-    if training is not None and fitted is not None:
-        row["fid"] = gaussian_distance(fitted, training)
-    if "right_joints" in scores:
-        visible = float(scores["visible_joints"].sum())
-        row["pckh"] = float(scores["right_joints"].sum()) / max(1.0, visible)
-    return Result(method, test, row | {"intervals": _intervals(test, scores)}, scores)
-
-
-def training_gaussian(chunks: Iterable[Scores]) -> Gaussian:
-    """The features of the training images, chunk by chunk."""
-    return reduce(merge, (gaussian(chunk["features"]) for chunk in chunks))
+    ratios = {name: part for scorer in scorers for name, part in scorer.parts(arrays).items()}
+    row |= {name: float(a.sum() / max(1e-12, b.sum())) for name, (a, b) in ratios.items()}
+    for scorer in scorers:
+        row |= scorer.totals(arrays)
+    single = {name: array for name, array in arrays.items() if array.ndim == 1}
+    return Result(method, test, row | {"intervals": _intervals(test, ratios)}, single)
 
 
 def bootstrap(
@@ -116,14 +88,11 @@ def bootstrap(
     return low, high
 
 
-def _intervals(test: EvaluationSet, scores: Scores) -> dict[str, list[float]]:
-    names = test.examples.images.names
-    people = np.array([identity_of(names[i]) for i in test.examples.tuples[:, -1]])
-    means = [name for name in scores if name not in _JOINTS]
-    columns = [scores[name] for name in means]
-    counts = [np.ones(len(people))] * len(means)
-    if "right_joints" in scores:
-        means, columns = [*means, "pckh"], [*columns, scores["right_joints"]]
-        counts = [*counts, scores["visible_joints"]]
-    low, high = bootstrap(np.stack(columns, axis=1), np.stack(counts, axis=1), people)
-    return {name: [float(a), float(b)] for name, a, b in zip(means, low, high, strict=True)}
+def _intervals(test: EvaluationSet, ratios: Ratios) -> dict[str, list[float]]:
+    if not ratios:
+        return {}
+    images, tuples = test.examples
+    people = np.array([images.identity_of(images.names[i]) for i in tuples[:, -1]])
+    sums, counts = (np.stack(columns, axis=1) for columns in zip(*ratios.values(), strict=True))
+    low, high = bootstrap(sums, counts, people)
+    return {name: [float(a), float(b)] for name, a, b in zip(ratios, low, high, strict=True)}

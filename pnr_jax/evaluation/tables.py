@@ -6,40 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pnr_jax.evaluation.scorers import Column
 from pnr_jax.evaluation.summary import Result, Row
 from pnr_jax.files import write_text
 
 NOTHING = "—"
-
-
-class Column(NamedTuple):
-    """A score in the table.
-
-    Attributes:
-      score: its key in a row.
-      heading: in the table.
-      digits: after the point.
-    """
-
-    score: str
-    heading: str
-    digits: int
-
-
-COLUMNS = (
-    Column("ssim", "SSIM", 4),
-    Column("masked_ssim", "masked SSIM", 4),
-    Column("ssim_inside_mask", "SSIM inside mask", 4),
-    Column("l1", "L1", 4),
-    Column("ssim_255", "SSIM, range 255", 4),
-    Column("inception_score", "IS", 3),
-    Column("masked_inception_score", "masked IS", 3),
-    Column("fid", "FID", 2),
-    Column("lpips_alex", "LPIPS (AlexNet)", 4),
-    Column("lpips_vgg", "LPIPS (VGG16)", 4),
-    Column("proxy_inception_score", "proxy IS", 3),
-    Column("pckh", "PCKh", 4),
-)
 
 
 class Table(NamedTuple):
@@ -48,15 +19,17 @@ class Table(NamedTuple):
     Attributes:
       title: what they were scored on.
       rows: ours, then the published ones.
+      columns: the scores; one that no row has is left out.
     """
 
     title: str
     rows: list[Row]
+    columns: Sequence[Column]
 
 
 def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
     """The tables as a terminal and a Markdown page show them, with a line a note."""
-    blocks = [f"{table.title}\n\n{_pipes(_cells(table.rows))}" for table in tables]
+    blocks = [f"{table.title}\n\n{_pipes(_cells(table))}" for table in tables]
     return "\n\n".join([*blocks, *notes]) + "\n"
 
 
@@ -65,7 +38,7 @@ def intervals(tables: Sequence[Table]) -> str:
     blocks = []
     for table in tables:
         ours = [row for row in table.rows if "intervals" in row]
-        columns = [c for c in COLUMNS if any(c.score in row["intervals"] for row in ours)]
+        columns = [c for c in table.columns if any(c.score in r["intervals"] for r in ours)]
         head = ["method", "M", *(column.heading for column in columns)]
         lines = [[row["method"], str(row["sources"]), *_ranges(row, columns)] for row in ours]
         blocks.append(f"{table.title}\n\n{_pipes([head, *lines])}")
@@ -76,7 +49,7 @@ def latex(tables: Sequence[Table]) -> str:
     """The tables for a paper, with the commands of the package booktabs."""
     blocks = []
     for table in tables:
-        head, *lines = [[_escape(cell) for cell in line] for line in _cells(table.rows)]
+        head, *lines = [[_escape(cell) for cell in line] for line in _cells(table)]
         blocks.append(
             f"% {table.title}\n\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}\n\\toprule\n"
             + " & ".join(head)
@@ -123,11 +96,11 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.]+", "-", words).strip("-.") or "method"
 
 
-def _cells(rows: Sequence[Row]) -> list[list[str]]:
-    columns = [column for column in COLUMNS if any(column.score in row for row in rows)]
+def _cells(table: Table) -> list[list[str]]:
+    columns = [c for c in table.columns if any(c.score in row for row in table.rows)]
     head = ["method", "M", *(column.heading for column in columns)]
     lines = []
-    for row in rows:
+    for row in table.rows:
         published = row.get("published", False)
         name = f"{row['method']}, published" if published else row["method"]
         scores = [_number(row, c.score, 3 if published else c.digits) for c in columns]

@@ -37,9 +37,12 @@ def export_run(
     if tensorflow:
         check_tensorflow()
     config = config_lib.load(workdir)
-    config.update(data_dir="", vgg19="")  # Folders of this machine are nobody else's business.
-    variables = load_model(workdir, name)
-    programs = export_programs(config, variables)
+    # Folders of this machine are nobody else's business.
+    config = config.replace(data_dir="", vgg19="")
+    system, variables = config.build_system(), load_model(workdir, name)
+    if tensorflow and not system.encodes:
+        raise UserError(f"tensorflow: {system.title} has no `render` half to write as a SavedModel")
+    programs = export_programs(system, variables)
     temporary = output.with_name(f".{output.name}.new").resolve()
     shutil.rmtree(temporary, ignore_errors=True)  # Of a process that was killed.
     try:
@@ -48,7 +51,7 @@ def export_run(
         for program, exported in programs.items():
             (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
         if tensorflow:
-            save_tensorflow(config, variables, temporary / "saved_model")
+            save_tensorflow(system, variables, temporary / "saved_model")
         card = model_card(config, variables, workdir, name, PLATFORMS, saved_model=tensorflow)
         write_text(temporary / "README.md", card)
         temporary.rename(output)

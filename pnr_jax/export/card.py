@@ -7,37 +7,19 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from pnr_jax.checksum import digest
+from pnr_jax.config import Config
+from pnr_jax.export.programs import code_shape
 from pnr_jax.keypoints import JOINTS
+from pnr_jax.systems import System
 
-# What may be done with a model and its images follows from what it was trained on.
-_LICENCES = {
-    "people": (
-        "people who are drawn by a program (`pnr_jax.data.synthetic`), no photo of anybody",
-        "Free to use and to pass on, under the licence of the code (Apache-2.0).",
-    ),
-    "market1501": (
-        "Market-1501 (Zheng et al., ICCV 2015) with OpenPose keypoints",
-        "Market-1501 is for research only and may not be passed on. This model and images drawn "
-        "by it derive from photos of real people: use them for research only, and do not publish "
-        "them beyond what the data set's authors allow.",
-    ),
-}
-_OWN = (
-    "images of its user's own",
-    "What may be done with this model and its images is up to the owner of those images and to "
-    "the people whom they show.",
-)
+_CARD = """# Person images in new poses by {title}
 
-_CARD = """# Person images in new poses by p-norm regression
+Given {photos} of {height}x{width} pixels of a person, with 18 keypoints each, and the keypoints of
+another pose, the model draws the person in that pose; {parameters:,} parameters.
 
-Given one or more {height}x{width} photos of a person, each with 18 keypoints, and the keypoints of
-another pose, the model draws the person in that pose: `encode` solves H ≈ P F once for the person
-(p = {p}), `render` draws F in any number of poses, `transfer` does both. The numbers B of
-people and M of photos are free. Method: *Pose Guided Person Image Generation with Hidden p-Norm
-Regression*; {parameters:,} parameters.
+{about}
 
 ## How to call it
 
@@ -50,22 +32,18 @@ from orbax.checkpoint import v1 as ocp
 
 folder = Path(".").resolve()  # Of this file; nothing else is needed than jax and orbax-checkpoint.
 variables = ocp.load(folder / "model")
-files = [folder / f"{{name}}.jax_export" for name in ("encode", "render")]
-encode, render = (jax.jit(export.deserialize(file.read_bytes()).call) for file in files)
-F = encode(variables, images, keypoints, valid)  # One regression a person ...
-drawn = render(variables, F, poses)  # ... and any number of poses.
+{call}
 ```
 
 | array | shape and type |
 | --- | --- |
-| `images` | uint8 [B, M, {height}, {width}, 3], RGB |
-| `keypoints` | int32 [B, M, 18, 2], (y, x) pixels, -1 where missing; OpenPose's COCO-18 joints |
-| `valid` | bool [B, M], False pads a person who has fewer photos |
+| `images` | uint8 [B, {M}, {height}, {width}, 3], RGB |
+| `keypoints` | int32 [B, {M}, 18, 2], (y, x) pixels, -1 where missing; OpenPose's COCO-18 joints |
+| `valid` | bool [B, {M}], False pads a person who has fewer photos |
 | `poses` | int32 [B, 18, 2] |
-| `F` | float32 [B, {d}, {D}] |
-| `drawn` | uint8 [B, {height}, {width}, 3] |
+{code}| `drawn` | uint8 [B, {height}, {width}, 3] |
 
-`transfer(variables, images, keypoints, valid, poses)` draws in one call. The joints, in order:
+{one_call}The numbers {free} are free. The joints, in order:
 {joints} ("right" is the person's own).
 
 ## What is here
@@ -73,7 +51,7 @@ drawn = render(variables, F, poses)  # ... and any number of poses.
 | file | what |
 | --- | --- |
 | `model/` | the weights, a plain Orbax tree |
-| `encode`, `render`, `transfer` `.jax_export` | StableHLO by `jax.export`, for {platforms} |
+| {programs} `.jax_export` | StableHLO by `jax.export`, for {platforms} |
 {saved_model}| `config.json` | every field of the configuration |
 
 The programs were written by jax {jax}. Later versions read them for at least six months (the
@@ -98,11 +76,19 @@ photo does not show: the back of somebody seen from the front is a guess. Drawn 
 evidence of where anybody was or what anybody wore.
 """
 
+_HALVES = """files = [folder / f"{name}.jax_export" for name in ("encode", "render")]
+encode, render = (jax.jit(export.deserialize(file.read_bytes()).call) for file in files)
+F = encode(variables, images, keypoints, valid)  # One regression a person ...
+drawn = render(variables, F, poses)  # ... and any number of poses."""
+_WHOLE = """file = folder / "transfer.jax_export"
+transfer = jax.jit(export.deserialize(file.read_bytes()).call)
+drawn = transfer(variables, images, keypoints, valid, poses)"""
+_ONE_CALL = "`transfer(variables, images, keypoints, valid, poses)` draws in one call. "
 _SAVED_MODEL = "| `saved_model/` | `render` for TensorFlow, which cannot run `encode` |\n"
 
 
 def model_card(
-    config: ConfigDict,
+    config: Config,
     variables: dict[str, Any],
     workdir: Path,
     name: str,
@@ -119,25 +105,21 @@ def model_card(
       platforms: that the programs are for.
       saved_model: whether the render half lies beside them for TensorFlow.
     """
-    data, licence = _LICENCES.get(config.data.name, _OWN)
-    losses = [
-        f"{name} {weight:g}"
-        for name, weight in sorted(config.loss.items())
-        if weight and not isinstance(weight, bool)
-    ]
+    system = config.build_system()
+    losses = [f"{name} {weight:g}" for name, weight in sorted(config.loss.flat().items()) if weight]
     parameters = sum(np.size(x) for x in jax.tree.leaves(variables["params"]))
     return _CARD.format(
         height=config.image_size[0],
         width=config.image_size[1],
-        p=f"{config.model.p:g}",
         parameters=parameters,
-        d=config.model.d,
-        D=4 * config.model.width,
+        title=system.title,
+        about=textwrap.fill(system.about, 99),
+        **_calls(system, variables),
         joints=textwrap.fill(", ".join(JOINTS).replace("_", " "), 99),
         platforms=", ".join(platforms),
         saved_model=_SAVED_MODEL if saved_model else "",
         jax=jax.__version__,
-        data=data,
+        data=config.data.subject,
         supervision="Supervised" if config.supervised else "Unsupervised (no identities)",
         best="the weights of the lowest training L1 in " if name == "model_best" else "",
         step=_last_step(workdir),
@@ -146,8 +128,28 @@ def model_card(
         sources=config.sources,
         losses=", ".join(losses),
         evaluation=_evaluation(workdir, name, digest(variables)),
-        licence=licence,
+        licence=config.data.licence,
     )
+
+
+def _calls(system: System, variables: dict[str, Any]) -> dict[str, Any]:
+    """Returns what the card says of the programs' arguments."""
+    most = system.most_sources
+    sources = {
+        "photos": "one or more photos" if most is None else f"{most} photo(s)",
+        "M": "M" if most is None else most,
+        "free": "B of people and M of photos" if most is None else "B of people",
+    }
+    if not system.encodes:
+        whole = {"call": _WHOLE, "code": "", "one_call": "", "programs": "`transfer`"}
+        return sources | whole
+    d, D = code_shape(system, variables)
+    return sources | {
+        "call": _HALVES,
+        "code": f"| `F` | float32 [B, {d}, {D}] |\n",
+        "one_call": _ONE_CALL,
+        "programs": "`encode`, `render`, `transfer`",
+    }
 
 
 def _last_step(workdir: Path) -> int:

@@ -1,6 +1,6 @@
 """The model as programs that run wherever JAX does: StableHLO, for any batch and any M.
 
-The weights are arguments, so that one tree, restored by Orbax, serves all three programs.
+The weights are arguments, so that one tree, restored by Orbax, serves all programs.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,45 +8,58 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import export
-from ml_collections import ConfigDict
 
 from pnr_jax.errors import UserError
-from pnr_jax.nn.model import build_model, to_uint8
+from pnr_jax.nn.pixels import to_uint8
+from pnr_jax.systems import Sources, System
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
-def functions(config: ConfigDict) -> dict[str, Callable[..., jax.Array]]:
-    """`encode`, `render` and `transfer` as pure functions of (variables, arrays ...).
+def functions(system: System) -> dict[str, Callable[..., Any]]:
+    """Returns a system's pure functions of (variables, arrays ...) by name.
 
-    encode(variables, source_images uint8 [B, M, H, W, 3], source_keypoints int32 [B, M, 18, 2],
-      source_valid bool [B, M]) -> F float32 [B, d, D];
-    render(variables, F, target_keypoints int32 [B, 18, 2]) -> uint8 [B, H, W, 3];
-    transfer(variables, the three of encode, target_keypoints) -> uint8 [B, H, W, 3].
+    transfer(variables, source_images uint8 [B, M, H, W, 3], source_keypoints int32 [B, M, 18, 2],
+      source_valid bool [B, M], target_keypoints int32 [B, 18, 2]) -> uint8 [B, H, W, 3];
+    and where the system encodes, its two halves:
+    encode(variables, the three of the sources) -> code, of pNR F float32 [B, d, D];
+    render(variables, code, target_keypoints) -> uint8 [B, H, W, 3].
     """
-    model = build_model(config)
 
-    def encode(variables: Any, images: Any, keypoints: Any, valid: Any) -> jax.Array:
-        return jnp.asarray(model.apply(variables, images, keypoints, valid, method="encode"))
+    def encode(variables: Any, images: Any, keypoints: Any, valid: Any) -> Any:
+        return system.encode(variables, Sources(images, keypoints, valid))
 
-    def render(variables: Any, F: Any, poses: Any) -> jax.Array:
-        return to_uint8(jnp.asarray(model.apply(variables, F, poses, method="render")))
+    def render(variables: Any, code: Any, poses: Any) -> jax.Array:
+        return to_uint8(system.render(variables, code, poses))
 
     def transfer(variables: Any, images: Any, keypoints: Any, valid: Any, poses: Any) -> jax.Array:
         return render(variables, encode(variables, images, keypoints, valid), poses)
 
+    if not system.encodes:
+        return {"transfer": transfer}
     return {"encode": encode, "render": render, "transfer": transfer}
 
 
-def export_programs(config: ConfigDict, variables: dict[str, Any]) -> dict[str, export.Exported]:
-    """The three `functions` for all `PLATFORMS`, with free B and M.
+def code_shape(system: System, variables: dict[str, Any]) -> tuple[int, ...]:
+    """Returns (d, D) of a pNR: the shape of what `encode` keeps of a person."""
+    shape = jax.ShapeDtypeStruct
+    sources = (
+        shape((1, 1, *system.image_size, 3), np.uint8),
+        shape((1, 1, 18, 2), np.int32),
+        shape((1, 1), np.bool_),
+    )
+    code: Any = jax.eval_shape(functions(system)["encode"], variables, *sources)
+    return tuple(code.shape[1:])
+
+
+def export_programs(system: System, variables: dict[str, Any]) -> dict[str, export.Exported]:
+    """Exports all `functions` for all `PLATFORMS`, with free B and, if the system takes any, M.
 
     Args:
-      config: of the run.
-      variables: of the model; only shapes and types are looked at.
+      system: what draws.
+      variables: of the system; only shapes and types are looked at.
 
     Raises:
       UserError: this process computes on something else than a CPU.
@@ -55,19 +68,22 @@ def export_programs(config: ConfigDict, variables: dict[str, Any]) -> dict[str, 
         raise UserError("a portable program is made on a CPU; start Python with JAX_PLATFORMS=cpu")
     shape = jax.ShapeDtypeStruct
     B, M = export.symbolic_shape("B, M")
+    M = M if system.most_sources is None else system.most_sources
     weights = jax.tree.map(lambda x: shape(x.shape, x.dtype), variables)
     sources = (
-        shape((B, M, *config.image_size, 3), np.uint8),
+        shape((B, M, *system.image_size, 3), np.uint8),
         shape((B, M, 18, 2), np.int32),
         shape((B, M), np.bool_),
     )
-    F = shape((B, config.model.d, 4 * config.model.width), np.float32)
     poses = shape((B, 18, 2), np.int32)
-    arguments = {"encode": sources, "render": (F, poses), "transfer": (*sources, poses)}
+    arguments = {"encode": sources, "transfer": (*sources, poses)}
+    made = functions(system)
+    if "encode" in made:
+        arguments["render"] = (jax.eval_shape(made["encode"], weights, *sources), poses)
     with without_locations():
         return {
             name: export.export(jax.jit(function), platforms=PLATFORMS)(weights, *arguments[name])
-            for name, function in functions(config).items()
+            for name, function in made.items()
         }
 
 

@@ -4,10 +4,9 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from pnr_jax.errors import UserError, first_line
-from pnr_jax.export.programs import PLATFORMS, functions, without_locations
+from pnr_jax.export.programs import PLATFORMS, code_shape, functions, without_locations
+from pnr_jax.systems import System
 
 
 def check_tensorflow() -> None:
@@ -21,7 +20,7 @@ def check_tensorflow() -> None:
         ) from None
 
 
-def save_tensorflow(config: ConfigDict, variables: dict[str, Any], folder: Path) -> None:
+def save_tensorflow(system: System, variables: dict[str, Any], folder: Path) -> None:
     """Writes `render` as a TensorFlow SavedModel with its weights inside.
 
     Signature `render`: F float32 [B, d, D], target_keypoints int32 [B, 18, 2] -> images uint8
@@ -29,15 +28,15 @@ def save_tensorflow(config: ConfigDict, variables: dict[str, Any], folder: Path)
     which JAX's runtime has and TensorFlow's has not.
 
     Args:
-      config: of the run.
-      variables: of the model.
+      system: what draws; it must encode.
+      variables: of the system.
       folder: to write.
     """
     import tensorflow as tf  # At use: it takes seconds to import.
     from jax.experimental import jax2tf
 
     render = jax2tf.convert(
-        functions(config)["render"],
+        functions(system)["render"],
         polymorphic_shapes=[None, "B, _, _", "B, _, _"],
         native_serialization_platforms=PLATFORMS,
         with_gradient=False,
@@ -45,7 +44,7 @@ def save_tensorflow(config: ConfigDict, variables: dict[str, Any], folder: Path)
     module = tf.Module()
     module.weights = tf.nest.map_structure(tf.Variable, variables)
     signature = [
-        tf.TensorSpec((None, config.model.d, 4 * config.model.width), tf.float32, "F"),
+        tf.TensorSpec((None, *code_shape(system, variables)), tf.float32, "F"),
         tf.TensorSpec((None, 18, 2), tf.int32, "target_keypoints"),
     ]
     module.render = tf.function(

@@ -11,8 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pnr_jax.config import NORMS
-
+NORMS = ("batch", "instance", "group")
 CONV_INIT = nn.initializers.normal(0.02)
 
 

@@ -24,7 +24,7 @@ class Gallery:
     def __init__(self, identities: range | Sequence[int], size: tuple[int, int], seed: int = 0):
         """Draws `identities` of the world `seed` for a model of images of `size` = (H, W)."""
         drawn = Images(*draw_people(identities, views=_VIEWS, seed=seed))
-        usable = set(usable_names(drawn.annotations))
+        usable = set(usable_names(drawn.annotations, drawn.identity_of))
         self.photos: dict[str, Photo] = {}
         self.people: list[list[dict[str, Any]]] = []
         for start in range(0, len(drawn.names), _VIEWS):

@@ -13,17 +13,18 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
 from pnr_jax import sharding
+from pnr_jax.config import Config
 from pnr_jax.data.pipeline import gather, training_batches
 from pnr_jax.data.shuffle import batch_indices
-from pnr_jax.data.sources import Examples
+from pnr_jax.examples import Examples
+from pnr_jax.systems.protocol import Metrics
 from pnr_jax.training.state import TrainState
-from pnr_jax.training.step import Metrics, Step
+from pnr_jax.training.step import Step
 
 
-def with_input(step: Step, config: ConfigDict, examples: Examples, mesh: Mesh) -> Step:
+def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> Step:
     """The step of (state, feed), a feed being what `feeds` yields, `steps_per_call` steps a call.
 
     Args:
@@ -57,10 +58,10 @@ def with_input(step: Step, config: ConfigDict, examples: Examples, mesh: Mesh) -
     return one if config.steps_per_call == 1 else several
 
 
-def feeds(config: ConfigDict, examples: Examples, mesh: Mesh, start: int) -> Iterator[Any]:
+def feeds(config: Config, examples: Examples, mesh: Mesh, start: int) -> Iterator[Any]:
     """What the step of `with_input` takes beside the state, call after call from step `start`."""
     if config.input == "device":
-        images, keypoints, _ = examples.images
+        images, keypoints, *_ = examples.images
         resident = {"images": images, "keypoints": keypoints, "tuples": examples.tuples}
         return itertools.repeat(sharding.to_all(mesh, resident))
     batches = training_batches(

@@ -12,16 +12,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
 from pnr_jax import config as config_lib
+from pnr_jax import examples as examples_lib
 from pnr_jax import figures, sharding
 from pnr_jax import metrics as metrics_lib
 from pnr_jax.checkpoints import Checkpoints, export_model, open_checkpoints
-from pnr_jax.data import sources
+from pnr_jax.config import Config
 from pnr_jax.data.shuffle import batch_indices
 from pnr_jax.distributed import with_partners
 from pnr_jax.errors import UserError
+from pnr_jax.examples import Examples
 from pnr_jax.files import locked, write_text
 from pnr_jax.nn import vgg19
 from pnr_jax.training import inputs, program, samples
@@ -39,14 +40,14 @@ Say = Callable[[str], None]
 class Run(NamedTuple):
     """What does not change while a run trains."""
 
-    config: ConfigDict
+    config: Config
     workdir: Path
-    examples: sources.Examples
+    examples: Examples
     mesh: Mesh
     say: Say
 
 
-def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
+def train(config: Config, workdir: Path, say: Say = print) -> bool:
     """Trains a configuration in its workdir, from its last checkpoint where there is one.
 
     It runs on all devices of all processes; the first process writes the files and speaks.
@@ -63,12 +64,11 @@ def train(config: ConfigDict, workdir: Path, say: Say = print) -> bool:
       UserError: for input that the user can mend.
     """
     say = say if leads() else lambda line: None
-    config_lib.check(config)
     mesh = sharding.make_mesh()
     _check_devices(config, mesh)
     vgg = _perceptual_network(config, say)
     config_lib.check_workdir(config, workdir)
-    examples = sources.load_training(config)
+    examples = examples_lib.load_training(config)
     say(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
     run = Run(config, workdir, examples, mesh, say)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
@@ -105,7 +105,7 @@ def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) ->
             f"--config.steps_per_call={stride}: the run goes on from step {start}, between two "
             "calls; take a number that divides it, or 1"
         )
-    shown = samples.first(sources.load_test(config, "pairs"), samples.ROWS)
+    shown = samples.first(examples_lib.load_test(config, "pairs"), samples.ROWS)
     scored = samples.first(run.examples, SCORED)
     draw = samples.Drawer(config, run.mesh)
     feeds = inputs.feeds(config, run.examples, run.mesh, start)
@@ -135,7 +135,7 @@ def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) ->
     return state
 
 
-def _check_devices(config: ConfigDict, mesh: Mesh) -> None:
+def _check_devices(config: Config, mesh: Mesh) -> None:
     if config.batch_size % mesh.size:
         raise UserError(
             f"--config.batch_size={config.batch_size}: is split over {mesh.size} devices; "
@@ -169,17 +169,17 @@ def _write_beginning(run: Run) -> None:
     figures.save_png(run.workdir / "mean_image.png", mean)
 
 
-def _perceptual_network(config: ConfigDict, say: Say) -> vgg19.VGG19 | None:
-    if not config.loss.perceptual:
+def _perceptual_network(config: Config, say: Say) -> vgg19.VGG19 | None:
+    if not config.build_system().perceptual:
         if config.vgg19:
-            say("--vgg19 is not used: loss.perceptual (λ2) is 0")
+            say("vgg19 is not used: there is no perceptual loss")
         return None
     return vgg19.load(config.vgg19 or vgg19.SHIPPED)
 
 
 def _description(state: TrainState, mesh: Mesh) -> str:
     sizes = {
-        "generator and extractors": state.variables["params"],
+        "generator": state.variables["params"],
         **{f"{name} discriminator": p for name, p in state.discriminators.items()},
     }
     counts = [f"{state_lib.parameter_count(tree):,} in the {name}" for name, tree in sizes.items()]

@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from pnr_jax import figures
+from pnr_jax.config import Config
 from pnr_jax.training.progress import Progress
 from pnr_jax.training.state import Skipped, learning_rate
 from pnr_jax.training.writer import MetricWriter
@@ -22,7 +22,7 @@ def leads() -> bool:
 class Report:
     """Tells of steps; in processes that do not lead, nothing."""
 
-    def __init__(self, config: ConfigDict, workdir: Path, start: int, say: Callable[[str], None]):
+    def __init__(self, config: Config, workdir: Path, start: int, say: Callable[[str], None]):
         """A report that goes on after step `start`."""
         self._workdir = workdir
         self._rate = learning_rate(config)

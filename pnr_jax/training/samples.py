@@ -1,17 +1,17 @@
 """What a run shows of itself: fixed examples, drawn now and then."""
 
-from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
 from pnr_jax import sharding
+from pnr_jax.config import Config
 from pnr_jax.data.pipeline import Batch, gather
-from pnr_jax.data.sources import Examples
-from pnr_jax.nn.model import build_model, draw_batch
+from pnr_jax.examples import Examples
+from pnr_jax.nn.pixels import to_uint8
+from pnr_jax.systems.protocol import sources_of
 
 ROWS = 8  # Of a sample grid, and of what is drawn at a time.
 
@@ -19,10 +19,17 @@ ROWS = 8  # Of a sample grid, and of what is drawn at a time.
 class Drawer:
     """Draws batches in slices of `ROWS` on one device of this process, compiled once."""
 
-    def __init__(self, config: ConfigDict, mesh: Mesh):
-        """A drawer for the model of `config`, whose variables lie on `mesh`."""
+    def __init__(self, config: Config, mesh: Mesh):
+        """A drawer for the system of `config`, whose variables lie on `mesh`."""
         self._mesh = mesh
-        self._draw = jax.jit(partial(draw_batch, build_model(config)))
+        system = config.build_system()
+
+        @jax.jit
+        def draw(variables: Any, batch: Any) -> jax.Array:
+            code = system.encode(variables, sources_of(batch))
+            return to_uint8(system.render(variables, code, batch["target_keypoints"]))
+
+        self._draw = draw
 
     def __call__(self, variables: Any, batch: Batch) -> np.ndarray:
         """Images uint8 [B, H, W, 3], B a multiple of `ROWS`."""

@@ -7,16 +7,12 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
 from pnr_jax import sharding
-from pnr_jax.nn.discriminators import Discriminator
-from pnr_jax.nn.model import build_model
+from pnr_jax.config import Config
+from pnr_jax.systems import System
 from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
-
-# Channels of what a discriminator sees beside the image: a source image, or pose heatmaps.
-CONDITIONS = {"image": 3, "pose": 18}
 
 
 class Skipped(struct.PyTreeNode):
@@ -38,10 +34,10 @@ class TrainState(struct.PyTreeNode):
 
     Attributes:
       step: int32 [], steps done.
-      variables: of f_a, f_p and G: {"params": ..., "batch_stats": ...}.
+      variables: of what draws: {"params": ..., "batch_stats": ...}.
       opt_state: of their optimiser.
       ema: running average of `variables`, or an empty dict where it is off.
-      discriminators: parameters by name: "image" (D_I, supervised only) and "pose" (D_K).
+      discriminators: parameters by name, such as "image" (D_I) and "pose" (D_K).
       discriminator_opt_states: of their optimisers.
       pool: past fakes with their conditions, or None where it is off.
       skipped: steps that were counted, but not taken.
@@ -57,25 +53,12 @@ class TrainState(struct.PyTreeNode):
     skipped: Skipped
 
 
-def build_discriminators(config: ConfigDict) -> dict[str, Discriminator]:
-    """D_I and D_K by name; one whose loss has weight 0 does not exist, nor D_I unsupervised."""
-    dtype = jnp.dtype(config.compute_dtype)
-    weights = {"image": config.loss.gan_image, "pose": config.loss.gan_pose}
-    if not config.supervised:
-        weights.pop("image")
-    return {
-        name: Discriminator(dtype=dtype, **config.discriminator)
-        for name, weight in weights.items()
-        if weight
-    }
-
-
-def build_optimizer(config: ConfigDict) -> optax.GradientTransformation:
+def build_optimizer(config: Config) -> optax.GradientTransformation:
     """Adam, at a constant rate that from `decay_from` of the steps on falls linearly to 0."""
     return optax.adam(learning_rate(config), b1=config.adam_b1, b2=config.adam_b2)
 
 
-def learning_rate(config: ConfigDict) -> optax.Schedule:
+def learning_rate(config: Config) -> optax.Schedule:
     """The learning rate as a function of the step."""
     start = int(config.decay_from * config.steps)
     return optax.schedules.join_schedules(
@@ -89,7 +72,7 @@ def learning_rate(config: ConfigDict) -> optax.Schedule:
     )
 
 
-def state_shardings(config: ConfigDict, mesh: Mesh) -> TrainState:
+def state_shardings(config: Config, mesh: Mesh) -> TrainState:
     """Where the state lies: a `TrainState` of shardings, split where the configuration says so."""
     shapes = jax.eval_shape(lambda: _init_state(config))
     everywhere = jax.tree.map(lambda _: sharding.copied(mesh), shapes)
@@ -98,7 +81,7 @@ def state_shardings(config: ConfigDict, mesh: Mesh) -> TrainState:
     return sharding.split_largest(shapes, mesh).replace(pool=everywhere.pool)
 
 
-def init_state(config: ConfigDict, shardings: TrainState | None = None) -> TrainState:
+def init_state(config: Config, shardings: TrainState | None = None) -> TrainState:
     """The state at step 0, a function of the configuration's seed.
 
     Compiled without optimisation: it runs once, and optimising dozens of random number generators
@@ -118,39 +101,32 @@ def init_state(config: ConfigDict, shardings: TrainState | None = None) -> Train
     return jax.tree.map(jnp.copy, state)
 
 
-def _init_state(config: ConfigDict) -> TrainState:
-    model_key, *discriminator_keys = jax.random.split(jax.random.key(config.seed), 3)
-    H, W = config.image_size
-    image = jnp.zeros((1, H, W, 3))
-    keypoints = jnp.zeros((1, 18, 2), jnp.int32)
-    model, discriminators = build_model(config), build_discriminators(config)
-    variables = dict(
-        model.init(
-            model_key,
-            image[:, None].astype(jnp.uint8),
-            keypoints[:, None],
-            jnp.ones((1, 1), bool),
-            keypoints,
-        )
-    )
-    optimizer = build_optimizer(config)
-    params = {
-        name: discriminator.init(key, image, jnp.zeros((1, H, W, CONDITIONS[name])))["params"]
-        for (name, discriminator), key in zip(
-            discriminators.items(), discriminator_keys, strict=False
-        )
-    }
-    fakes = {"image": image, "source_image": image.astype(jnp.uint8), "target_keypoints": keypoints}
+def _init_state(config: Config) -> TrainState:
+    system, optimizer = config.build_system(), build_optimizer(config)
+    variables, discriminators = system.init(jax.random.key(config.seed))
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         variables=variables,
         opt_state=optimizer.init(variables["params"]),
         ema=jax.tree.map(jnp.copy, variables) if config.ema else {},
-        discriminators=params,
-        discriminator_opt_states={name: optimizer.init(p) for name, p in params.items()},
-        pool=pool_lib.empty(config.pool_size, fakes) if params and config.pool_size else None,
+        discriminators=discriminators,
+        discriminator_opt_states={name: optimizer.init(p) for name, p in discriminators.items()},
+        pool=_empty_pool(config, system) if discriminators and config.pool_size else None,
         skipped=Skipped(*(jnp.asarray(count, jnp.int32) for count in (0, 0, -1))),
     )
+
+
+def _empty_pool(config: Config, system: System) -> Pool:
+    """Returns a pool for what the discriminators are shown of one image."""
+    image, keypoints = jnp.zeros((1, *config.image_size, 3)), jnp.zeros((1, 18, 2), jnp.int32)
+    batch = {
+        "source_images": image[:, None].astype(jnp.uint8),
+        "source_keypoints": keypoints[:, None],
+        "source_valid": jnp.ones((1, 1), bool),
+        "target_image": image.astype(jnp.uint8),
+        "target_keypoints": keypoints,
+    }
+    return pool_lib.empty(config.pool_size, system.shown(image, batch))
 
 
 def trained_variables(state: TrainState) -> dict[str, Any]:

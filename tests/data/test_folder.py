@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pnr_jax import examples
 from pnr_jax.data import (
     folder,
     folder_builder,
     make_pairs,
     read_annotations,
-    sources,
 )
 from pnr_jax.data.crops import crop_person
 from pnr_jax.errors import UserError
@@ -108,19 +108,19 @@ def test_few_images_show_themselves_again(own):
 
 def test_configurations_find_their_examples(own, small_config):
     own.prepare(height=64)
-    small_config.data.name = "folder"
-    small_config.data_dir = str(own.data_dir)
-    training = sources.load_training(small_config)
+    small_config = small_config.replace(data={"name": "folder"})
+    small_config = small_config.replace(data_dir=str(own.data_dir))
+    training = examples.load_training(small_config)
     assert training.images.images.shape == (9, 32, 32, 3)
     assert training.tuples.shape == (18, 2)
-    assert sources.load_test(small_config, "tuples").tuples.shape == (6, 6)
+    assert examples.load_test(small_config, "tuples").tuples.shape == (6, 6)
     with pytest.raises(UserError, match=r"/tuples-test\.csv: has 5 sources a row, .* asks for 6; "):
-        sources.load_test(small_config, "tuples", sources=6)
+        examples.load_test(small_config, "tuples", sources=6)
     with pytest.raises(UserError, match=r"/pairs-test\.csv: has 1 source a row, .* asks for 2; "):
-        sources.load_test(small_config, "pairs", sources=2)
-    small_config.data_dir = str(own.root)
+        examples.load_test(small_config, "pairs", sources=2)
+    small_config = small_config.replace(data_dir=str(own.root))
     with pytest.raises(UserError, match="no prepared folder of people there; run launch/prepare_f"):
-        sources.load_training(small_config)
+        examples.load_training(small_config)
 
 
 def test_images_without_a_body_and_people_with_one_image_are_left_out(own):
@@ -205,9 +205,9 @@ def test_mistakes_are_named(own):
     own.add("anna/0.jpg")
     assert "anna/0.jpg and anna/0.png would both be anna_0.png" in own.refusal()
     (own.images / "anna" / "0.jpg").unlink()
-    own.add("0000/1.png")
+    own.add("___/1.png")
     assert "names nobody; rename it" in own.refusal()
-    (own.images / "0000" / "1.png").unlink()
+    (own.images / "___" / "1.png").unlink()
     own.add("stray.png")
     assert "stray.png lies in no identity's folder; expected IDENTITY/stray.png" in own.refusal()
     own.images = own.root / "none"

@@ -293,13 +293,13 @@ def test_packed_files_hold_what_the_records_hold(archive, split):
 WITHOUT_TENSORFLOW = """
 import sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None
-from pnr_jax.config import default_config
-from pnr_jax.data import market1501, sources
+from pnr_jax import examples
+from pnr_jax.config import Config
+from pnr_jax.data import market1501
 from pnr_jax.errors import UserError
-config = default_config()
-config.data_dir = sys.argv[1]
-print(len(sources.load_training(config).tuples))
-pairs = sources.load_test(config, "pairs")
+config = Config(data_dir=sys.argv[1])
+print(len(examples.load_training(config).tuples))
+pairs = examples.load_test(config, "pairs")
 print(len(pairs.tuples), pairs.images.images.shape)
 (market1501.prepared_folder(config.data_dir) / market1501.packed_file("train")).unlink()
 try:

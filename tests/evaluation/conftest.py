@@ -6,8 +6,8 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from pnr_jax.data.images import Images
-from pnr_jax.data.sources import Examples
 from pnr_jax.evaluation import scoring
+from pnr_jax.examples import Examples
 from pnr_jax.keypoints import body_mask
 
 SIZE = (24, 16)
@@ -64,7 +64,7 @@ def expected_scores():
     """A function (examples, generated) -> what the protocol says, one tuple at a time."""
 
     def scores(examples, generated):
-        images, keypoints, _ = examples.images
+        images, keypoints, *_ = examples.images
         rows = []
         for target, image in zip(examples.tuples[:, -1], generated, strict=True):
             real, mask = images[target], body_mask(keypoints[target], SIZE)

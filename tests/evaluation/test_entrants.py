@@ -3,43 +3,46 @@
 import numpy as np
 import pytest
 
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
+from pnr_jax.data.folder import Folder
 from pnr_jax.data.images import Images
-from pnr_jax.data.sources import load_training
+from pnr_jax.data.market1501 import Market1501
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import entrants, report
 from pnr_jax.evaluation.methods import Method
+from pnr_jax.evaluation.scorers import pixel_scorer
 from pnr_jax.evaluation.summary import summarise
+from pnr_jax.examples import load_training
 from pnr_jax.figures import save_png
 
 
 def test_a_list_of_fewer_sources_than_are_asked_for_is_named(tmp_path, monkeypatch):
     images = Images(np.zeros((3, 128, 64, 3), np.uint8), np.zeros((3, 18, 2), int), list("abc"))
-    monkeypatch.setattr(entrants.market1501, "load", lambda *_: images)
+    monkeypatch.setattr(Market1501, "load", lambda *_: images)
     path = tmp_path / "list.csv"
     path.write_text("from_0,from_1,to\na,b,c\n")
-    sets = entrants.load_sets(default_config(), str(path), several=True, fewest=2)
+    sets = entrants.load_sets(Config(), str(path), several=True, fewest=2)
     assert sets.multi.examples.tuples.tolist() == [[0, 1, 2]]
     with pytest.raises(UserError) as caught:
-        entrants.load_sets(default_config(), str(path), several=True, fewest=5)
+        entrants.load_sets(Config(), str(path), several=True, fewest=5)
     expected = f"{path}: has 2 sources a row, --sources asks for 5; ask for 2 at most"
     assert str(caught.value) == expected
 
 
 def test_a_folder_of_people_is_scored_by_its_own_name_and_images(tmp_path, monkeypatch):
-    config = default_config()
-    config.data.name, config.image_size = "folder", (24, 16)
-    images = Images(np.zeros((2, 24, 16, 3), np.uint8), np.zeros((2, 18, 2), int), ["a_1", "a_2"])
-    monkeypatch.setattr(entrants.folder_lib, "load", lambda *_: images)
+    config = Config(image_size=(32, 32)).replace(data={"name": "folder"})
+    images = Images(np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 18, 2), int), ["a_1", "a_2"])
+    monkeypatch.setattr(Folder, "load", lambda *_: images)
     path = tmp_path / "list.csv"
     path.write_text("from,to\na_1,a_2\na_2,a_1\n")
     sets = entrants.load_sets(config, str(path), several=False)
     assert sets.single.examples.tuples.tolist() == [[0, 1], [1, 0]]
     method = Method("m", 1, lambda batch: batch["target_image"], "m")
     scored = sets.single.limited(slice(1))
-    results = [summarise(method, scored, [{"ssim": np.ones(1)}])]
+    scorers = [pixel_scorer()]
+    results = [summarise(method, scored, [{"ssim": np.ones(1)}], scorers)]
     rules = entrants.Rules(limit=1)
-    shown = report.write_tables(results, sets, config, rules, [], tmp_path / "out")
+    shown = report.write_tables(results, sets, config, rules, [], scorers, tmp_path / "out")
     assert shown.startswith("own people: 1 pairs of --pairs")
     assert "The first 1 of 2 listed pairs only" in shown
 

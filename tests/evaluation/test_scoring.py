@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pnr_jax.data.sources import Examples
 from pnr_jax.evaluation import scoring
 from pnr_jax.evaluation.methods import Method, model_methods, through_jpeg, trivial_methods
 from pnr_jax.evaluation.scorers import Scorer, pixel_scorer
 from pnr_jax.evaluation.scoring import draw, evaluation_set, score
+from pnr_jax.examples import Examples
 
 SIZE = (24, 16)
 
@@ -123,7 +123,7 @@ def test_a_stale_result_is_never_used(change, small_chunks, tuples_set, tmp_path
     scorer, seen = counting()
     whole(score(method, tuples_set, [scorer], tmp_path))
     test, jpeg = tuples_set, False
-    images, keypoints, names = (part for part in tuples_set.examples.images)
+    images, keypoints, names, _ = tuples_set.examples.images
     if change == "method":
         method = method._replace(key="m2")
     elif change == "weights":

@@ -5,10 +5,21 @@ import pytest
 from scipy import stats
 
 from pnr_jax.evaluation.methods import Method
-from pnr_jax.evaluation.summary import bootstrap, summarise, training_gaussian
+from pnr_jax.evaluation.scorers import (
+    Scorer,
+    inception_score_scorer,
+    pixel_scorer,
+    pose_scorer,
+    with_fid,
+)
+from pnr_jax.evaluation.summary import bootstrap, summarise
 from pnr_jax.metrics import frechet_distance, inception_score
 
 METHOD = Method("m", 3, lambda batch: batch["target_image"], "m")
+
+
+def no_scores(*_):
+    raise AssertionError("what was scored is not scored again")
 
 
 def chunks(**arrays):
@@ -19,13 +30,13 @@ def chunks(**arrays):
 
 def test_a_row_has_names_means_and_single_scores(tuples_set):
     ssim = np.random.default_rng(0).random(11)
-    result = summarise(METHOD, tuples_set, chunks(ssim=ssim, l1=2 * ssim))
+    result = summarise(METHOD, tuples_set, chunks(ssim=ssim, l1=2 * ssim), [pixel_scorer()])
     head = {"method": "m", "set": "tuples", "sources": 3, "pairs": 11}
     assert {key: result.row[key] for key in head} == head
     assert result.row["ssim"] == pytest.approx(ssim.mean())
     assert list(result.row) == [*head, "ssim", "l1", "intervals"]
     run = METHOD._replace(model="model_best", weights="0a")
-    of_run = summarise(run, tuples_set, chunks(ssim=ssim, l1=2 * ssim)).row
+    of_run = summarise(run, tuples_set, chunks(ssim=ssim, l1=2 * ssim), [pixel_scorer()]).row
     assert of_run == result.row | {"model": "model_best", "weights": "0a"}
     np.testing.assert_array_equal(result.scores["l1"], 2 * ssim)
     low, high = result.row["intervals"]["ssim"]
@@ -40,9 +51,12 @@ def test_scores_of_whole_sets_are_the_metrics_own(tuples_set):
         f"{prefix}probabilities": rng.dirichlet(np.ones(5), 11)
         for prefix in ("", "masked_", "proxy_")
     }
-    training = training_gaussian([{"features": part} for part in np.array_split(real, 4)])
     parts = chunks(ssim=np.ones(11), features=features, **answers)
-    row = summarise(METHOD, tuples_set, parts, training).row
+    scorers = [
+        with_fid(Scorer("features", no_scores)).fit({"features": real}),
+        *(inception_score_scorer(x, no_scores, x, x) for x in ("", "masked_", "proxy_")),
+    ]
+    row = summarise(METHOD, tuples_set, parts, scorers).row
     assert row["fid"] == pytest.approx(frechet_distance(features, real))
     for prefix in ("", "masked_", "proxy_"):
         expected = inception_score(answers[f"{prefix}probabilities"])
@@ -53,7 +67,8 @@ def test_scores_of_whole_sets_are_the_metrics_own(tuples_set):
 def test_pckh_divides_the_sums(tuples_set):
     right, visible = np.arange(11), np.full(11, 10)
     visible[3] = 0
-    row = summarise(METHOD, tuples_set, chunks(right_joints=right, visible_joints=visible)).row
+    counts = chunks(right_joints=right, visible_joints=visible)
+    row = summarise(METHOD, tuples_set, counts, [pose_scorer(no_scores, "")]).row
     assert row["pckh"] == pytest.approx(55 / 100)
     assert "right_joints" not in row
     low, high = row["intervals"]["pckh"]

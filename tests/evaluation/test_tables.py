@@ -9,8 +9,15 @@ import pytest
 from pnr_jax.evaluation import tables
 from pnr_jax.evaluation.methods import Method
 from pnr_jax.evaluation.notes import notes
-from pnr_jax.evaluation.published import published_rows
+from pnr_jax.evaluation.published import COLUMNS, published_rows
+from pnr_jax.evaluation.scorers import pixel_scorer
 from pnr_jax.evaluation.summary import summarise
+
+ALL = (*pixel_scorer().columns, *COLUMNS)
+
+
+def table(title, rows):
+    return tables.Table(title, rows, ALL)
 
 
 def row(name="pNR (LAD)", M=1, **more):
@@ -25,7 +32,7 @@ def cells(markdown):
 
 
 def test_markdown_has_the_scores_in_order_and_no_column_of_nothing():
-    shown = tables.markdown([tables.Table("Title", [row(), row("copy source", 3)])], ["A note."])
+    shown = tables.markdown([table("Title", [row(), row("copy source", 3)])], ["A note."])
     head, rule, *lines = cells(shown)
     assert head == ["method", "M", "SSIM", "masked SSIM", "SSIM inside mask", "L1"]
     assert all(set(cell) <= set("-:") for cell in rule)
@@ -39,7 +46,7 @@ def test_markdown_has_the_scores_in_order_and_no_column_of_nothing():
 
 def test_published_rows_stand_beside_with_their_own_digits():
     head, _, *lines = cells(
-        tables.markdown([tables.Table("", [row(), *published_rows("pairs")])], [])
+        tables.markdown([table("", [row(), *published_rows("market1501", "pairs")])], [])
     )
     assert head[-2:] == ["IS", "masked IS"]
     assert lines[0][-2:] == ["—", "—"]
@@ -48,7 +55,7 @@ def test_published_rows_stand_beside_with_their_own_digits():
 
 
 def test_published_rows_are_the_papers():
-    pairs, tuples = published_rows("pairs"), published_rows("tuples")
+    pairs, tuples = published_rows("market1501", "pairs"), published_rows("market1501", "tuples")
     assert (len(pairs), len(tuples)) == (9, 9)
     assert all(r["published"] and {"ssim", "masked_inception_score"} <= set(r) for r in pairs)
     # Best and mean of each column, read off the paper's pages.
@@ -62,14 +69,16 @@ def test_published_rows_are_the_papers():
 
 
 def test_intervals_are_of_our_rows_alone():
-    head, _, *lines = cells(tables.intervals([tables.Table("", [row(), *published_rows("pairs")])]))
+    head, _, *lines = cells(
+        tables.intervals([table("", [row(), *published_rows("market1501", "pairs")])])
+    )
     assert head == ["method", "M", "SSIM", "L1"]
     assert lines == [["pNR (LAD)", "1", "0.2000 to 0.3100", "0.3000 to 0.4000"]]
 
 
 def test_latex_is_escaped_and_has_a_cell_for_each_column():
     names = ["50% & more_#1", "pNR* (LSE)"]
-    text = tables.latex([tables.Table("Title", [row(name) for name in names])])
+    text = tables.latex([table("Title", [row(name) for name in names])])
     assert "50\\% \\& more\\_\\#1 & 1 & 0.2500" in text
     assert "pNR$^*$ (LSE) & 1" in text
     body = [line for line in text.splitlines() if line.endswith("\\\\")]
@@ -78,7 +87,7 @@ def test_latex_is_escaped_and_has_a_cell_for_each_column():
 
 
 def test_files(tmp_path):
-    made = [tables.Table("T", [row(), *published_rows("tuples")])]
+    made = [table("T", [row(), *published_rows("market1501", "tuples")])]
     shown = tables.write_tables(made, ["A note."], tmp_path / "evaluation")
     assert json.loads((tmp_path / "evaluation" / "table.json").read_text()) == made[0].rows
     page = (tmp_path / "evaluation" / "table.md").read_text()
@@ -89,7 +98,7 @@ def test_files(tmp_path):
 def test_single_scores_are_a_csv(tuples_set, tmp_path):
     ssim = np.linspace(0, 1, 11)
     method = Method("pNR* (LAD)", 3, lambda batch: batch["target_image"], "m")
-    result = summarise(method, tuples_set, [{"ssim": ssim, "l1": ssim / 3}])
+    result = summarise(method, tuples_set, [{"ssim": ssim, "l1": ssim / 3}], [pixel_scorer()])
     path = tables.write_scores(result, tmp_path)
     assert path.name == "pnr-unsupervised-lad-tuples-3.csv"
     with path.open() as file:
@@ -127,6 +136,6 @@ def test_notes_say_what_a_reader_must_know():
     assert "Runs by model_best" in said([row(), row(model="model_best")])
     both = said([row(), row(), row(set="tuples")], limit=20)
     assert "first 20 of 40 tuples only" in both and both.count("The first") == 1
-    published = said([row(), *published_rows("pairs")])
+    published = said([row(), *published_rows("market1501", "pairs")])
     assert "— under IS and masked IS" in published and "not run here" in published
-    assert "— under" not in said([scored, *published_rows("pairs")])
+    assert "— under" not in said([scored, *published_rows("market1501", "pairs")])

@@ -89,7 +89,7 @@ def test_the_card_states_data_metrics_and_licence(run, tmp_path):
     card = (tmp_path / "a" / "README.md").read_text()
     count = sum(x.size for part in variables["params"].values() for x in leaves(part))
     assert f"{count:,} parameters" in card
-    assert "64x32 photos" in card
+    assert "photos of 64x32 pixels" in card
     assert "drawn by a program" in card
     assert "Supervised; 3 of 4 steps of batches of 2, M = 1." in card
     assert "Weights of the losses: gan_image 10, gan_pose 10, l1 5." in card
@@ -99,7 +99,7 @@ def test_the_card_states_data_metrics_and_licence(run, tmp_path):
     (workdir / "evaluation" / "table.md").write_text("| SSIM |\n| --- |\n| 0.3 |\n\n## Intervals\n")
     rows = [{"method": "copy source"}, {"method": "pNR", "weights": digest(variables)}]
     (workdir / "evaluation" / "table.json").write_text(json.dumps(rows))
-    config.data.name = "market1501"
+    config = config.replace(data={"name": "market1501"})
     (workdir / "config.json").write_text(json.dumps(config.to_dict()))
     export_run(workdir, tmp_path / "b")
     card = (tmp_path / "b" / "README.md").read_text()

@@ -8,13 +8,12 @@ import pytest
 
 from pnr_jax.errors import UserError
 from pnr_jax.export import export_programs
-from pnr_jax.nn.model import build_model
 
 
 def test_one_program_does_what_the_model_does_for_any_batch_and_m(run, make_batch):
     _, config, variables = run
-    model = build_model(config)
-    programs = export_programs(config, variables)
+    model = config.build_system().network
+    programs = export_programs(config.build_system(), variables)
     assert set(programs) == {"encode", "render", "transfer"}
     transfer = jax.jit(programs["transfer"].call)
     for B, M in ((1, 1), (3, 2)):
@@ -32,7 +31,7 @@ def test_one_program_does_what_the_model_does_for_any_batch_and_m(run, make_batc
 
 def test_programs_are_for_all_platforms_and_name_no_kernel_nor_file_of_ours(run):
     _, config, variables = run
-    for program in export_programs(config, variables).values():
+    for program in export_programs(config.build_system(), variables).values():
         assert program.platforms == ("cpu", "cuda", "tpu")
         called = set(re.findall(r"custom_call @([\w$.]+)", program.mlir_module()))
         # Checks of shapes, and each platform's eigenvectors, which jax.export keeps stable.
@@ -45,4 +44,4 @@ def test_elsewhere_than_on_a_cpu_it_is_refused(run, monkeypatch):
     _, config, variables = run
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     with pytest.raises(UserError, match="JAX_PLATFORMS=cpu"):
-        export_programs(config, variables)
+        export_programs(config.build_system(), variables)

@@ -11,22 +11,29 @@ from PIL import Image
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model, load_model
 from pnr_jax.checksum import digest
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 from pnr_jax.data.annotations import write_annotations
 from pnr_jax.data.synthetic import draw_people
-from pnr_jax.nn.model import build_model
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
     """A run of the embedded people with random weights."""
-    config = default_config()
-    config.image_size = (64, 32)
-    config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2)
-    config.data.update(name="people", train_identities=3, test_identities=2, views=6, test_tuples=6)
+    config = Config()
+    config = config.replace(image_size=(64, 32))
+    config = config.replace(model={"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2})
+    config = config.replace(
+        data={
+            "name": "people",
+            "train_identities": 3,
+            "test_identities": 2,
+            "views": 6,
+            "test_tuples": 6,
+        }
+    )
     zeros = np.zeros
     inputs = zeros((1, 1, 64, 32, 3)), zeros((1, 1, 18, 2)), zeros((1, 1), bool), zeros((1, 18, 2))
-    shapes = jax.eval_shape(build_model(config).init, jax.random.key(0), *inputs)
+    shapes = jax.eval_shape(config.build_system().network.init, jax.random.key(0), *inputs)
     rng = np.random.default_rng(0)
     variables = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype) / 3, shapes)
     variables["batch_stats"] = jax.tree.map(np.square, variables["batch_stats"])

@@ -19,7 +19,6 @@ from pnr_jax.data.pairs import write_tuples
 from pnr_jax.data.synthetic import draw_people
 from pnr_jax.figures import save_png
 from pnr_jax.metrics import ssim
-from pnr_jax.nn.model import build_model
 
 # One worker makes the data set and the run.
 pytestmark = pytest.mark.xdist_group("evaluate")
@@ -65,14 +64,14 @@ def data_dir(people, tmp_path_factory):
 def workdir(data_dir, people, tmp_path_factory):
     """A run that has learnt nothing yet."""
     root = tmp_path_factory.mktemp("runs") / "untrained"
-    config = config_lib.default_config()
-    config.data_dir = str(data_dir)
-    config.model.update(width=4, blocks=1, d=4, iterations=1)
+    config = config_lib.Config()
+    config = config.replace(data_dir=str(data_dir))
+    config = config.replace(model={"width": 4, "blocks": 1, "d": 4, "iterations": 1})
     root.mkdir()
     config_lib.save(config, root)
     images = np.zeros((1, 1, 128, 64, 3), np.uint8)
     keypoints = np.zeros((1, 1, 18, 2), np.int32)
-    model = build_model(config)
+    model = config.build_system().network
     init = jax.jit(model.init)
     export_model(
         root, init(jax.random.key(0), images, keypoints, np.ones((1, 1), bool), keypoints[:, 0])
@@ -200,7 +199,7 @@ def test_mistakes_are_one_line_that_says_how_to_mend_them(workdir):
         (["--generated=x/images,y/images"], "two methods would be called 'images'; give --name"),
         ([run, f"--compare={workdir}"], "two methods would be called 'pNR (LAD), untrained'; "),
         ([run, "--compare=x/copy-source"], "two methods would be called 'copy-source'; "),
-        (["--workdir=none"], "--workdir=none: no run here"),
+        (["--workdir=none"], "none: no run here"),
         ([run, "--sources=0"], "--sources=0: expected numbers from 1 to 5"),
         ([run, "--inception=none.pth"], "no file none.pth; get it from"),
         ([run, "--lpips_alex=one.pth"], "--lpips_alex takes two files"),

@@ -148,9 +148,13 @@ def test_a_run_stopped_by_sigterm_goes_on_as_if_it_had_not_been(start, run, trai
         ),
         ("quickstart", ["stray"], "unexpected argument 'stray'"),
         ("none", [], "configs/none.py"),
-        ("market1501_supervised_lad", [], "say where it lies by --data_dir"),
+        (
+            "market1501_supervised_lad",
+            [],
+            "data_dir: say where the prepared data set 'market1501' lies",
+        ),
         ("market1501_small", ["--data_dir=/none"], "no prepared Market-1501 there"),
-        ("market1501_small", [], "say where it lies by --data_dir"),
+        ("market1501_small", [], "data_dir: say where the prepared data set 'market1501' lies"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(mistake, tmp_path, config, flags, message):
@@ -160,7 +164,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(mistake, tmp_path, config, flags,
 
 def test_a_workdir_of_another_configuration_is_refused(mistake, trained):
     err = mistake(*training(trained, "--config.seed=5"))
-    assert f"--workdir={trained} holds a run with seed=0, not 5" in err
+    assert f"{trained} holds a run with seed=0, not 5" in err
 
 
 @pytest.mark.parametrize(
@@ -175,4 +179,4 @@ def test_a_workdir_of_another_configuration_is_refused(mistake, trained):
 )
 def test_a_folder_without_a_run_is_named(mistake, tmp_path, program, flags):
     err = mistake(program, f"--workdir={tmp_path}", *flags)
-    assert err == f"error: --workdir={tmp_path}: no run here (config.json is missing)\n"
+    assert err == f"error: {tmp_path}: no run here (config.json is missing)\n"

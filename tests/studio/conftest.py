@@ -24,7 +24,10 @@ class Clock:
 
 @pytest.fixture(scope="session")
 def solvers():
-    return [Solver(small_config(p), variables(), note) for p, note in ((1.0, "one"), (2.0, "two"))]
+    return [
+        Solver(small_config(p).build_system(), variables(), note)
+        for p, note in ((1.0, "one"), (2.0, "two"))
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -7,16 +7,25 @@ import jax
 import numpy as np
 from PIL import Image
 
-from pnr_jax.config import default_config
-from pnr_jax.nn.model import build_model
+from pnr_jax.config import Config
 
 SIZE = (32, 32)
 
 
 def small_config(p):
-    config = default_config()
-    config.image_size = SIZE
-    config.model.update(width=4, blocks=1, d=4, sigma=2.0, iterations=2, ridge=1e-3, p=p)
+    config = Config()
+    config = config.replace(image_size=SIZE)
+    config = config.replace(
+        model={
+            "width": 4,
+            "blocks": 1,
+            "d": 4,
+            "sigma": 2.0,
+            "iterations": 2,
+            "ridge": 1e-3,
+            "p": p,
+        }
+    )
     return config
 
 
@@ -29,7 +38,7 @@ def variables():
         np.ones((1, 1), bool),
         np.zeros((1, 18, 2), np.int32),
     )
-    initial = jax.jit(build_model(small_config(2.0)).init)(jax.random.key(1), *inputs)
+    initial = jax.jit(small_config(2.0).build_system().network.init)(jax.random.key(1), *inputs)
     # Initial kernels are so small that every image is grey.
     return jax.tree.map(lambda x: np.asarray(10 * x if x.ndim == 4 else x), initial)
 

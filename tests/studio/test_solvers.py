@@ -7,7 +7,6 @@ import pytest
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model
 from pnr_jax.errors import UserError
-from pnr_jax.nn.model import build_model
 from pnr_jax.regression import IRLS, pnorm_regression
 from pnr_jax.studio import Solver, load_solvers
 from tests.studio.helpers import SIZE, small_config, variables
@@ -15,7 +14,7 @@ from tests.studio.helpers import SIZE, small_config, variables
 
 def features(config, images, keypoints):
     """Rows of P and H [M, n, ...] of each source, in float64."""
-    model = build_model(config)
+    model = config.build_system().network
     valid = np.ones((1, len(images)), bool)
 
     @jax.jit
@@ -30,12 +29,12 @@ def features(config, images, keypoints):
 @pytest.mark.parametrize("M", [1, 2])
 def test_a_person_is_the_regression_over_the_regions_that_are_seen(M):
     config = small_config(2.0)
-    config.model.ridge = 0.0
+    config = config.replace(model={"ridge": 0.0})
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (M, *SIZE, 3)).astype(np.uint8)
     keypoints = rng.integers(0, 32, (M, 18, 2)).astype(np.float32)
     visible = rng.random((M, 8, 8)) < 0.6
-    F = Solver(config, variables(), "").encode(images, keypoints, visible)[0]
+    F = Solver(config.build_system(), variables(), "").encode(images, keypoints, visible)[0]
     P, H = features(config, images, keypoints)
     seen = visible.reshape(M, -1)
     expected = np.linalg.lstsq(P[seen], H[seen])[0]
@@ -47,12 +46,12 @@ def test_a_person_is_the_regression_over_the_regions_that_are_seen(M):
 @pytest.mark.parametrize("rowwise", [False, True])
 def test_either_norm_sees_the_regions_that_are_shown_and_no_other(rowwise):
     config = small_config(1.0)
-    config.model.rowwise = rowwise
+    config = config.replace(model={"rowwise": rowwise})
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (1, *SIZE, 3)).astype(np.uint8)
     keypoints = rng.integers(0, 32, (1, 18, 2)).astype(np.float32)
     visible = rng.random((1, 8, 8)) < 0.6
-    solver = Solver(config, variables(), "")
+    solver = Solver(config.build_system(), variables(), "")
     P, H = (x[0].astype(np.float32) for x in features(config, images, keypoints))
     seen = visible.reshape(-1)
     expected = pnorm_regression(P[seen], H[seen], ridge=1e-3, rowwise=rowwise, solver=IRLS(2))
@@ -80,7 +79,7 @@ def test_two_runs_stand_side_by_side_if_their_sizes_agree(tmp_path):
     for name, p in (("lad", 1.0), ("lse", 2.0), ("large", 2.0)):
         config = small_config(p)
         if name == "large":
-            config.image_size = (64, 32)
+            config = config.replace(image_size=(64, 32))
         save(config, tmp_path / name)
     solvers = load_solvers(tmp_path / "lad", tmp_path / "lse")
     assert [(solver.name, solver.note) for solver in solvers] == [

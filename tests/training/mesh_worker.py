@@ -9,10 +9,10 @@ from collections import Counter
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from pnr_jax import sharding
-from pnr_jax.data import sources
+from pnr_jax.config import Config
+from pnr_jax.examples import load_training
 from pnr_jax.training import inputs, program
 from pnr_jax.training.state import init_state, state_shardings
 from pnr_jax.training.step import make_step
@@ -24,7 +24,7 @@ COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "coll
 def train(config, devices):
     """What a run on so many devices did, as the report of `main` needs it."""
     mesh = sharding.make_mesh(jax.devices()[:devices])
-    examples = sources.load_training(config)
+    examples = load_training(config)
     state = init_state(config, state_shardings(config, mesh))
     start = jax.tree.map(np.array, sharding.to_host(mesh, state.variables["params"]))  # To keep.
     feed = next(inputs.feeds(config, examples, mesh, 0))
@@ -59,10 +59,11 @@ def distance(a, b):
 
 def main():
     """Trains three times and compares."""
-    config = ConfigDict(json.loads(sys.argv[1]))
+    changes = json.loads(sys.argv[1])
+    config = Config().replace(**changes | {"image_size": tuple(changes["image_size"])})
     sharding.SPLIT_FROM = 2**8  # The networks of this test are small.
     one, eight = train(config, 1), train(config, 8)
-    config.shard_parameters = True
+    config = config.replace(shard_parameters=True)
     split = train(config, 8)
     moved = distance(one["params"], one["start"])
     report = {

@@ -8,7 +8,7 @@ import pytest
 
 from pnr_jax import sharding
 from pnr_jax.data.images import Images
-from pnr_jax.data.sources import Examples
+from pnr_jax.examples import Examples
 from pnr_jax.training import inputs
 from pnr_jax.training.state import Skipped, TrainState
 
@@ -47,9 +47,9 @@ def assert_equal(one, other):
 
 
 def test_the_device_and_the_host_give_the_same_batches(small_config, examples):
-    small_config.update(batch_size=4, steps=9)
+    small_config = small_config.replace(batch_size=4, steps=9)
     steps, on_device = seen(small_config, examples, 9)
-    small_config.input = "host"
+    small_config = small_config.replace(input="host")
     assert_equal(on_device, seen(small_config, examples, 9)[1])
     assert steps == 9
     assert any(
@@ -58,9 +58,11 @@ def test_the_device_and_the_host_give_the_same_batches(small_config, examples):
 
 
 def test_several_steps_a_call_are_those_steps(small_config, examples):
-    small_config.update(batch_size=4, steps=9)
+    small_config = small_config.replace(batch_size=4, steps=9)
     _, one_by_one = seen(small_config, examples, 9)
-    small_config.steps_per_call = 3
+    small_config = small_config.replace(
+        steps_per_call=3, log_every=3, checkpoint_every=3, sample_every=3
+    )
     steps, by_threes = seen(small_config, examples, 3)
     assert steps == 9
     assert_equal(by_threes, one_by_one[2::3])

@@ -12,8 +12,10 @@ from pnr_jax.training.state import init_state
 
 
 def test_a_run_that_is_no_longer_finite_stops_with_the_batch_and_the_state(small_config, tmp_path):
-    small_config.update(steps=40, learning_rate=1e36, max_skipped=3, sample_every=40)
-    small_config.decay_from = 0.0
+    small_config = small_config.replace(
+        steps=40, learning_rate=1e36, max_skipped=3, sample_every=40
+    )
+    small_config = small_config.replace(decay_from=0.0)
     with pytest.raises(UserError, match="not finite") as caught:
         train(small_config, tmp_path, say=lambda line: None)
     report = json.loads((tmp_path / "not_finite.json").read_text())
@@ -31,13 +33,13 @@ def test_a_run_between_two_calls_of_several_steps_is_refused(small_config, tmp_p
     state = init_state(small_config)
     with open_checkpoints(tmp_path, keep=1) as checkpoints:
         checkpoints.save(3, state.replace(step=state.step + 3), score=0.0)
-    small_config.update(steps_per_call=2, log_every=2)
+    small_config = small_config.replace(steps_per_call=2, log_every=2)
     with pytest.raises(UserError, match="steps_per_call=2: the run goes on from step 3"):
         train(small_config, tmp_path)
 
 
 def test_debug_nans_finds_the_operation(small_config, tmp_path):
-    small_config.update(steps=40, learning_rate=1e36)
+    small_config = small_config.replace(steps=40, learning_rate=1e36)
     with jax.debug_nans(True), pytest.raises(FloatingPointError):
         train(small_config, tmp_path, say=lambda line: None)
 
@@ -56,8 +58,8 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused(small_config, tmp_pat
 def test_the_perceptual_loss_needs_no_file_and_the_number_of_sources_may_vary(
     small_config, tmp_path
 ):
-    small_config.update(sources=3, vary_sources=True, vgg19="")
-    small_config.loss.perceptual = 5.0
+    small_config = small_config.replace(sources=3, vary_sources=True, vgg19="")
+    small_config = small_config.replace(loss={"perceptual": 5.0})
     assert train(small_config, tmp_path, say=lambda line: None)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]

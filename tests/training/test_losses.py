@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from pnr_jax.nn import losses
 from pnr_jax.nn.vgg19 import VGG19, conv1_2
-from pnr_jax.training import losses, state
+from pnr_jax.training import state
 from pnr_jax.training.step import make_step
 
 
@@ -62,8 +63,10 @@ def test_a_discriminator_that_wins_completely_gives_no_infinity():
 @pytest.mark.parametrize("supervised", [True, False])
 def test_the_sum_of_eq_6(small_config, make_batch, vgg, supervised):
     config = small_config
-    config.supervised = supervised
-    config.loss.update(l1=5.0, perceptual=5.0, gan_image=10.0 * supervised, gan_pose=10.0)
+    config = config.replace(supervised=supervised)
+    config = config.replace(
+        loss={"l1": 5.0, "perceptual": 5.0, "gan_image": 10.0 * supervised, "gan_pose": 10.0}
+    )
     batch = make_batch()
     if not supervised:
         batch["target_image"] = batch["source_images"][:, 0]

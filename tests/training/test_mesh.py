@@ -17,16 +17,38 @@ WORKER = Path(__file__).with_name("mesh_worker.py")
 @pytest.fixture(scope="module")
 def runs():
     """What mesh_worker.py prints for the whole model: both discriminators, pool, dropout, LAD."""
-    from pnr_jax.config import default_config
+    from pnr_jax.config import Config
 
-    config = default_config()
+    config = Config()
     # Float32 rounding grows 50-fold a step at the paper's rate, on one device too; not at this one.
-    config.update(steps=20, batch_size=8, image_size=(64, 32), pool_size=5, learning_rate=5e-6)
-    config.model.update(width=8, blocks=1, d=4, sigma=2.0, iterations=2, dropout=0.2, ridge=0.01)
-    config.model.eps = 1e-2  # Nor do weights of the regression up to 1e6 make it grow.
-    config.discriminator.update(width=8, blocks=1)
-    config.loss.perceptual = 0.0
-    config.data.update(name="people", train_identities=4, test_identities=2, views=6, test_tuples=6)
+    config = config.replace(
+        steps=20, batch_size=8, image_size=(64, 32), pool_size=5, learning_rate=5e-6
+    )
+    config = config.replace(
+        model={
+            "width": 8,
+            "blocks": 1,
+            "d": 4,
+            "sigma": 2.0,
+            "iterations": 2,
+            "dropout": 0.2,
+            "ridge": 0.01,
+        }
+    )
+    config = config.replace(
+        model={"eps": 1e-2}
+    )  # Nor do weights of the regression up to 1e6 make it grow.
+    config = config.replace(discriminator={"width": 8, "blocks": 1})
+    config = config.replace(loss={"perceptual": 0.0})
+    config = config.replace(
+        data={
+            "name": "people",
+            "train_identities": 4,
+            "test_identities": 2,
+            "views": 6,
+            "test_tuples": 6,
+        }
+    )
     # Eight devices on few cores starve XLA's thread pool; without it each has a thread of its own.
     flags = {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
     environment = os.environ | flags

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnr_jax.config import default_config
+from pnr_jax.config import Config
 from pnr_jax.training import pool
 from pnr_jax.training import state as state_lib
 from pnr_jax.training.state import init_state, learning_rate, parameter_count, trained_variables
@@ -21,8 +21,8 @@ def moved(before, after):
 @pytest.mark.parametrize("supervised", [True, False])
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_a_step_moves_every_parameter_of_every_network(small_config, make_batch, supervised, norm):
-    small_config.supervised = supervised
-    small_config.model.norm = norm
+    small_config = small_config.replace(supervised=supervised)
+    small_config = small_config.replace(model={"norm": norm})
     state = init_state(small_config)
     new, metrics = jax.jit(make_step(small_config, None))(state, make_batch())
     assert int(new.step) == 1
@@ -41,7 +41,7 @@ def test_a_step_moves_every_parameter_of_every_network(small_config, make_batch,
 
 
 def test_bfloat16_computes_with_float32_parameters(small_config, make_batch):
-    small_config.compute_dtype = "bfloat16"
+    small_config = small_config.replace(compute_dtype="bfloat16")
     new, metrics = jax.jit(make_step(small_config, None))(init_state(small_config), make_batch())
     assert all(np.isfinite(value) for value in metrics.values())
     kinds = {x.dtype for x in jax.tree.leaves((new.variables, new.discriminators))}
@@ -49,7 +49,7 @@ def test_bfloat16_computes_with_float32_parameters(small_config, make_batch):
 
 
 def test_without_gan_losses_there_are_no_discriminators_and_no_pool(small_config, make_batch):
-    small_config.loss.update(gan_image=0.0, gan_pose=0.0)
+    small_config = small_config.replace(loss={"gan_image": 0.0, "gan_pose": 0.0})
     state = init_state(small_config)
     assert state.discriminators == {}
     assert state.pool is None
@@ -58,8 +58,8 @@ def test_without_gan_losses_there_are_no_discriminators_and_no_pool(small_config
 
 
 def test_unsupervised_training_draws_rows_anew_each_step(small_config, make_batch):
-    small_config.supervised = False
-    small_config.learning_rate = 0.0
+    small_config = small_config.replace(supervised=False)
+    small_config = small_config.replace(learning_rate=1e-30)
     step = jax.jit(make_step(small_config, None))
     state, batch = init_state(small_config), make_batch()
     state, first = step(state, batch)
@@ -68,20 +68,20 @@ def test_unsupervised_training_draws_rows_anew_each_step(small_config, make_batc
 
 
 def test_steps_are_reproducible_and_follow_the_seed(small_config, make_batch):
-    small_config.model.dropout = 0.5
+    small_config = small_config.replace(model={"dropout": 0.5})
     step = jax.jit(make_step(small_config, None))
     state, batch = init_state(small_config), make_batch()
     once, again = step(state, batch)[0], step(state, batch)[0]
     assert not any(moved(once, again).values())
-    small_config.seed = 1
+    small_config = small_config.replace(seed=1)
     assert any(moved(state.variables, init_state(small_config).variables).values())
 
 
 def test_overfitting_four_pairs_drives_l1_down(small_config, make_batch):
     """Four pairs of flat people before flat walls: learnt to an eighth of the start's L1."""
-    small_config.update(steps=200, batch_size=4, learning_rate=5e-3)
-    small_config.model.update(width=8, norm="instance", iterations=3)
-    small_config.loss.update(l1=1.0, gan_image=0.0, gan_pose=0.0)
+    small_config = small_config.replace(steps=200, batch_size=4, learning_rate=5e-3)
+    small_config = small_config.replace(model={"width": 8, "norm": "instance", "iterations": 3})
+    small_config = small_config.replace(loss={"l1": 1.0, "gan_image": 0.0, "gan_pose": 0.0})
     batch = make_batch(B=4)
     rng = np.random.default_rng(3)
     body = np.zeros((4, 32, 32, 1), bool)
@@ -119,7 +119,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_counts(small_config, 
 
 
 def test_ema_is_the_running_average(small_config, make_batch):
-    small_config.ema = 0.9
+    small_config = small_config.replace(ema=0.9)
     state = init_state(small_config)
     new, _ = jax.jit(make_step(small_config, None))(state, make_batch())
     expected = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, state.variables, new.variables)
@@ -130,15 +130,15 @@ def test_ema_is_the_running_average(small_config, make_batch):
 
 
 def test_learning_rate_is_constant_then_falls_to_zero(small_config):
-    small_config.update(steps=100, decay_from=0.5, learning_rate=0.002)
+    small_config = small_config.replace(steps=100, decay_from=0.5, learning_rate=0.002)
     rate = learning_rate(small_config)
     np.testing.assert_allclose([rate(s) for s in (0, 50, 75, 100)], [0.002, 0.002, 0.001, 0])
-    small_config.decay_from = 1.0
+    small_config = small_config.replace(decay_from=1.0)
     assert float(learning_rate(small_config)(99)) == pytest.approx(0.002)
 
 
 def test_parameter_counts_of_the_papers_size():
-    state = jax.eval_shape(lambda: state_lib._init_state(default_config()))
+    state = jax.eval_shape(lambda: state_lib._init_state(Config()))
     residual, trunk = 2 * (9 * 256 * 256 + 512), 9 * 64 * 128 + 9 * 128 * 256 + 2 * (128 + 256)
     f_a = 49 * 3 * 64 + 128 + trunk + 4 * residual
     f_p = 49 * 18 * 64 + 128 + trunk + 4 * residual + 256 * 20 + 20

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from pnr_jax.config import default_config
-from pnr_jax.nn.model import PNR, build_model, scale_images, to_uint8
+from pnr_jax.config import Config
+from pnr_jax.nn.pixels import scale_images, to_uint8
+from pnr_jax.nn.pnr import PNR
 from pnr_jax.regression import IRLS, InexactIRLS, PrimalDual, pnorm_regression
 
 KEY = jax.random.key(0)
@@ -155,9 +156,9 @@ def test_F_of_the_p_norm_is_the_librarys_over_the_rows_of_all_sources(make_batch
 
 
 def test_the_configuration_names_the_solver():
-    config = default_config()
-    assert build_model(config).solver == IRLS(5, eps=1e-6)
-    config.model.update(solver="inexact_irls", iterations=7, eps=1e-3)
-    assert build_model(config).solver == InexactIRLS(7, eps=1e-3)
-    config.model.solver = "primal_dual"
-    assert build_model(config).solver == PrimalDual(max_iterations=7, eps=1e-3)
+    config = Config()
+    assert config.build_system().network.solver == IRLS(5, eps=1e-6)
+    config = config.replace(model={"solver": "inexact_irls", "iterations": 7, "eps": 1e-3})
+    assert config.build_system().network.solver == InexactIRLS(7, eps=1e-3)
+    config = config.replace(model={"solver": "primal_dual"})
+    assert config.build_system().network.solver == PrimalDual(max_iterations=7, eps=1e-3)

@@ -4,37 +4,24 @@ Letters are the paper's: H appearance features [B, M·n, D], P pose features [B,
 pose-invariant features of the identity [B, d, D]; n = h·w regions, M sources.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
 from pnr_jax.keypoints import heatmap_factors
 from pnr_jax.nn.extractors import AppearanceExtractor, PoseExtractor
 from pnr_jax.nn.generator import Generator
+from pnr_jax.nn.pixels import scale_images
 from pnr_jax.regression import (
     IRLS,
     Gradient,
-    InexactIRLS,
-    PrimalDual,
     Solver,
     least_squares,
     pnorm_regression,
     predict,
 )
-
-
-def scale_images(images: jax.Array) -> jax.Array:
-    """Scales uint8 [0, 255] to float32 [-1, 1]."""
-    return images.astype(jnp.float32) / 127.5 - 1.0
-
-
-def to_uint8(images: jax.Array) -> jax.Array:
-    """Rounds float [-1, 1] to uint8 [0, 255]."""
-    return jnp.clip(jnp.round((images + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
 
 
 class PNR(nn.Module):
@@ -119,12 +106,16 @@ class PNR(nn.Module):
         return self.draw(P_t, F, train)
 
     def encode(
-        self, source_images: jax.Array, source_keypoints: jax.Array, source_valid: jax.Array
+        self,
+        source_images: jax.Array,
+        source_keypoints: jax.Array,
+        source_valid: jax.Array,
+        row_weights: jax.Array | None = None,
     ) -> jax.Array:
-        """F [B, d, D], all that is kept of the sources (shapes as in `__call__`)."""
+        """Returns F [B, d, D], all that is kept of the sources (shapes as in `__call__`)."""
         P = self.pose_features(source_keypoints, source_valid)
         H = self.appearance_features(source_images, source_valid)
-        return self.estimate(P, H, source_valid)
+        return self.estimate(P, H, source_valid, row_weights)
 
     def render(self, F: jax.Array, target_keypoints: jax.Array) -> jax.Array:
         """Images float32 [B, H, W, 3] of the people F [B, d, D] in the poses int [B, 18, 2]."""
@@ -188,41 +179,3 @@ class PNR(nn.Module):
         H_t = predict(P_t, F)
         h, w = self.image_size[0] // 4, self.image_size[1] // 4
         return self.generator(H_t.reshape(H_t.shape[0], h, w, -1), train)
-
-
-SOLVERS: dict[str, Callable[..., Solver]] = {
-    "irls": IRLS,
-    "inexact_irls": InexactIRLS,
-    "primal_dual": lambda iterations, eps: PrimalDual(max_iterations=iterations, eps=eps),
-}
-
-
-def build_model(config: ConfigDict) -> PNR:
-    """The model that a configuration describes."""
-    settings = dict(config.model)
-    del settings["keep_rows"]
-    solver, iterations, eps = (settings.pop(name) for name in ("solver", "iterations", "eps"))
-    return PNR(
-        image_size=tuple(config.image_size),
-        dtype=jnp.dtype(config.compute_dtype),
-        solver=SOLVERS[solver](iterations, eps=eps),
-        **settings,
-    )
-
-
-def draw_batch(model: PNR, variables: Any, batch: dict[str, Any]) -> jax.Array:
-    """Images uint8 [B, H, W, 3] of a batch's people in its target poses, as in inference.
-
-    Args:
-      model: of `variables`.
-      variables: {"params": ..., "batch_stats": ...}.
-      batch: see `pnr_jax.data.pipeline`; the target image is not looked at.
-    """
-    images = model.apply(
-        variables,
-        batch["source_images"],
-        batch["source_keypoints"],
-        batch["source_valid"],
-        batch["target_keypoints"],
-    )
-    return to_uint8(jnp.asarray(images))

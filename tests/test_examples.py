@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pnr_jax.data import sources
 from pnr_jax.errors import UserError
+from pnr_jax.examples import load_test, load_training
 
 
 def identities(examples, column):
@@ -12,10 +12,10 @@ def identities(examples, column):
 
 
 def test_a_varied_number_of_sources_keeps_the_first_and_pads(small_config):
-    small_config.sources = 3
-    fixed = sources.load_training(small_config)
-    small_config.vary_sources = True
-    varied = sources.load_training(small_config)
+    small_config = small_config.replace(sources=3)
+    fixed = load_training(small_config)
+    small_config = small_config.replace(vary_sources=True)
+    varied = load_training(small_config)
     kept = varied.tuples >= 0
     np.testing.assert_array_equal(varied.tuples[kept], fixed.tuples[kept])
     assert kept[:, -1].all()
@@ -26,8 +26,8 @@ def test_a_varied_number_of_sources_keeps_the_first_and_pads(small_config):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_supervised_examples_are_sources_and_a_target_of_one_person(small_config, count):
-    small_config.sources = count
-    examples = sources.load_training(small_config)
+    small_config = small_config.replace(sources=count)
+    examples = load_training(small_config)
     assert examples.images.images.shape == (24, 32, 32, 3)
     assert examples.tuples.shape[1] == count + 1
     assert all((np.diff(np.sort(examples.tuples, axis=1)) > 0).ravel())
@@ -37,16 +37,16 @@ def test_supervised_examples_are_sources_and_a_target_of_one_person(small_config
 
 
 def test_unsupervised_examples_are_every_usable_image_and_itself(small_config):
-    pairs = sources.load_training(small_config)
-    small_config.supervised = False
-    examples = sources.load_training(small_config)
+    pairs = load_training(small_config)
+    small_config = small_config.replace(supervised=False)
+    examples = load_training(small_config)
     np.testing.assert_array_equal(examples.tuples[:, 0], examples.tuples[:, 1])
     assert set(examples.tuples[:, 0]) == set(pairs.tuples.ravel())
 
 
 def test_people_of_the_test_are_not_those_of_training(small_config):
-    training = sources.load_training(small_config)
-    tuples, pairs = (sources.load_test(small_config, kind) for kind in ("tuples", "pairs"))
+    training = load_training(small_config)
+    tuples, pairs = (load_test(small_config, kind) for kind in ("tuples", "pairs"))
     assert tuples.tuples.shape == (6, 6)
     assert pairs.tuples.shape == (6, 2)
     assert not {*identities(tuples, -1)} & {*identities(training, -1)}
@@ -58,6 +58,6 @@ def test_people_of_the_test_are_not_those_of_training(small_config):
 
 
 def test_market1501_without_a_folder_is_named(small_config):
-    small_config.data.name = "market1501"
+    small_config = small_config.replace(data={"name": "market1501"})
     with pytest.raises(UserError, match="--data_dir"):
-        sources.load_training(small_config)
+        load_training(small_config)

@@ -1,0 +1,104 @@
+"""Configurations as files, found by name or path, and changes of their fields as text."""
+
+import ast
+import difflib
+import runpy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pnr_jax
+from pnr_jax.config import Config
+from pnr_jax.errors import UserError, first_line
+from pnr_jax.settings import SettingError
+
+_PACKAGE = Path(pnr_jax.__file__).parent
+_CHOICES = ("system.name", "data.name")
+# In a wheel the configurations lie in the package, in a checkout beside it.
+FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+
+
+def names() -> list[str]:
+    """Returns the names of the configurations that come with the package."""
+    files = (path for folder in FOLDERS for path in folder.glob("*.py"))
+    return sorted({path.stem for path in files if not path.stem.startswith("_")})
+
+
+def read(name: str) -> Config:
+    """Reads a configuration: what `get_config` of the file returns.
+
+    Args:
+      name: of a configuration that comes with the package, or path of a file.
+
+    Raises:
+      UserError: there is none, or its file is not one.
+    """
+    path = Path(name)
+    if path.suffix != ".py":
+        found = (folder / f"{name}.py" for folder in FOLDERS)
+        path = next((file for file in found if file.is_file()), path)
+    if not path.is_file():
+        raise UserError(f"{name}: no such file, and no configuration among {', '.join(names())}")
+    try:
+        config = runpy.run_path(str(path))["get_config"]()
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except KeyError as error:
+        raise UserError(f"{path}: has no function {first_line(error)}") from None
+    if not isinstance(config, Config):
+        raise UserError(f"{path}: get_config() returns {type(config).__name__}, not a Config")
+    return config
+
+
+def with_changes(config: Config, changes: Iterable[str]) -> Config:
+    """Returns a configuration with fields changed.
+
+    >>> with_changes(Config(), ["model.width=16", "steps=10"]).model.width
+    16
+
+    Args:
+      config: to change.
+      changes: "FIELD=VALUE" each, parts separated by points.
+
+    Raises:
+      SettingError: there is no such field, or it cannot have such a value.
+    """
+    texts = {field: text for field, _, text in (change.partition("=") for change in changes)}
+    # What chooses the parts comes first: the other fields may be those of what it chooses.
+    first = {field: texts.pop(field) for field in _CHOICES if field in texts}
+    return _changed(_changed(config, first), texts)
+
+
+def _changed(config: Config, texts: dict[str, str]) -> Config:
+    """Changes fields together: one may be right only beside another."""
+    known, changes = config.flat(), dict[str, Any]()
+    for field, text in texts.items():
+        if field not in known:
+            raise SettingError(f"{field}: there is no such field{_like(field, known)}")
+        value = _parsed(field, text, known[field])
+        *part, name = field.split(".")
+        if part:
+            changes.setdefault(part[0], {})[name] = value
+        else:
+            changes[name] = value
+    return config.replace(**changes)
+
+
+def _parsed(field: str, text: str, old: Any) -> Any:
+    """Reads a value of the type of the old one."""
+    if isinstance(old, str):
+        return text
+    if isinstance(old, bool):
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise SettingError(f"{field}={text}: must be True or False")
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text  # The configuration says what it must be.
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _like(field: str, known: dict[str, Any]) -> str:
+    close = difflib.get_close_matches(field, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,13 @@
+"""Published methods, each in a file of its own, chosen by `config.system.name`.
+
+A new one is a subclass of `System` (most will want `AdversarialSystem`, PATN's losses), and a line
+in `SYSTEMS`; `docs/extending.md` walks through it.
+"""
+
+from pnr_jax.systems.pnr import PNRSystem
+from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, Variables
+from pnr_jax.systems.unet import UNetSystem
+
+SYSTEMS: dict[str, type[System]] = {"pnr": PNRSystem, "unet": UNetSystem}
+
+__all__ = ["SYSTEMS", "Drawn", "Parts", "Sources", "System", "Variables"]

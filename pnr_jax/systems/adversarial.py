@@ -1,0 +1,164 @@
+"""What pNR shares with PATN and its successors: D_I and D_K, and the losses of eqs. 5 and 6."""
+
+import abc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from pnr_jax.keypoints import heatmaps
+from pnr_jax.nn import losses
+from pnr_jax.nn.blocks import NORMS
+from pnr_jax.nn.discriminators import Discriminator
+from pnr_jax.nn.pixels import scale_images
+from pnr_jax.nn.vgg19 import VGG19
+from pnr_jax.settings import Rule, Settings
+from pnr_jax.systems.protocol import Drawn, Params, Parts, System, Variables
+
+# Channels of what a discriminator sees beside the image: a source image, or pose heatmaps.
+CONDITIONS = {"image": 3, "pose": 18}
+
+
+@dataclass(frozen=True)
+class LossSettings(Settings):
+    """Weights of the losses of eq. 6; one of weight 0 is not computed."""
+
+    path: ClassVar[str] = "loss."
+    l1: float = 5.0  # λ1
+    perceptual: float = 5.0  # λ2
+    gan_image: float = 10.0  # λ3
+    gan_pose: float = 10.0  # λ4
+
+    def rules(self) -> Iterator[Rule]:
+        """No weight is negative."""
+        yield from self.at_least(0, "l1", "perceptual", "gan_image", "gan_pose")
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings(Settings):
+    """PATN's discriminator; `width` and what follows are of `pnr_jax.nn.discriminators`."""
+
+    path: ClassVar[str] = "discriminator."
+    width: int = 64
+    blocks: int = 3
+    norm: str = "batch"
+    dropout: float = 0.5
+
+    def rules(self) -> Iterator[Rule]:
+        """Sizes are positive, the norm is known."""
+        yield from self.at_least(1, "width")
+        yield from self.at_least(0, "blocks")
+        yield from self.one_of(NORMS, "norm")
+        yield from self.share("dropout")
+
+
+class AdversarialSystem(System):
+    """A generator against D_I (is it this person?) and D_K (is it in this pose?).
+
+    A loss of weight 0 has no discriminator, nor has unsupervised training D_I, whose real pair
+    would be an image beside itself. What is left to a system is how it draws.
+    """
+
+    Discriminator = DiscriminatorSettings
+    Loss = LossSettings
+    sigma: float  # Of the heatmaps that D_K sees, pixels.
+
+    def __init__(self, parts: Parts):
+        """Builds the discriminators."""
+        super().__init__(parts)
+        assert isinstance(parts.loss, LossSettings)
+        assert isinstance(parts.discriminator, DiscriminatorSettings)
+        self.loss = parts.loss
+        self.perceptual = bool(parts.loss.perceptual)
+        weights = {"image": parts.loss.gan_image, "pose": parts.loss.gan_pose}
+        if not parts.supervised:
+            weights.pop("image")
+        self.discriminators = tuple(name for name, weight in weights.items() if weight)
+        self._gan_weights = weights
+        self.discriminator = Discriminator(dtype=parts.dtype, **parts.discriminator.to_dict())
+
+    @abc.abstractmethod
+    def init_variables(self, key: jax.Array) -> Variables:
+        """Draws the variables of what draws."""
+
+    @abc.abstractmethod
+    def draw(
+        self, variables: Variables, batch: dict[str, jax.Array], rngs: dict[str, jax.Array]
+    ) -> tuple[jax.Array, Variables]:
+        """Draws a batch as in training, with keys for "rows" (of eq. 4) and "dropout".
+
+        Returns:
+          float32 [B, H, W, 3] in [-1, 1], and the collections that the pass has changed.
+        """
+
+    def init(self, key: jax.Array) -> tuple[Variables, dict[str, Params]]:
+        """Draws all parameters."""
+        key, *keys = jax.random.split(key, 3)
+        image = jnp.zeros((1, *self.image_size, 3))
+        discriminators = {}
+        for name, discriminator_key in zip(self.discriminators, keys, strict=False):
+            condition = jnp.zeros((1, *self.image_size, CONDITIONS[name]))
+            drawn = self.discriminator.init(discriminator_key, image, condition)
+            discriminators[name] = drawn["params"]
+        return self.init_variables(key), discriminators
+
+    def generator_loss(
+        self,
+        variables: Variables,
+        discriminators: dict[str, Params],
+        batch: dict[str, jax.Array],
+        vgg: VGG19 | None,
+        key: jax.Array,
+    ) -> tuple[jax.Array, Drawn]:
+        """Returns λ1 L_L1 + λ2 L_per + λ3 L_GAN_I + λ4 L_GAN_K (eq. 6), and what was drawn."""
+        rows_key, dropout_key, discriminator_key = jax.random.split(key, 3)
+        rngs = {"rows": rows_key, "dropout": dropout_key}
+        images, updates = self.draw(variables, batch, rngs)
+        target = scale_images(batch["target_image"])
+        parts = {"l1": losses.l1(images, target)}
+        total = self.loss.l1 * parts["l1"]
+        if vgg is not None and self.loss.perceptual:
+            parts["perceptual"] = losses.perceptual(vgg, images, target)
+            total += self.loss.perceptual * parts["perceptual"]
+        fake = self.shown(images, batch)
+        for name in self.discriminators:
+            logits = self._logits(name, discriminators[name], fake, discriminator_key)
+            parts[f"gan_{name}"] = losses.adversarial(logits, True)
+            total += self._gan_weights[name] * parts[f"gan_{name}"]
+        return total, Drawn(images, updates, parts | {"loss": total})
+
+    def shown(self, images: jax.Array, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """Returns images with what they are judged beside: the first source, the target's pose."""
+        return {
+            "image": images,
+            "source_image": batch["source_images"][:, 0],
+            "target_keypoints": batch["target_keypoints"],
+        }
+
+    def discriminator_loss(
+        self, name: str, params: Params, real: Any, fake: Any, key: jax.Array
+    ) -> jax.Array:
+        """Returns eq. 5's loss of D_I ("image") or D_K ("pose")."""
+        real_key, fake_key = jax.random.split(key)
+        return losses.discriminator(
+            self._logits(name, params, real, real_key), self._logits(name, params, fake, fake_key)
+        )
+
+    def _logits(
+        self, name: str, params: Params, shown: dict[str, jax.Array], key: jax.Array
+    ) -> jax.Array:
+        """Judges images; batch norm takes the batch's statistics, none are kept."""
+        if name == "image":
+            condition = scale_images(shown["source_image"])
+        else:
+            condition = heatmaps(shown["target_keypoints"], self.image_size, self.sigma)
+        logits, _ = self.discriminator.apply(
+            {"params": params},
+            shown["image"],
+            condition,
+            rngs={"dropout": key},
+            mutable=["batch_stats"],
+        )
+        return logits

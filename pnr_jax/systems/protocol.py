@@ -1,0 +1,182 @@
+"""What training, evaluation and every program know of a method; they ask for no more.
+
+A system holds settings and modules, never arrays: parameters come in and go out.
+"""
+
+import abc
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+
+from pnr_jax.nn.vgg19 import VGG19
+from pnr_jax.settings import Settings
+
+Variables = dict[str, Any]  # {"params": ..., "batch_stats": ...} of what draws.
+Params = Any
+Metrics = dict[str, jax.Array]
+
+
+class Parts(NamedTuple):
+    """The parts of a configuration that make a system.
+
+    Attributes:
+      model: settings of what draws.
+      discriminator: settings of the discriminators.
+      loss: weights of the losses.
+      image_size: (H, W), pixels.
+      dtype: of the networks' computation; parameters are float32.
+      supervised: whether the target is another image than the source.
+    """
+
+    model: Settings
+    discriminator: Settings
+    loss: Settings
+    image_size: tuple[int, int]
+    dtype: Any
+    supervised: bool
+
+
+class Sources(NamedTuple):
+    """What is seen of each person.
+
+    Attributes:
+      images: uint8 [B, M, H, W, 3].
+      keypoints: [B, M, 18, 2], (y, x) pixels, -1 where missing.
+      valid: bool [B, M], False pads.
+    """
+
+    images: jax.Array
+    keypoints: jax.Array
+    valid: jax.Array
+
+
+class Drawn(NamedTuple):
+    """What a pass in training gives.
+
+    Attributes:
+      images: float32 [B, H, W, 3] in [-1, 1].
+      updates: collections that the pass has changed, such as batch norm's statistics.
+      metrics: the total and its parts, each a scalar.
+    """
+
+    images: jax.Array
+    updates: Variables
+    metrics: Metrics
+
+
+class System(abc.ABC):
+    """A published method: its networks, its losses, its defaults.
+
+    Attributes:
+      Model: settings of what draws, the published ones as defaults.
+      Discriminator: settings of the discriminators.
+      Loss: weights of the losses.
+      most_sources: how many sources it can see; None is any number.
+      encodes: whether `encode` does the work that all poses of a person share.
+      image_size: (H, W), pixels.
+      perceptual: whether a loss sees VGG19's features.
+      regions: (h, w) where `encode` takes weights for each region of a source, else None.
+      discriminators: their names, in the order of their updates.
+      title: the method's name in tables.
+      label: its name beside others of its kind, such as the norm of a regression.
+      about: the method in a sentence or two of Markdown, for a model card.
+    """
+
+    Model: ClassVar[type[Settings]]
+    Discriminator: ClassVar[type[Settings]]
+    Loss: ClassVar[type[Settings]]
+    most_sources: ClassVar[int | None] = None
+    encodes: ClassVar[bool] = False
+    perceptual: bool = False
+    regions: tuple[int, int] | None = None
+    discriminators: tuple[str, ...] = ()
+    title: str
+    label: str
+    about: str
+
+    def __init__(self, parts: Parts):
+        """Builds the system that the parts of a configuration describe."""
+        self.image_size = parts.image_size
+
+    @abc.abstractmethod
+    def init(self, key: jax.Array) -> tuple[Variables, dict[str, Params]]:
+        """Draws the variables of what draws, and each discriminator's parameters by its name."""
+
+    def encode(
+        self, variables: Variables, sources: Sources, row_weights: jax.Array | None = None
+    ) -> Any:
+        """Returns all that `render` needs of people, by default the sources themselves.
+
+        Args:
+          variables: of `init`, trained.
+          sources: of B people.
+          row_weights: float [B, M·h·w], of the sources' regions, where the system has `regions`.
+
+        Returns:
+          A tree of arrays [B, ...].
+        """
+        del variables, row_weights
+        return sources
+
+    @abc.abstractmethod
+    def render(self, variables: Variables, code: Any, keypoints: jax.Array) -> jax.Array:
+        """Draws people in poses, as in inference.
+
+        Args:
+          variables: of `init`, trained.
+          code: of `encode`, of B people.
+          keypoints: [B, 18, 2].
+
+        Returns:
+          float32 [B, H, W, 3] in [-1, 1].
+        """
+
+    @abc.abstractmethod
+    def generator_loss(
+        self,
+        variables: Variables,
+        discriminators: dict[str, Params],
+        batch: dict[str, jax.Array],
+        vgg: VGG19 | None,
+        key: jax.Array,
+    ) -> tuple[jax.Array, Drawn]:
+        """Returns what the generator's update minimises, and what the pass gave.
+
+        Args:
+          variables: of what draws; the gradient is by its "params".
+          discriminators: parameters by name.
+          batch: of `pnr_jax.data.pipeline`.
+          vgg: of the perceptual loss; None turns it off.
+          key: of this step's randomness.
+        """
+
+    def shown(self, images: jax.Array, batch: dict[str, jax.Array]) -> Any:
+        """Returns images with all that discriminators see beside them: a tree of arrays [B, ...].
+
+        The pool of past fakes keeps the tree whole.
+        """
+        del batch
+        return images
+
+    def discriminator_loss(
+        self, name: str, params: Params, real: Any, fake: Any, key: jax.Array
+    ) -> jax.Array:
+        """Returns what a discriminator's update minimises.
+
+        Args:
+          name: of the discriminator.
+          params: its parameters.
+          real: of `shown`.
+          fake: of `shown`, generated; past ones among them where there is a pool.
+          key: of this step's randomness.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no discriminator {name}")
+
+    def counterpart(self) -> "System | None":
+        """Returns the same networks solved in another way, to compare with, where there is one."""
+        return None
+
+
+def sources_of(batch: dict[str, jax.Array]) -> Sources:
+    """Returns the sources of a batch of `pnr_jax.data.pipeline`."""
+    return Sources(batch["source_images"], batch["source_keypoints"], batch["source_valid"])

@@ -1,0 +1,105 @@
+"""A U-Net from the source and both poses to the target, without any regression: a baseline.
+
+Not a published method. It shows what skip connections alone reach, and how little a method needs to
+train, resume, be scored and exported here: this file.
+
+Reference: Ronneberger et al., U-Net, MICCAI 2015.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pnr_jax.keypoints import heatmaps
+from pnr_jax.nn.blocks import NORMS, ConvBlock, ReflectConv, UpBlock
+from pnr_jax.nn.pixels import scale_images
+from pnr_jax.settings import Rule, Settings
+from pnr_jax.systems.adversarial import AdversarialSystem
+from pnr_jax.systems.protocol import Parts, Sources, Variables, sources_of
+
+
+@dataclass(frozen=True)
+class UNetSettings(Settings):
+    """The networks' size."""
+
+    path: ClassVar[str] = "model."
+    width: int = 64  # Channels at full size; doubled at each halving.
+    halvings: int = 2
+    norm: str = "batch"
+    sigma: float = 6.0  # Of the heatmaps, pixels.
+
+    def rules(self) -> Iterator[Rule]:
+        """The image can be halved so often, the norm is known."""
+        yield from self.at_least(1, "width")
+        yield Rule("halvings", 1 <= self.halvings <= 2, "1 or 2")
+        yield Rule("sigma", self.sigma > 0, "positive")
+        yield from self.one_of(NORMS, "norm")
+
+
+class UNet(nn.Module):
+    """Halves the image, doubles it again, and sees at each size what it saw on the way down."""
+
+    width: int
+    halvings: int
+    norm: str
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """Float [B, H, W, 39] -> float32 [B, H, W, 3] in [-1, 1]."""
+        x = ConvBlock(self.width, 7, norm=self.norm, dtype=self.dtype)(x.astype(self.dtype), train)
+        skips = []
+        for i in range(1, self.halvings + 1):
+            skips.append(x)
+            x = ConvBlock(self.width * 2**i, 3, 2, norm=self.norm, dtype=self.dtype)(x, train)
+        for i, skip in reversed(list(enumerate(skips))):
+            x = UpBlock(self.width * 2**i, 4, norm=self.norm, dtype=self.dtype)(x, train)
+            x = jnp.concatenate([x, skip], axis=-1)
+            x = ConvBlock(self.width * 2**i, 3, norm=self.norm, dtype=self.dtype)(x, train)
+        x = ReflectConv(3, 7, use_bias=True, dtype=self.dtype)(x)
+        return nn.tanh(x.astype(jnp.float32))
+
+
+class UNetSystem(AdversarialSystem):
+    """The U-Net against D_I and D_K, with the losses of eq. 6."""
+
+    Model = UNetSettings
+    most_sources = 1
+    title = label = "U-Net"
+    about = "A U-Net without regression, a baseline of the library `pnr_jax`."
+
+    def __init__(self, parts: Parts):
+        """Builds the network."""
+        super().__init__(parts)
+        assert isinstance(parts.model, UNetSettings)
+        settings = parts.model.to_dict()
+        self.sigma = settings.pop("sigma")
+        self.network = UNet(dtype=parts.dtype, **settings)
+
+    def init_variables(self, key: jax.Array) -> Variables:
+        """Draws the U-Net's variables."""
+        return dict(self.network.init(key, jnp.zeros((1, *self.image_size, 39)), False))
+
+    def draw(
+        self, variables: Variables, batch: dict[str, jax.Array], rngs: dict[str, jax.Array]
+    ) -> tuple[jax.Array, Variables]:
+        """Draws a batch with batch statistics."""
+        del rngs
+        x = self._stack(sources_of(batch), batch["target_keypoints"])
+        images, updates = self.network.apply(variables, x, True, mutable=["batch_stats"])
+        return images, dict(updates)
+
+    def render(self, variables: Variables, code: Sources, keypoints: jax.Array) -> jax.Array:
+        """Draws the sources' people in poses: float32 [B, H, W, 3]."""
+        return jnp.asarray(self.network.apply(variables, self._stack(code, keypoints), False))
+
+    def _stack(self, sources: Sources, keypoints: jax.Array) -> jax.Array:
+        """Returns the source, its pose and the target's: float [B, H, W, 3 + 18 + 18]."""
+        poses = [
+            heatmaps(x, self.image_size, self.sigma) for x in (sources.keypoints[:, 0], keypoints)
+        ]
+        return jnp.concatenate([scale_images(sources.images[:, 0]), *poses], axis=-1)
