@@ -1,0 +1,19 @@
+"""The quickstart's drawn people and budget, drawn by a U-Net: what no regression reaches.
+
+python launch/train.py --config=quickstart_unet --workdir=runs/quickstart_unet
+python launch/evaluate.py --workdir=runs/quickstart --compare=runs/quickstart_unet
+"""
+
+from pnr_jax.config import Config, cpu_config
+
+
+def get_config() -> Config:
+    """Returns the configuration."""
+    return cpu_config().replace(
+        steps=4_200,
+        image_size=(64, 32),
+        system={"name": "unet"},
+        model={"width": 16, "sigma": 3.0},
+        loss={"gan_image": 0.0, "gan_pose": 0.0},
+        data={"name": "people"},
+    )
