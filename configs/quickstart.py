@@ -16,7 +16,7 @@ from pnr_jax.config import Config, cpu_config
 def get_config() -> Config:
     """Returns the configuration."""
     return cpu_config().replace(
-        steps=4_200,
+        steps=3_000,
         image_size=(64, 32),
         model={"sigma": 3.0},
         data={"name": "people"},

@@ -10,7 +10,7 @@ from pnr_jax.config import Config, cpu_config
 def get_config() -> Config:
     """Returns the configuration."""
     return cpu_config().replace(
-        steps=4_200,
+        steps=3_000,
         image_size=(64, 32),
         system={"name": "unet"},
         model={"width": 16, "sigma": 3.0},
