@@ -4,33 +4,43 @@
         --annotations=FOLDER_OF_THE_CSVS --data_dir=data
 
 The archive comes from the data set's authors (research use only); the annotation CSVs are those
-that the field's repositories share. Missing pair files are made by the published rule. Beside the
-TensorFlow Datasets records lies one packed file a split, which is read without TensorFlow.
+that the field's repositories share. Missing pair files are made by the published rule. One packed
+file a split is written; --tfds writes TensorFlow Datasets records too (the extra [tfds]).
 """
+
+from collections.abc import Callable
 
 from absl import flags
 
 from pnr_jax import cli
+from pnr_jax.data import market1501_preparation
+from pnr_jax.errors import UserError
 
 SOURCE = flags.DEFINE_string("source", None, "Market-1501 zip, or the folder that it unpacks to.")
 ANNOTATIONS = flags.DEFINE_string("annotations", None, "Folder of market-annotation-*.csv.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data set is built.")
 MAX_DAMAGED = flags.DEFINE_integer("max_damaged", 0, "Leave out up to N unreadable images.")
+TFDS = flags.DEFINE_bool("tfds", False, "Write TensorFlow Datasets records too.")
 flags.mark_flags_as_required(["source", "annotations", "data_dir"])
 
 
 def main() -> None:
     """Prepares."""
-    from pnr_jax.data import market1501_builder  # Imports TensorFlow.
+    prepare = _with_records() if TFDS.value else market1501_preparation.prepare
+    made = prepare(SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value)
+    cli.tell("image(s) left out, unreadable", made.damaged)
+    cli.tell("image(s) resized", made.resized)
+    for split, count in made.counts.items():
+        print(f"{split}: {count:,} images")
+    print(f"prepared {made.folder}; train with --data_dir={DATA_DIR.value}")
 
-    builder = market1501_builder.prepare(
-        SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value
-    )
-    cli.tell("image(s) left out, unreadable", builder.damaged)
-    cli.tell("image(s) resized", builder.resized)
-    for split, info in builder.info.splits.items():
-        print(f"{split}: {info.num_examples:,} images")
-    print(f"prepared {builder.data_dir}; train with --data_dir={DATA_DIR.value}")
+
+def _with_records() -> Callable[..., market1501_preparation.Prepared]:
+    try:
+        from pnr_jax.data import market1501_builder
+    except ImportError as error:
+        raise UserError(f"--tfds: {error}; pip install 'pnr-jax[tfds]'") from None
+    return market1501_builder.prepare
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
-"""Market-1501 with keypoints as a TensorFlow Datasets builder, and its preparation.
+"""Market-1501 with keypoints as a TensorFlow Datasets builder.
 
-A module of its own because it imports TensorFlow Datasets; `pnr_jax.data.market1501` does not.
+A module of its own because it imports TensorFlow Datasets; nothing else needs it
+(`pnr_jax.data.market1501_preparation` prepares the data set without).
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from pnr_jax.data import images as images_lib
 from pnr_jax.data import market1501
+from pnr_jax.data import market1501_preparation as preparation
 from pnr_jax.data import packed as packed_lib
-from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.data.market1501_preparation import Notes, Prepared
 from pnr_jax.errors import UserError
-from pnr_jax.keypoints import resize_keypoints
 
 
 class Market1501(tfds.core.GeneratorBasedBuilder):
@@ -44,8 +44,7 @@ class Market1501(tfds.core.GeneratorBasedBuilder):
         self.source = source
         self.annotations = annotations
         self.max_damaged = max_damaged
-        self.damaged: list[str] = []
-        self.resized: list[str] = []
+        self.notes = Notes()
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -69,53 +68,25 @@ class Market1501(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         assert self.source and self.annotations
-        files = market1501.list_files(Path(self.source), market1501.FOLDERS[split])
-        for name, keypoints in market1501.read_split(Path(self.annotations), split).items():
-            try:
-                data = files[name]()
-                image = images_lib.decode(data, name)
-            except UserError as error:
-                self.damaged.append(name)
-                if len(self.damaged) > self.max_damaged:
-                    raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
-                continue
-            size = image.shape[:2]
-            images_lib.check_keypoints(keypoints, size, name)
-            if size != market1501.IMAGE_SIZE:
-                self.resized.append(name)
-                data = images_lib.encode_png(images_lib.resize_image(image, market1501.IMAGE_SIZE))
-                keypoints = resize_keypoints(keypoints, size, market1501.IMAGE_SIZE)
+        inputs = preparation.read_inputs(Path(self.source), Path(self.annotations))
+        examples = preparation.encoded_examples(inputs, split, self.notes, self.max_damaged)
+        for name, data, keypoints in examples:
             yield name, {"image": io.BytesIO(data), "keypoints": keypoints, "name": name}
 
 
 def prepare(
     source: str | Path, annotations: str | Path, data_dir: str | Path, max_damaged: int = 0
-) -> Market1501:
-    """Builds the data set under `data_dir`, with its pair, tuple and packed files.
+) -> Prepared:
+    """Builds the records under `data_dir`, with the files of a preparation without TensorFlow.
 
     Everything that can be checked is checked before the first byte is written; TFDS builds in a
     folder of another name and renames it at the end.
 
-    Returns:
-      The builder; its `damaged` and `resized` name images.
-
     Raises:
-      UserError: names the file, line or image at fault, or a data set that is there has other
+      UserError: names the file, line or image at fault, or records that are there have other
         keypoints.
     """
-    source, annotations = Path(source), Path(annotations)
-    csvs: dict[str, list[tuple[str, ...]]] = {}
-    files, rows = {}, {}
-    for split, folder in market1501.FOLDERS.items():
-        files[split] = market1501.list_files(source, folder)
-        rows[split] = market1501.read_split(annotations, split)
-        absent = [name for name in rows[split] if name not in files[split]]
-        if absent:
-            raise UserError(
-                f"{annotations / market1501.annotation_file(split)}: {len(absent)} image(s) are "
-                f"not in {source}'s {folder}, the first is {absent[0]}"
-            )
-        csvs |= market1501.split_tuples(annotations, split)
+    inputs = preparation.read_inputs(Path(source), Path(annotations))
     builder = Market1501(
         source=str(source),
         annotations=str(annotations),
@@ -125,16 +96,13 @@ def prepare(
     builder.download_and_prepare()
     # The records may be an earlier call's: what was damaged is known from them, and they may be of
     # other annotations than the pairs.
-    prepared = Path(builder.data_dir)
-    records = {split: read_records(prepared, split) for split in market1501.FOLDERS}
+    folder = Path(builder.data_dir)
+    records = {split: read_records(folder, split) for split in market1501.FOLDERS}
     for split, packed in records.items():
-        _check_records(prepared, packed, rows[split], files[split])
-    kept = {name for packed in records.values() for name in packed.names.tolist()}
-    for name, tuples in csvs.items():
-        pairs_lib.write_tuples(prepared / name, [row for row in tuples if kept.issuperset(row)])
-    for split, packed in records.items():
-        packed_lib.write(prepared / market1501.packed_file(split), packed)
-    return builder
+        preparation.check_same(folder, packed, inputs.rows[split], inputs.files[split])
+    preparation.write_files(folder, records, inputs)
+    counts = {split: len(packed.names) for split, packed in records.items()}
+    return Prepared(folder, counts, builder.notes.damaged, builder.notes.resized)
 
 
 def read_records(folder: str | Path, split: str) -> packed_lib.Packed:
@@ -149,34 +117,3 @@ def read_records(folder: str | Path, split: str) -> packed_lib.Packed:
     return packed_lib.pack(
         [names[i].decode() for i in order], keypoints[order], [images[i] for i in order]
     )
-
-
-def _check_records(
-    prepared: Path,
-    packed: packed_lib.Packed,
-    annotations: Mapping[str, np.ndarray],
-    files: Mapping[str, market1501.Read],
-) -> None:
-    """Refuses records that are not of these annotations and images."""
-    recorded = dict(zip(packed.names.tolist(), packed.keypoints, strict=True))
-    for name in sorted(annotations.keys() | recorded.keys()):
-        keypoints, kept = annotations.get(name), recorded.get(name)
-        if keypoints is not None and kept is not None and np.array_equal(keypoints, kept):
-            continue
-        if keypoints is None or not _is_left_out_or_resized(keypoints, kept, name, files[name]):
-            raise UserError(
-                f"{prepared}: was built before, and {name} has other keypoints or another image "
-                f"there; remove {prepared} to build it again"
-            )
-
-
-def _is_left_out_or_resized(
-    keypoints: np.ndarray, kept: np.ndarray | None, name: str, read: market1501.Read
-) -> bool:
-    """Whether the record of an image should differ from its row as it does."""
-    try:
-        size = images_lib.decode(read(), name).shape[:2]
-    except UserError:
-        return kept is None
-    expected = resize_keypoints(keypoints, (size[0], size[1]), market1501.IMAGE_SIZE)
-    return kept is not None and np.array_equal(kept, expected)

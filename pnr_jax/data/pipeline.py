@@ -15,6 +15,7 @@ import numpy as np
 
 from pnr_jax.data.images import Images
 from pnr_jax.data.shuffle import batch_indices
+from pnr_jax.errors import UserError, first_line
 
 Batch = dict[str, np.ndarray]
 
@@ -59,7 +60,14 @@ def training_batches(
       stop: one past the last step.
       rows: which rows of every batch to make, for a process that feeds a part of the devices.
     """
-    import tensorflow as tf  # At use: it takes seconds to import and GPU machines may lack it.
+    try:
+        import tensorflow as tf  # At use: it takes seconds to import and GPU machines may lack it.
+    except ImportError as error:
+        reason = first_line(error)
+        raise UserError(
+            f"input=host needs TensorFlow ({reason}): pip install 'pnr-jax[tensorflow]', or take "
+            "input=device"
+        ) from None
 
     tf.config.set_visible_devices([], "GPU")
     specs = {key: tf.as_dtype(value.dtype) for key, value in gather(images, tuples[:1]).items()}

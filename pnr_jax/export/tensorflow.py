@@ -16,7 +16,7 @@ def check_tensorflow() -> None:
     except ImportError as error:
         raise UserError(
             f"--tensorflow: TensorFlow cannot be imported ({first_line(error)}); "
-            "pip install tensorflow, or leave the flag out"
+            "pip install 'pnr-jax[tensorflow]', or leave the flag out"
         ) from None
 
 

@@ -26,7 +26,9 @@ def load_network(path: str | Path) -> Network:
         import tensorflow as tf  # At use: it takes seconds to import, and a machine may lack it.
         from google.protobuf.message import DecodeError
     except ImportError as error:
-        raise UserError(f"{path}: needs TensorFlow ({error}); pip install tensorflow") from None
+        raise UserError(
+            f"{path}: needs TensorFlow ({error}); pip install 'pnr-jax[tensorflow]'"
+        ) from None
 
     graph = tf.compat.v1.GraphDef()
     try:

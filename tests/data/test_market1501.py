@@ -14,6 +14,7 @@ from PIL import Image
 from pnr_jax.data import (
     market1501,
     market1501_builder,
+    market1501_preparation,
     packed,
     read_annotations,
     read_pairs,
@@ -45,6 +46,7 @@ class Archive:
         self.folder = folder
         self.csvs = folder / "csvs"
         self.data_dir = folder / "data"
+        self.way = market1501_preparation
         self.files, self.annotations = {}, {}
         rng = np.random.default_rng(0)
         for split, names in NAMES.items():
@@ -79,7 +81,7 @@ class Archive:
         return path
 
     def prepare(self, source, **settings):
-        return market1501_builder.prepare(source, self.csvs, self.data_dir, **settings)
+        return self.way.prepare(source, self.csvs, self.data_dir, **settings)
 
     def refusal(self, source, **settings):
         """The message of the `UserError`, after which nothing is left behind."""
@@ -101,12 +103,14 @@ def tuples(archive, split, kind):
     return market1501.load_tuples(archive.data_dir, split, kind)[1]
 
 
+@pytest.mark.parametrize("way", [market1501_preparation, market1501_builder])
 @pytest.mark.parametrize("form", ["as_folder", "as_zip"])
-def test_prepares_images_keypoints_pairs_and_tuples(archive, form):
-    builder = archive.prepare(getattr(archive, form)())
-    assert (builder.damaged, builder.resized) == ([], [])
+def test_prepares_images_keypoints_pairs_and_tuples(archive, form, way):
+    archive.way = way
+    made = archive.prepare(getattr(archive, form)())
+    assert (made.damaged, made.resized) == ([], [])
     for split, names in NAMES.items():
-        assert builder.info.splits[split].num_examples == len(names)
+        assert made.counts[split] == len(names)
         loaded = market1501.load(archive.data_dir, split)
         assert list(loaded.names) == sorted(names)
         assert loaded.images.dtype == np.uint8
@@ -126,7 +130,9 @@ def test_prepares_images_keypoints_pairs_and_tuples(archive, form):
     assert all(sorted(row) == NAMES["test"][:6] for row in drawn)
 
 
-def test_keypoints_of_an_earlier_preparation_are_not_kept_silently(archive):
+@pytest.mark.parametrize("way", [market1501_preparation, market1501_builder])
+def test_keypoints_of_an_earlier_preparation_are_not_kept_silently(archive, way):
+    archive.way = way
     archive.prepare(archive.as_folder())
     folder = archive.data_dir / "market1501" / "1.0.0"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -274,6 +280,7 @@ def test_loading_what_was_not_prepared_says_how_to(tmp_path):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_packed_files_hold_what_the_records_hold(archive, split):
+    archive.way = market1501_builder
     archive.prepare(archive.as_zip())
     from_packed = market1501.load(archive.data_dir, split)
     path = archive.data_dir / "market1501" / "1.0.0" / f"market-packed-{split}.npz"

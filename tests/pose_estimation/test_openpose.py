@@ -184,7 +184,9 @@ def test_a_frozen_graph_is_run_whatever_its_nodes_are_called(tmp_path, name):
 def test_a_machine_without_tensorflow_is_told(tmp_path, monkeypatch):
     (tmp_path / "graph.pb").touch()
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(UserError, match=r"graph\.pb: needs TensorFlow .*pip install tensorflow"):
+    with pytest.raises(
+        UserError, match=r"graph\.pb: needs TensorFlow .*pip install 'pnr-jax\[tensorflow\]'"
+    ):
         pose_estimation.load(tmp_path / "graph.pb")
 
 
