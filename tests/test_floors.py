@@ -24,7 +24,7 @@ FLOORS = [
     {"training", "transfer"},
     {"evaluation", "augmentation", "export"},
     {"studio"},
-    {"cli"},
+    {"cli", "commands"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
