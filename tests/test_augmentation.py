@@ -18,6 +18,7 @@ from pnr_jax.augmentation import (
     write_manifest,
 )
 from pnr_jax.data.images import Images
+from pnr_jax.data.pairs import market1501_identity
 from pnr_jax.errors import UserError
 
 MARKET_NAMES = [
@@ -42,7 +43,7 @@ def people(names=MARKET_NAMES):
     keypoints = np.zeros((count, 18, 2), np.int32) + np.arange(count)[:, None, None]
     if count == len(MARKET_NAMES):
         keypoints[-1, 8] = -1  # 0011 lacks a hip
-    return Images(images.astype(np.uint8), keypoints, list(names))
+    return Images(images.astype(np.uint8), keypoints, list(names), market1501_identity)
 
 
 def read_like_torchreid(folder):

@@ -19,19 +19,24 @@ SHRUNK = [
     "--config.image_size=(64,32)",
     "--config.model.width=4",
     "--config.model.blocks=1",
-    "--config.data.train_identities=3",
-    "--config.data.test_identities=2",
-    "--config.data.views=8",
-    "--config.data.test_tuples=5",
     "--config.log_every=2",
     "--config.checkpoint_every=2",
     "--config.sample_every=6",
 ]
 
 
+FEW_PEOPLE = [
+    "--config.data.train_identities=3",
+    "--config.data.test_identities=2",
+    "--config.data.views=8",
+    "--config.data.test_tuples=5",
+]
+
+
 def training(workdir, *flags, config="quickstart"):
     """The program and the flags of a short run."""
-    return "train.py", f"--config=configs/{config}.py", f"--workdir={workdir}", *SHRUNK, *flags
+    small = SHRUNK + FEW_PEOPLE if config == "quickstart" else SHRUNK
+    return "train.py", f"--config=configs/{config}.py", f"--workdir={workdir}", *small, *flags
 
 
 def lines(workdir):

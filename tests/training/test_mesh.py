@@ -53,7 +53,7 @@ def runs():
     flags = {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
     environment = os.environ | flags
     output = subprocess.run(
-        [sys.executable, WORKER, config.to_json()],
+        [sys.executable, WORKER, json.dumps(config.to_dict())],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
