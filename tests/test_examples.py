@@ -59,5 +59,5 @@ def test_people_of_the_test_are_not_those_of_training(small_config):
 
 def test_market1501_without_a_folder_is_named(small_config):
     small_config = small_config.replace(data={"name": "market1501"})
-    with pytest.raises(UserError, match="^data_dir: say where"):
+    with pytest.raises(UserError, match=r"^data_dir: say where"):
         load_training(small_config)

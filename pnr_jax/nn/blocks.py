@@ -1,11 +1,12 @@
 """The layers that all networks share, in the family of PATN and Johnson et al. 2016.
 
-Convolutions pad by reflection, start from N(0, 0.02) and carry no bias before a norm, which would
-remove it again.
+Convolutions carry no bias before a norm, which would remove it again. How layers begin is an
+argument: N(0, 0.02) in generators, PyTorch's defaults in PATN's discriminators, whose code never
+calls its own initialiser.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -19,6 +20,25 @@ def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32
     return 1.0 + 0.02 * jax.random.normal(key, shape, dtype)
 
 
+class Start(NamedTuple):
+    """How the parameters of a network begin.
+
+    Attributes:
+      kernel: of convolutions.
+      scale: of norms.
+    """
+
+    kernel: nn.initializers.Initializer
+    scale: nn.initializers.Initializer
+
+
+NORMAL = Start(CONV_INIT, _scale_init)
+# PyTorch's before 1.2: kernels uniform in ±1/√fan_in, scales of norms uniform in [0, 1].
+PYTORCH = Start(
+    nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform"), nn.initializers.uniform(1.0)
+)
+
+
 class Norm(nn.Module):
     """Normalisation: "batch" (PATN's on Market-1501), "instance" or "group" (of 16 channels).
 
@@ -27,10 +47,12 @@ class Norm(nn.Module):
     Attributes:
       kind: one of `NORMS`.
       dtype: of the output.
+      start: how its scale begins.
     """
 
     kind: str
     dtype: Any = jnp.float32
+    start: Start = NORMAL
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None = None) -> jax.Array:
@@ -43,13 +65,14 @@ class Norm(nn.Module):
         """
         if self.kind == "batch":
             mask = None if valid is None else valid[:, None, None, None]
-            norm = nn.BatchNorm(momentum=0.9, scale_init=_scale_init, dtype=self.dtype)
+            norm = nn.BatchNorm(momentum=0.9, scale_init=self.start.scale, dtype=self.dtype)
             return norm(x, use_running_average=not train, mask=mask)
         if self.kind == "instance":
-            return nn.InstanceNorm(scale_init=_scale_init, dtype=self.dtype)(x)
+            return nn.InstanceNorm(scale_init=self.start.scale, dtype=self.dtype)(x)
         if self.kind == "group":
             groups = max(1, x.shape[-1] // 16)
-            return nn.GroupNorm(num_groups=groups, scale_init=_scale_init, dtype=self.dtype)(x)
+            scale = self.start.scale
+            return nn.GroupNorm(num_groups=groups, scale_init=scale, dtype=self.dtype)(x)
         raise ValueError(f"norm must be one of {NORMS}, not {self.kind!r}")
 
 
@@ -61,6 +84,7 @@ class ReflectConv(nn.Module):
     strides: int = 1
     use_bias: bool = False
     dtype: Any = jnp.float32
+    start: Start = NORMAL
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -74,7 +98,7 @@ class ReflectConv(nn.Module):
             strides=self.strides,
             padding="VALID",
             use_bias=self.use_bias,
-            kernel_init=CONV_INIT,
+            kernel_init=self.start.kernel,
             dtype=self.dtype,
             conv_general_dilated=_convolution,
         )(x)
@@ -100,20 +124,46 @@ def _convolution(
     return jax.lax.platform_dependent(x, kernel, cpu=quick, default=plain)
 
 
+class HalvingBlock(nn.Module):
+    """PATN's 3×3 convolution of stride 2, padded by zeros on each side; norm, ReLU."""
+
+    features: int
+    norm: str = "batch"
+    dtype: Any = jnp.float32
+    start: Start = NORMAL
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """[B, H, W, C] -> [B, H / 2, W / 2, features]."""
+        x = nn.Conv(
+            self.features,
+            (3, 3),
+            strides=2,
+            padding=1,
+            use_bias=False,
+            kernel_init=self.start.kernel,
+            dtype=self.dtype,
+        )(x)
+        return nn.relu(Norm(self.norm, self.dtype, self.start)(x, train))
+
+
 class ConvBlock(nn.Module):
-    """Convolution, norm, ReLU."""
+    """Convolution padded by reflection, norm, ReLU."""
 
     features: int
     size: int
     strides: int = 1
     norm: str = "batch"
     dtype: Any = jnp.float32
+    start: Start = NORMAL
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None = None) -> jax.Array:
         """[B, H, W, C] -> [B, H / strides, W / strides, features]."""
-        x = ReflectConv(self.features, self.size, self.strides, dtype=self.dtype)(x)
-        return nn.relu(Norm(self.norm, self.dtype)(x, train, valid))
+        conv = ReflectConv(
+            self.features, self.size, self.strides, dtype=self.dtype, start=self.start
+        )
+        return nn.relu(Norm(self.norm, self.dtype, self.start)(conv(x), train, valid))
 
 
 class HeatmapConv(nn.Module):
@@ -206,12 +256,13 @@ class ResidualBlock(nn.Module):
     norm: str = "batch"
     dropout: float = 0.0
     dtype: Any = jnp.float32
+    start: Start = NORMAL
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None = None) -> jax.Array:
         """[B, H, W, C] -> [B, H, W, C]."""
         features = x.shape[-1]
-        y = ConvBlock(features, 3, norm=self.norm, dtype=self.dtype)(x, train, valid)
-        y = nn.Dropout(self.dropout)(y, deterministic=not train)
-        y = ReflectConv(features, 3, dtype=self.dtype)(y)
-        return x + Norm(self.norm, self.dtype)(y, train, valid)
+        block = ConvBlock(features, 3, norm=self.norm, dtype=self.dtype, start=self.start)
+        y = nn.Dropout(self.dropout)(block(x, train, valid), deterministic=not train)
+        y = ReflectConv(features, 3, dtype=self.dtype, start=self.start)(y)
+        return x + Norm(self.norm, self.dtype, self.start)(y, train, valid)

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pnr_jax.nn.blocks import ConvBlock, ResidualBlock
+from pnr_jax.nn.blocks import PYTORCH, ConvBlock, HalvingBlock, ResidualBlock
 
 
 class Discriminator(nn.Module):
@@ -14,7 +14,8 @@ class Discriminator(nn.Module):
 
     PATN puts a sigmoid directly on the last residual block; here it is part of the loss, so that a
     discriminator that wins completely yields no infinity. There is no final 1-channel convolution.
-    It is only ever used in training mode, so batch norm's running statistics are not kept.
+    It is only ever used in training mode, so batch norm's running statistics are not kept. As in
+    PATN's code, strided convolutions pad zeros and parameters begin as PyTorch's do.
 
     Attributes:
       width: channels of the stem.
@@ -39,9 +40,9 @@ class Discriminator(nn.Module):
           condition: float [B, H, W, C]: for D_I the source image, for D_K the target's heatmaps.
         """
         x = jnp.concatenate([images, condition], axis=-1).astype(self.dtype)
-        x = ConvBlock(self.width, 7, norm=self.norm, dtype=self.dtype)(x, True)
+        x = ConvBlock(self.width, 7, norm=self.norm, dtype=self.dtype, start=PYTORCH)(x, True)
         for features in (2 * self.width, 4 * self.width):
-            x = ConvBlock(features, 3, 2, norm=self.norm, dtype=self.dtype)(x, True)
+            x = HalvingBlock(features, self.norm, self.dtype, PYTORCH)(x, True)
         for _ in range(self.blocks):
-            x = ResidualBlock(self.norm, self.dropout, self.dtype)(x, True)
+            x = ResidualBlock(self.norm, self.dropout, self.dtype, PYTORCH)(x, True)
         return x.astype(jnp.float32)

@@ -4,10 +4,15 @@ A new one is a subclass of `System` (most will want `AdversarialSystem`, PATN's 
 in `SYSTEMS`; `docs/extending.md` walks through it.
 """
 
+from pnr_jax.systems.patn import PATNSystem
 from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, Variables
 from pnr_jax.systems.unet import UNetSystem
 
-SYSTEMS: dict[str, type[System]] = {"pnr": PNRSystem, "unet": UNetSystem}
+SYSTEMS: dict[str, type[System]] = {
+    "pnr": PNRSystem,
+    "patn": PATNSystem,
+    "unet": UNetSystem,
+}
 
 __all__ = ["SYSTEMS", "Drawn", "Parts", "Sources", "System", "Variables"]

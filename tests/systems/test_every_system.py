@@ -17,6 +17,7 @@ from pnr_jax.training.loop import train
 from pnr_jax.transfer import PoseTransfer, repeated
 
 SHRUNK = {
+    "patn": {"width": 4, "blocks": 2, "sigma": 2.0},
     "pnr": {"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2},
     "unet": {"width": 4, "sigma": 2.0},
 }
