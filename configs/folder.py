@@ -1,4 +1,4 @@
-"""A folder of one's own people, FOLDER/IDENTITY/*.jpg, with the L1 loss alone, for CPUs.
+"""A folder of one's own people, FOLDER/IDENTITY/*.jpg, without discriminators, for CPUs.
 
     python launch/estimate_poses.py --images=FOLDER --model=openpose.pb --output=annotations.csv
     python launch/prepare_folder.py --images=FOLDER --annotations=annotations.csv --data_dir=DATA
