@@ -9,6 +9,7 @@ import numpy as np
 from pnr_jax import config as config_lib
 from pnr_jax import sharding
 from pnr_jax.checkpoints import load_model
+from pnr_jax.errors import UserError
 from pnr_jax.nn.pixels import to_uint8
 from pnr_jax.systems import Sources, System
 
@@ -72,8 +73,8 @@ class PoseTransfer:
           A tree of arrays [B, ...]: of pNR, float32 [B, d, D].
 
         Raises:
-          ValueError: shapes do not agree, there are more sources than the system can see, or it
-            has no regions.
+          UserError: there are more sources than the system can see.
+          ValueError: shapes do not agree, or the system has no regions.
         """
         source_images, source_keypoints = np.asarray(source_images), np.asarray(source_keypoints)
         expected = (*source_images.shape[:2], *self.image_size, 3)
@@ -93,7 +94,7 @@ class PoseTransfer:
             raise ValueError(f"source_valid must be {(B, M)}, not {valid.shape}")
         most = self.system.most_sources
         if most is not None and most < M:
-            raise ValueError(f"{self.system.title} sees {most} source(s) of a person, not {M}")
+            raise UserError(f"{self.system.title} sees {most} source(s) of a person, not {M}")
         sources = Sources(source_images, _pixels(source_keypoints), valid)  # type: ignore[arg-type]
         weights = None if row_weights is None else self._row_weights(row_weights, B, M)
         split = sharding.pad_and_split(self._mesh, (sources, weights))

@@ -8,6 +8,7 @@ import pytest
 
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import load_model
+from pnr_jax.errors import UserError
 from pnr_jax.evaluation import entrants, protocol
 from pnr_jax.evaluation.scorers import pixel_scorer
 from pnr_jax.export import export_run
@@ -90,7 +91,7 @@ def test_more_sources_or_weights_than_a_system_can_use_are_refused(run, make_bat
     if transfer.system.most_sources is None:
         transfer.encode(*sources)
     else:
-        with pytest.raises(ValueError, match=r"sees 1 source\(s\) of a person, not 2"):
+        with pytest.raises(UserError, match=r"sees 1 source\(s\) of a person, not 2"):
             transfer.encode(*sources)
     one, weights = [x[:, :1] for x in sources], np.ones((1, 1, 8, 8))
     if transfer.system.regions:
