@@ -1,7 +1,9 @@
 """Every tuple is scored once, in chunks; what is known is read back, and only where it holds."""
 
 import io
+import shutil
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -229,3 +231,16 @@ def test_the_codes_digest_is_of_the_files(monkeypatch, tmp_path):
     assert digest() == before
     (tmp_path / "room" / "a.py").write_text("x = 2")
     assert digest() != before
+
+
+def test_the_digest_of_the_code_has_what_draws_and_scores_alone(monkeypatch, tmp_path):
+    package = tmp_path / "pnr_jax"
+    shutil.copytree(Path(scoring.pnr_jax.__file__).parent, package)
+    monkeypatch.setattr(scoring.pnr_jax, "__file__", str(package / "__init__.py"))
+    digests = []
+    for changed in (None, "studio/app.py", "training/loop.py", "systems/pnr.py", "nn/pnr.py"):
+        if changed:
+            (package / changed).write_text((package / changed).read_text() + "# A comment.\n")
+        digests.append(scoring.code_digest.__wrapped__())
+    assert digests[0] == digests[1] == digests[2]
+    assert len(set(digests[2:])) == 3
