@@ -221,18 +221,6 @@ def test_the_model_sees_the_first_M_sources(examples, tuples_set, tmp_path):
         np.testing.assert_allclose(found, expected)
 
 
-def test_the_codes_digest_is_of_the_files(monkeypatch, tmp_path):
-    (tmp_path / "room").mkdir()
-    (tmp_path / "__init__.py").write_text("")
-    (tmp_path / "room" / "a.py").write_text("x = 1")
-    monkeypatch.setattr(scoring.pnr_jax, "__file__", str(tmp_path / "__init__.py"))
-    digest = scoring.code_digest.__wrapped__
-    before = digest()
-    assert digest() == before
-    (tmp_path / "room" / "a.py").write_text("x = 2")
-    assert digest() != before
-
-
 def test_the_digest_of_the_code_has_what_draws_and_scores_alone(monkeypatch, tmp_path):
     package = tmp_path / "pnr_jax"
     shutil.copytree(Path(scoring.pnr_jax.__file__).parent, package)
