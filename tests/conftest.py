@@ -32,21 +32,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture
 def small_config() -> Config:
     """Every part of training switched on, at the smallest size."""
-    config = Config()
-    config = config.replace(steps=4, batch_size=2, image_size=(32, 32), pool_size=3, log_every=1)
-    config = config.replace(model={"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2})
-    config = config.replace(discriminator={"width": 4, "blocks": 1})
-    config = config.replace(loss={"perceptual": 0.0})
-    config = config.replace(
-        data={
-            "name": "people",
-            "train_identities": 3,
-            "test_identities": 2,
-            "views": 8,
-            "test_tuples": 6,
-        }
-    )
-    return config
+    return Config(
+        steps=4, batch_size=2, image_size=(32, 32), pool_size=3, log_every=1
+    ).replace(
+        model={"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2},
+        discriminator={"width": 4, "blocks": 1},
+        loss={"perceptual": 0.0},
+        data={"name": "people", "train_identities": 3, "test_identities": 2, "views": 8,
+              "test_tuples": 6},
+    )  # fmt: skip
 
 
 @pytest.fixture
