@@ -4,16 +4,14 @@ python launch/train.py --config=quickstart_patn --workdir=runs/quickstart_patn
 python launch/evaluate.py --workdir=runs/quickstart --compare=runs/quickstart_patn
 """
 
-from pnr_jax.config import Config, cpu_config
+from pnr_jax import config_files
+from pnr_jax.config import Config
 
 
 def get_config() -> Config:
     """Returns the configuration."""
-    return cpu_config().replace(
-        steps=3_000,
-        image_size=(64, 32),
+    return config_files.read("quickstart").replace(
         system={"name": "patn"},
         model={"width": 16, "blocks": 4, "sigma": 3.0},
         loss={"l1": 5.0, "perceptual": 5.0, "gan_image": 0.0, "gan_pose": 0.0},
-        data={"name": "people"},
     )

@@ -94,7 +94,7 @@ def _parsed(field: str, text: str, old: Any) -> Any:
         raise SettingError(f"{field}={text}: must be True or False")
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return text  # The configuration says what it must be.
     return tuple(value) if isinstance(value, list) else value
 

@@ -25,7 +25,7 @@ def load_training(config: Config) -> Examples:
     Unsupervised training knows no identities: a tuple is an image and itself.
     """
     images = config.data.load(config.data_dir, "train")
-    where, tuples = config.data.load_tuples(config.data_dir, "train", "pairs")
+    where, tuples = config.data.load_tuples(config.data_dir, "train", "pairs", images)
     if not config.supervised:
         tuples = [(name, name) for name in sorted({name for row in tuples for name in row})]
     elif config.sources > 1:
@@ -50,7 +50,7 @@ def load_test(config: Config, kind: Kind = "tuples", sources: int = 1) -> Exampl
       UserError: a prepared file has fewer, or there is none.
     """
     images = config.data.load(config.data_dir, "test")
-    where, tuples = config.data.load_tuples(config.data_dir, "test", kind)
+    where, tuples = config.data.load_tuples(config.data_dir, "test", kind, images)
     # Half of Market-1501's test images are in no tuple: keep what is used.
     indices = index_tuples(images.names, tuples, where, sources)
     used, positions = np.unique(indices, return_inverse=True)

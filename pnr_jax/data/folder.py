@@ -44,8 +44,11 @@ class Folder(DataSet):
         """Returns a split's images."""
         return load(self.named(data_dir), split)
 
-    def load_tuples(self, data_dir: str, split: Split, kind: Kind) -> tuple[str, Tuples]:
+    def load_tuples(
+        self, data_dir: str, split: Split, kind: Kind, images: Images
+    ) -> tuple[str, Tuples]:
         """Returns pairs, or tuples of five sources."""
+        del images
         path, tuples = load_tuples(self.named(data_dir), split, kind)
         return str(path), tuples
 

@@ -47,13 +47,16 @@ class DataSet(Settings, abc.ABC):
         """
 
     @abc.abstractmethod
-    def load_tuples(self, data_dir: str, split: Split, kind: Kind) -> tuple[str, Tuples]:
+    def load_tuples(
+        self, data_dir: str, split: Split, kind: Kind, images: Images
+    ) -> tuple[str, Tuples]:
         """Returns where tuples come from, for messages, and the tuples: sources, then the target.
 
         Args:
           data_dir: as for `load`.
           split: "train", which has pairs alone, or "test".
           kind: "pairs", of one source, or "tuples", of five.
+          images: the split's, of `load`, for a data set whose tuples follow from them.
         """
 
     def drawn_people(self) -> tuple[int, int]:

@@ -125,7 +125,7 @@ def model_card(
         step=_last_step(workdir),
         steps=config.steps,
         batch_size=config.batch_size,
-        sources=config.sources,
+        sources=f"1 to {config.sources}" if config.vary_sources else config.sources,
         losses=", ".join(losses),
         evaluation=_evaluation(workdir, name, digest(variables)),
         licence=config.data.licence,

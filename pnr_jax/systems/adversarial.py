@@ -15,7 +15,7 @@ from pnr_jax.nn.discriminators import Discriminator
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Rule, Settings
-from pnr_jax.systems.protocol import Drawn, Params, Parts, System, Variables
+from pnr_jax.systems.protocol import Drawn, Params, Parts, Sources, System, Variables
 
 # Channels of what a discriminator sees beside the image: a source image, or pose heatmaps.
 CONDITIONS = {"image": 3, "pose": 18}
@@ -128,6 +128,12 @@ class AdversarialSystem(System):
             parts[f"gan_{name}"] = losses.adversarial(logits, True)
             total += self._gan_weights[name] * parts[f"gan_{name}"]
         return total, Drawn(images, updates, parts | {"loss": total})
+
+    def pose_maps(self, sources: Sources, keypoints: jax.Array) -> jax.Array:
+        """Returns the heatmaps of the first source's pose, then the target's: [B, H, W, 36]."""
+        poses = (sources.keypoints[:, 0], keypoints)
+        maps = [heatmaps(pose, self.image_size, self.sigma) for pose in poses]
+        return jnp.concatenate(maps, axis=-1)
 
     def shown(self, images: jax.Array, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
         """Returns images with what they are judged beside: the first source, the target's pose."""

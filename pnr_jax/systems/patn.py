@@ -17,7 +17,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pnr_jax.keypoints import heatmaps
 from pnr_jax.nn.blocks import NORMS, ConvBlock, HalvingBlock, Norm, ReflectConv, UpBlock
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.settings import Rule, Settings
@@ -131,7 +130,8 @@ class PATNSystem(AdversarialSystem):
         """Draws a batch with batch statistics and dropout."""
         images, updates = self.network.apply(
             variables,
-            *self._streams(sources_of(batch), batch["target_keypoints"]),
+            scale_images(batch["source_images"][:, 0]),
+            self.pose_maps(sources_of(batch), batch["target_keypoints"]),
             True,
             rngs={"dropout": rngs["dropout"]},
             mutable=["batch_stats"],
@@ -140,12 +140,5 @@ class PATNSystem(AdversarialSystem):
 
     def render(self, variables: Variables, code: Sources, keypoints: jax.Array) -> jax.Array:
         """Draws the sources' people in poses: float32 [B, H, W, 3]."""
-        streams = self._streams(code, keypoints)
-        return jnp.asarray(self.network.apply(variables, *streams, False))
-
-    def _streams(self, sources: Sources, keypoints: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Returns the source image [B, H, W, 3] and both poses [B, H, W, 36], its own first."""
-        poses = [
-            heatmaps(x, self.image_size, self.sigma) for x in (sources.keypoints[:, 0], keypoints)
-        ]
-        return scale_images(sources.images[:, 0]), jnp.concatenate(poses, axis=-1)
+        image, poses = scale_images(code.images[:, 0]), self.pose_maps(code, keypoints)
+        return jnp.asarray(self.network.apply(variables, image, poses, False))

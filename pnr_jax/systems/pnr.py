@@ -8,6 +8,7 @@ The paper states N = 4 (2 unsupervised), d = 20, D = 256, λ1 = λ2 = 5, λ3 = �
 not state is PATN's or marked.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -92,6 +93,7 @@ class PNRSystem(AdversarialSystem):
 
     Model = PNRSettings
     encodes = True
+    regions: tuple[int, int]
 
     def __init__(self, parts: Parts):
         """Builds the networks."""
@@ -154,5 +156,5 @@ class PNRSystem(AdversarialSystem):
     def _row_mask(self, batch: dict[str, jax.Array], key: jax.Array) -> jax.Array:
         """Draws v of eq. 4, [B, M·n]: which of the h·w rows of each source the regression sees."""
         B, M = batch["source_images"].shape[:2]
-        n = (self.image_size[0] // 4) * (self.image_size[1] // 4)
+        n = math.prod(self.regions)
         return jax.random.bernoulli(key, self.model.keep_rows, (B, M * n)).astype(jnp.float32)

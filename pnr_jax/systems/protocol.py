@@ -169,8 +169,11 @@ class System(abc.ABC):
           real: of `shown`.
           fake: of `shown`, generated; past ones among them where there is a pool.
           key: of this step's randomness.
+
+        Raises:
+          ValueError: the system has no such discriminator; one that has none keeps this method.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no discriminator {name}")
+        raise ValueError(f"{self.title} has no discriminator {name!r}")
 
     def counterpart(self) -> "System | None":
         """Returns the same networks solved in another way, to compare with, where there is one."""

@@ -14,7 +14,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from pnr_jax.keypoints import heatmaps
 from pnr_jax.nn.blocks import NORMS, ConvBlock, ReflectConv, UpBlock
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.settings import Rule, Settings
@@ -99,7 +98,5 @@ class UNetSystem(AdversarialSystem):
 
     def _stack(self, sources: Sources, keypoints: jax.Array) -> jax.Array:
         """Returns the source, its pose and the target's: float [B, H, W, 3 + 18 + 18]."""
-        poses = [
-            heatmaps(x, self.image_size, self.sigma) for x in (sources.keypoints[:, 0], keypoints)
-        ]
-        return jnp.concatenate([scale_images(sources.images[:, 0]), *poses], axis=-1)
+        poses = self.pose_maps(sources, keypoints)
+        return jnp.concatenate([scale_images(sources.images[:, 0]), poses], axis=-1)
