@@ -48,7 +48,7 @@ format: .venv/installed-dev
 test-weights: .venv/installed-weights
 	$(BIN)/python -m pytest -m weights
 
-.venv/installed: requirements.txt pyproject.toml
+.venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: $(PYTHON) is too old; Python 3.11 to 3.13 is needed: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv

@@ -45,7 +45,7 @@ class Settings:
             if kind is float and type(value) is int and abs(value) < 2**53:
                 object.__setattr__(self, field.name, float(value))
             elif kind in (bool, int, float, str) and type(value) is not kind:
-                raise self._refusal(field.name, f"{_KINDS[kind]}")
+                raise self._refusal(field.name, _KINDS[kind])
             if type(value) is float and not math.isfinite(value):
                 raise self._refusal(field.name, "finite")
         for rule in self.rules():
