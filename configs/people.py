@@ -1,0 +1,20 @@
+"""The embedded people at 128×64, the size of Market-1501: the model in the box.
+
+    python launch/train.py --config=people --workdir=runs/people
+
+L1 and perceptual loss, no discriminators yet; the norm of rows (`model.rowwise`), which the paper
+does not have, because it is the faster and, in pilots of the quickstart, the better one.
+"""
+
+from pnr_jax.config import Config, cpu_config
+
+
+def get_config() -> Config:
+    """Returns the configuration."""
+    return cpu_config().replace(
+        steps=4_000,
+        image_size=(128, 64),
+        model={"width": 24, "rowwise": True},
+        data={"name": "people", "train_identities": 1_000},
+        checkpoint_every=200,
+    )
