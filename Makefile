@@ -1,5 +1,5 @@
 # make quickstart   train, evaluate and draw on the embedded people: the first command
-# make studio       pose the quickstart's people by hand, on a page in the browser
+# make studio       pose drawn people by hand, on a page in the browser; MODEL=runs/NAME for another run
 # make test         lint, types and tests
 # make test-faults  kills, damage and hostile files in the long form
 # make soak         train for an hour: does memory stay, do files close?
@@ -11,6 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/quickstart
+MODEL ?= people
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -21,11 +22,8 @@ quickstart: .venv/installed
 	$(BIN)/python launch/train.py --config=configs/quickstart.py --workdir=$(RUN)
 	$(BIN)/python launch/evaluate.py --workdir=$(RUN)
 
-studio: $(RUN)/model .venv/installed-studio
-	$(BIN)/python launch/studio.py --workdir=$(RUN)
-
-$(RUN)/model:
-	@echo "error: $(RUN) is not trained yet; run 'make quickstart' first" >&2; exit 2
+studio: .venv/installed-studio
+	$(BIN)/python launch/studio.py --workdir=$(MODEL)
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadgroup

@@ -20,7 +20,7 @@ from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
 from pnr_jax.transfer import PoseTransfer, repeated
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
 SOURCE = flags.DEFINE_list("source", None, "Images of one person.")
 ANNOTATIONS = flags.DEFINE_string("annotations", None, "Keypoints of all named images (CSV).")
 TARGET = flags.DEFINE_list("target", None, "Images whose poses the animation goes through.")

@@ -18,7 +18,7 @@ from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
 from pnr_jax.transfer import PoseTransfer
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
 VIEWS = flags.DEFINE_integer("views", 10, "New views of each identity.", lower_bound=1)
 SOURCES = flags.DEFINE_integer(

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from absl import flags
 
-from pnr_jax import cli, examples, pose_estimation
+from pnr_jax import box, cli, examples, pose_estimation
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import entrants, protocol, report, scorers, tables
 from pnr_jax.nn.convert import sha256
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, or 'people'.")
 GENERATED = flags.DEFINE_list("generated", [], "Folders of images: FROM___TO.png or _vis strips.")
 NAME = flags.DEFINE_list("name", [], "Names of --generated's methods; the folders' by default.")
 COMPARE = flags.DEFINE_list("compare", [], "More runs or folders of images, side by side.")
@@ -43,6 +43,7 @@ POSE_MODEL = flags.DEFINE_string("pose_model", None, "A pose estimator: PCKh.")
 def main() -> None:
     """Evaluates."""
     runs, folders = _entrants()
+    folder = _output(runs[0].workdir if runs else folders[0].path)
     settings = runs[0].config if runs else _market1501()
     rules = entrants.Rules(_sources(), MODEL.value, LIMIT.value, ALLOW_MISSING.value, JPEG.value)
     asked = _scorers()
@@ -53,7 +54,6 @@ def main() -> None:
     workdir = runs[0].workdir if runs else None
     mean = entrants.mean_image(settings, workdir) if TRIVIAL.value else None
     jobs, problems = entrants.make_jobs(sets, mean, runs, folders, rules)
-    folder = Path(OUTPUT.value or (workdir or folders[0].path) / "evaluation")
     compares = any(scorer.fit for scorer in asked)
     training = examples.load_training(settings).images if compares else None
     results = protocol.evaluate(jobs, asked, folder / "cache", jpeg=JPEG.value, training=training)
@@ -64,6 +64,13 @@ def main() -> None:
     print(f"{folder}/: table.md, .json, .tex; scores/; {', '.join(path.name for path in figures)}")
 
 
+def _output(first: Path) -> Path:
+    """Returns the folder to write to, by default beside what is scored first."""
+    if OUTPUT.value is None and first.is_relative_to(box.MODELS):
+        raise UserError(f"--workdir={first.name}: comes with the package; say --output=FOLDER too")
+    return Path(OUTPUT.value or first / "evaluation")
+
+
 def _entrants() -> tuple[list[entrants.Run], list[entrants.Folder]]:
     """Runs and folders of images, by what is in them."""
     if NAME.value and len(NAME.value) != len(GENERATED.value):
@@ -72,8 +79,8 @@ def _entrants() -> tuple[list[entrants.Run], list[entrants.Folder]]:
     folders = [
         entrants.Folder(name, Path(path)) for name, path in zip(names, GENERATED.value, strict=True)
     ]
-    workdirs = [Path(WORKDIR.value)] if WORKDIR.value else []
-    for path in map(Path, COMPARE.value):
+    workdirs = [box.find(WORKDIR.value)] if WORKDIR.value else []
+    for path in map(box.find, COMPARE.value):
         if (path / "config.json").is_file():
             workdirs.append(path)
         else:

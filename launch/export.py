@@ -13,7 +13,7 @@ from absl import flags
 
 from pnr_jax import cli, export
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write; it must not exist.")
 TENSORFLOW = flags.DEFINE_boolean("tensorflow", False, "Write a SavedModel of `render` too.")
 MODEL = flags.DEFINE_enum(

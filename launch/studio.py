@@ -1,5 +1,6 @@
 """Opens the studio: a web page on this machine to pose people by hand.
 
+python launch/studio.py                               # the model that comes with the package
 python launch/studio.py --workdir=runs/quickstart
 """
 
@@ -11,14 +12,13 @@ from absl import flags
 from pnr_jax import cli, config
 from pnr_jax.errors import UserError
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+WORKDIR = flags.DEFINE_string("workdir", "people", "Folder of the run, or 'people'.")
 WORKDIR_LSE = flags.DEFINE_string(
     "workdir_lse", None, "Folder of a second run to compare with; else the first one's networks."
 )
 POSE_MODEL = flags.DEFINE_string("pose_model", None, "Pose estimator's file, for own photos.")
 HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; loopback by default.")
 PORT = flags.DEFINE_integer("port", 8000, "Port to listen at.", lower_bound=1, upper_bound=65535)
-flags.mark_flag_as_required("workdir")
 
 PEOPLE = 8  # Embedded people on the page, whom training has not seen.
 

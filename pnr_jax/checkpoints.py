@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from pnr_jax import box
 from pnr_jax.checksum import checksum
 from pnr_jax.errors import UserError, first_line
 
@@ -170,11 +171,14 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
 
 
 def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
-    """The variables that `export_model` wrote under `name`, NumPy arrays.
+    """The variables that `export_model` wrote under `name`, or of a model in the box: NumPy arrays.
 
     Raises:
       UserError: the run has not written them yet, or they are damaged.
     """
+    packed = box.find(workdir) / box.WEIGHTS
+    if name == "model" and packed.is_file():
+        return box.load_weights(packed)
     path = workdir / name
     if not path.is_dir():
         raise UserError(f"--workdir={workdir}: no trained model here yet ({name}/ is missing)")

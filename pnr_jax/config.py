@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import jax.numpy as jnp
 
+from pnr_jax import box
 from pnr_jax.data import DATA_SETS, DataSet
 from pnr_jax.data.market1501 import Market1501
 from pnr_jax.errors import UserError
@@ -192,12 +193,15 @@ def save(config: Config, workdir: Path) -> None:
 
 
 def load(workdir: str | Path) -> Config:
-    """Reads the configuration of a workdir; fields that it lacks have their defaults.
+    """Reads the configuration of a run; fields that it lacks have their defaults.
+
+    Args:
+      workdir: the run's folder, or the name of a model in the box.
 
     Raises:
       UserError: there is no run, or its config.json holds fields or types of another program.
     """
-    path = Path(workdir) / "config.json"
+    path = box.find(workdir) / "config.json"
     if not path.is_file():
         raise UserError(f"{workdir}: no run here (config.json is missing)")
     try:

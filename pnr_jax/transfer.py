@@ -46,7 +46,11 @@ class PoseTransfer:
 
     @classmethod
     def load(cls, workdir: str | Path, model: str = "model") -> "PoseTransfer":
-        """Loads the trained model of a workdir: the latest, or the best by "model_best".
+        """Loads a trained model.
+
+        Args:
+          workdir: folder of a run, or the name of a model that comes with the package: "people".
+          model: "model" (the latest) or "model_best".
 
         Raises:
           UserError: there is no run, or no model yet.

@@ -13,7 +13,7 @@ import pnr_jax
 # A room imports from floors below its own and from itself. What no floor names fails the test.
 FLOORS = [
     {"errors", "regression", "keypoints"},
-    {"files", "distributed", "archives", "checksum", "settings"},
+    {"files", "distributed", "archives", "checksum", "settings", "box"},
     {"checkpoints", "figures", "sharding"},
     {"data", "metrics", "animation"},
     {"pose_estimation"},

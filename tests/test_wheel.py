@@ -45,6 +45,13 @@ def installed(tmp_path_factory):
     return folder / "site"
 
 
+def test_an_installed_wheel_has_the_model_in_the_box(installed):
+    here, there = (root / "pnr_jax" / "models" for root in (ROOT, installed))
+    files = {path.relative_to(here) for path in here.rglob("*") if path.is_file()}
+    assert {Path("people/model.safetensors"), Path("people/README.md")} <= files
+    assert files == {path.relative_to(there) for path in there.rglob("*") if path.is_file()}
+
+
 def test_an_installed_wheel_trains(installed, tmp_path):
     command = [
         installed / "bin" / "pnr-train", "--config=quickstart", f"--workdir={tmp_path / 'run'}",

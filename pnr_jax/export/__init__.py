@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from pnr_jax import box
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model, load_model
 from pnr_jax.errors import UserError
@@ -20,7 +21,7 @@ def export_run(
     """Writes a run's model to a new folder, whole or not at all.
 
     Args:
-      workdir: of the run.
+      workdir: of the run, or the name of a model in the box.
       output: the folder, which must not exist.
       name: "model" (the latest) or "model_best".
       tensorflow: write `render` as a TensorFlow SavedModel too.
@@ -36,6 +37,7 @@ def export_run(
         raise UserError(f"--output={output}: exists already; choose a folder that does not")
     if tensorflow:
         check_tensorflow()
+    workdir = box.find(workdir)
     config = config_lib.load(workdir)
     # Folders of this machine are nobody else's business.
     config = config.replace(data_dir="", vgg19="")

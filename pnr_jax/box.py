@@ -1,0 +1,44 @@
+"""The models in the box: trained runs that come with the package and are called by name.
+
+Such a run is a folder of `pnr_jax/models/`, laid out as any other run's but that its weights are a
+single file, rounded to bfloat16.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+from safetensors.flax import load_file, save_file
+
+MODELS = Path(__file__).parent / "models"
+WEIGHTS = "model.safetensors"
+
+
+def names() -> list[str]:
+    """Returns the names of the models in the box."""
+    return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
+
+
+def find(workdir: str | Path) -> Path:
+    """Returns the folder of a run, or of the model in the box that bears its name.
+
+    A folder that exists comes before a name.
+    """
+    path = Path(workdir)
+    if not path.exists() and str(path) in names():
+        return MODELS / path
+    return path
+
+
+def save_weights(path: Path, variables: dict[str, Any]) -> None:
+    """Writes a nested dict of arrays as one safetensors file, rounded to bfloat16."""
+    flat = flatten_dict(variables, sep="/")
+    save_file({name: jnp.asarray(x, jnp.bfloat16) for name, x in flat.items()}, path)
+
+
+def load_weights(path: Path) -> dict[str, Any]:
+    """Reads what `save_weights` wrote: a nested dict of float32 NumPy arrays."""
+    flat = {name: np.asarray(x, np.float32) for name, x in load_file(path).items()}
+    return dict(unflatten_dict(flat, sep="/"))
