@@ -3,8 +3,8 @@
     python launch/train.py --config=people --workdir=runs/people
 
 L1 and perceptual loss, no discriminators; the norm of rows (`model.rowwise`), which the paper does
-not have, because it is the faster and, in pilots of the quickstart, the better one. The model in the
-box began with 4,000 steps in mind, and so decayed more slowly for the first 2,050; its card,
+not have, because it is the faster and, in pilots of the quickstart, the better one. The model in
+the box began with 4,000 steps in mind, so its rate fell more slowly for the first 2,151; its card,
 `pnr_jax/models/people/README.md`, has its scores.
 """
 
