@@ -2,6 +2,7 @@
 
 import ast
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +12,12 @@ import pytest
 import pnr_jax
 
 # A room imports from floors below its own and from itself. What no floor names fails the test.
+MAP = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+MAP = MAP.partition("## Map of the code\n")[2].partition("\n## ")[0]
 FLOORS = [
-    {"errors", "regression", "keypoints"},
-    {"files", "distributed", "archives", "checksum", "settings", "box"},
-    {"checkpoints", "figures", "sharding"},
-    {"data", "metrics", "animation"},
-    {"pose_estimation"},
-    {"nn"},
-    {"systems"},
-    {"config"},
-    {"config_files", "examples"},
-    {"training", "transfer"},
-    {"evaluation", "augmentation", "export"},
-    {"studio"},
-    {"cli", "commands"},
+    set(re.findall(r"`(\w+)(?:/|\.py)`", row.split("|")[1]))
+    for row in reversed(MAP.splitlines())
+    if row.startswith("| `")
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -69,6 +62,16 @@ def rooms(name):
     """Rooms that a module imports from, inside of functions too."""
     names = (found for found in imported(ast.walk(parse(name))) if found.startswith("pnr_jax."))
     return {found.split(".")[1] for found in names}
+
+
+def test_the_map_has_every_room_once_and_no_other():
+    listed = [room for floor in FLOORS for room in floor]
+    found = [
+        path.stem
+        for path in ROOT.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    ]
+    assert sorted(listed) == sorted({*found, "launch", "configs"} - {"__init__"})
 
 
 @pytest.mark.parametrize("name", MODULES)
