@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -47,9 +48,7 @@ def sheet(columns: Sequence[tuple[str, np.ndarray]], blocks: int = 1) -> np.ndar
     return np.asarray(canvas)
 
 
-def generated_sheet(
-    batch: Mapping[str, np.ndarray], generated: np.ndarray, blocks: int = 2
-) -> np.ndarray:
+def generated_sheet(batch: Mapping[str, Any], generated: np.ndarray, blocks: int = 2) -> np.ndarray:
     """The sheet source | target pose | generated | target.
 
     Args:

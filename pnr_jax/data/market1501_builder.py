@@ -19,7 +19,7 @@ from pnr_jax.data.market1501_preparation import Notes, Prepared
 from pnr_jax.errors import UserError
 
 
-class Market1501(tfds.core.GeneratorBasedBuilder):
+class Market1501(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
     """TFDS builder: `image` uint8 [128, 64, 3], `keypoints` int32 [18, 2] (y, x), `name`."""
 
     VERSION = tfds.core.Version(market1501.VERSION)

@@ -1,15 +1,7 @@
-"""Batches as a function of (seed, step): the one schema for every source of data.
-
-| key | shape, type | meaning |
-| --- | --- | --- |
-| `source_images` | uint8 [B, M, H, W, 3] | M sources of one identity |
-| `source_keypoints` | int32 [B, M, 18, 2] | (y, x) pixels, -1 = missing |
-| `source_valid` | bool [B, M] | False pads a tuple that has fewer sources |
-| `target_image` | uint8 [B, H, W, 3] | |
-| `target_keypoints` | int32 [B, 18, 2] | |
-"""
+"""Batches as a function of (seed, step): the one schema for every source of data."""
 
 from collections.abc import Iterator
+from typing import Any, Generic, TypedDict, TypeVar, cast
 
 import numpy as np
 
@@ -17,10 +9,28 @@ from pnr_jax.data.images import Images
 from pnr_jax.data.shuffle import batch_indices
 from pnr_jax.errors import UserError, first_line
 
-Batch = dict[str, np.ndarray]
+Array = TypeVar("Array")  # np.ndarray on the host, jax.Array on the device.
 
 
-def gather(images: Images, tuples: np.ndarray) -> Batch:
+class Batch(TypedDict, Generic[Array]):
+    """What every system, data set and mode of training sees.
+
+    Attributes:
+      source_images: uint8 [B, M, H, W, 3], M sources of one identity.
+      source_keypoints: int32 [B, M, 18, 2], (y, x) pixels, -1 = missing.
+      source_valid: bool [B, M], False pads a tuple that has fewer sources.
+      target_image: uint8 [B, H, W, 3].
+      target_keypoints: int32 [B, 18, 2].
+    """
+
+    source_images: Array
+    source_keypoints: Array
+    source_valid: Array
+    target_image: Array
+    target_keypoints: Array
+
+
+def gather(images: Images, tuples: np.ndarray) -> Batch[np.ndarray]:
     """The batch of some tuples, on NumPy arrays or, inside a jitted step, on JAX arrays.
 
     Args:
@@ -46,7 +56,7 @@ def training_batches(
     start: int,
     stop: int,
     rows: slice = slice(None),
-) -> Iterator[Batch]:
+) -> Iterator[Batch[np.ndarray]]:
     """Batches `start` to `stop` - 1 of training, prefetched by tf.data.
 
     Batch k depends on (seed, k) alone, so there is no iterator state to save.
@@ -70,9 +80,10 @@ def training_batches(
         ) from None
 
     tf.config.set_visible_devices([], "GPU")
-    specs = {key: tf.as_dtype(value.dtype) for key, value in gather(images, tuples[:1]).items()}
+    one = cast(dict[str, np.ndarray], gather(images, tuples[:1]))
+    specs = {key: tf.as_dtype(value.dtype) for key, value in one.items()}
 
-    def load(step: np.ndarray) -> list[np.ndarray]:
+    def load(step: np.ndarray) -> list[Any]:
         drawn = batch_indices(step.astype(np.uint32), batch_size, len(tuples), seed)
         return list(gather(images, tuples[drawn[rows]]).values())
 

@@ -15,10 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pnr_jax.data.images import read_image
-from pnr_jax.data.pipeline import Batch
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
-from pnr_jax.evaluation.methods import Method
+from pnr_jax.evaluation.methods import Method, NamedBatch
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 _PANELS = 5
@@ -175,14 +174,14 @@ def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 def _reader(
     by_names: dict[Names, Path | None], size: tuple[int, int], jpeg: bool
-) -> Callable[[Batch], np.ndarray]:
+) -> Callable[[NamedBatch], np.ndarray]:
     def read(names: Names) -> np.ndarray:
         path = by_names[names]
         assert path is not None
         image = _read(path, size)
         return jpeg_round_trip(image[None])[0] if jpeg and path.suffix.lower() == ".png" else image
 
-    def generate(batch: Batch) -> np.ndarray:
+    def generate(batch: NamedBatch) -> np.ndarray:
         with ThreadPoolExecutor(_THREADS) as pool:
             return np.stack(list(pool.map(read, map(tuple, batch["names"].tolist()))))
 

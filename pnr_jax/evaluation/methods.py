@@ -10,11 +10,12 @@ import numpy as np
 from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
 from pnr_jax.config import Config
-from pnr_jax.data.pipeline import Batch
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
 from pnr_jax.transfer import PoseTransfer
 
-Generate = Callable[[Batch], np.ndarray]
+# A batch of `pnr_jax.data.pipeline` and the images' `names`, str [B, M + 1].
+NamedBatch = dict[str, np.ndarray]
+Generate = Callable[[NamedBatch], np.ndarray]
 
 
 class Method(NamedTuple):
@@ -23,8 +24,7 @@ class Method(NamedTuple):
     Attributes:
       name: in the table.
       sources: M, how many of a tuple's sources it sees.
-      generate: batch -> uint8 [B, H, W, 3]. The batch is the pipeline's, and `names`, str
-        [B, M + 1], of the sources and the target.
+      generate: batch -> uint8 [B, H, W, 3].
       key: names what it draws; methods of one key draw the same.
       learnt: False for the trivial methods.
       model: of a run, "model" or "model_best".
@@ -70,7 +70,7 @@ def model_methods(
 ) -> list[Method]:
     """The model with each number of sources."""
 
-    def generate(batch: Batch) -> np.ndarray:
+    def generate(batch: NamedBatch) -> np.ndarray:
         return transfer.transfer(
             batch["source_images"],
             batch["source_keypoints"],
@@ -84,10 +84,10 @@ def model_methods(
 def trivial_methods(mean_image: np.ndarray) -> list[Method]:
     """The rows "copy source" and "mean image" (uint8 [H, W, 3]): what needs no learning."""
 
-    def copy(batch: Batch) -> np.ndarray:
+    def copy(batch: NamedBatch) -> np.ndarray:
         return batch["source_images"][:, 0]
 
-    def mean(batch: Batch) -> np.ndarray:
+    def mean(batch: NamedBatch) -> np.ndarray:
         return np.repeat(mean_image[None], len(batch["target_image"]), axis=0)
 
     digest = hashlib.sha256(mean_image.tobytes()).hexdigest()

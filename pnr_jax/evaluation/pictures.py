@@ -105,7 +105,7 @@ def _drawn(method: Method, images: Images, rows: np.ndarray) -> np.ndarray:
     return draw(method, images, first_sources(rows, method.sources))[1]
 
 
-def _poses(batch: Batch) -> np.ndarray:
+def _poses(batch: Batch[np.ndarray]) -> np.ndarray:
     return draw_skeleton(batch["target_image"].shape[1:3], batch["target_keypoints"])
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pnr_jax import metrics
-from pnr_jax.data.pipeline import Batch
 from pnr_jax.evaluation import classifier
+from pnr_jax.evaluation.methods import NamedBatch
 from pnr_jax.keypoints import body_mask
 from pnr_jax.metrics.fid import gaussian, gaussian_distance
 from pnr_jax.nn import inception, inception_weights
@@ -55,7 +55,7 @@ class Scorer(NamedTuple):
     """
 
     key: str
-    score: Callable[[Batch, np.ndarray], Scores]
+    score: Callable[[NamedBatch, np.ndarray], Scores]
     columns: tuple[Column, ...] = ()
     ratios: Callable[[Scores], Ratios] | None = None
     totals: Callable[[Scores], dict[str, float]] = lambda arrays: {}
@@ -82,7 +82,7 @@ def merged(chunks: Iterable[Scores]) -> Scores:
 def pixel_scorer() -> Scorer:
     """SSIM in its four forms and L1: all that needs no network."""
 
-    def score(batch: Batch, generated: np.ndarray) -> Scores:
+    def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         target, masks = batch["target_image"], _masks(batch)
         return {
             "ssim": metrics.ssim(target, generated),
@@ -109,12 +109,12 @@ def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
     """Inception-v3 of 2015: IS and FID, and IS under the body's mask."""
     variables, digest = inception_weights.load(path), sha256(path)
 
-    def score(batch: Batch, generated: np.ndarray) -> Scores:
+    def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         del batch
         features, probabilities = inception.features_and_probabilities(variables, generated)
         return {"features": features, "probabilities": probabilities}
 
-    def score_masked(batch: Batch, generated: np.ndarray) -> Scores:
+    def score_masked(batch: NamedBatch, generated: np.ndarray) -> Scores:
         masked = generated * _masks(batch)[..., None]
         _, probabilities = inception.features_and_probabilities(variables, masked)
         return {"masked_probabilities": probabilities}
@@ -125,7 +125,7 @@ def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
 
 
 def inception_score_scorer(
-    key: str, score: Callable[[Batch, np.ndarray], Scores], prefix: str, heading: str
+    key: str, score: Callable[[NamedBatch, np.ndarray], Scores], prefix: str, heading: str
 ) -> Scorer:
     """The Inception Score of the array PREFIXprobabilities [N, classes] that `score` gives."""
 
@@ -157,7 +157,7 @@ def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Pa
     """LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
     variables = lpips_lib.load(trunk, linear, network)
 
-    def score(batch: Batch, generated: np.ndarray) -> Scores:
+    def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         distances = lpips_lib.lpips(variables, batch["target_image"], generated, network)
         return {f"lpips_{network}": distances}
 
@@ -170,7 +170,7 @@ def proxy_scorer(path: str | Path) -> Scorer:
     """The Inception Score by a TFLite classifier, a proxy of the published one."""
     classify = classifier.load(path)
 
-    def score(batch: Batch, generated: np.ndarray) -> Scores:
+    def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         del batch
         return {"proxy_probabilities": classify(generated)}
 
@@ -185,7 +185,7 @@ def pose_scorer(estimate: Callable[[np.ndarray], np.ndarray], key: str) -> Score
       key: names the estimator.
     """
 
-    def score(batch: Batch, generated: np.ndarray) -> Scores:
+    def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         right, visible = metrics.pckh_counts(estimate(generated), batch["target_keypoints"])
         return {"right_joints": right, "visible_joints": visible}
 
@@ -195,5 +195,5 @@ def pose_scorer(estimate: Callable[[np.ndarray], np.ndarray], key: str) -> Score
     return Scorer(f"pckh {key}", score, (Column("pckh", "PCKh"),), ratios)
 
 
-def _masks(batch: Batch) -> np.ndarray:
+def _masks(batch: NamedBatch) -> np.ndarray:
     return body_mask(batch["target_keypoints"], batch["target_image"].shape[1:3])

@@ -18,9 +18,9 @@ import numpy as np
 
 import pnr_jax
 from pnr_jax.data.images import Images
-from pnr_jax.data.pipeline import Batch, gather
+from pnr_jax.data.pipeline import gather
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
-from pnr_jax.evaluation.methods import Method
+from pnr_jax.evaluation.methods import Method, NamedBatch
 from pnr_jax.evaluation.scorers import Scorer, Scores
 from pnr_jax.examples import Examples
 from pnr_jax.files import replacing
@@ -102,7 +102,7 @@ def score(
         advance(len(rows))
 
 
-def draw(method: Method, images: Images, tuples: np.ndarray) -> tuple[Batch, np.ndarray]:
+def draw(method: Method, images: Images, tuples: np.ndarray) -> tuple[NamedBatch, np.ndarray]:
     """Draws the target of each tuple, in batches of one shape.
 
     Args:
@@ -114,17 +114,17 @@ def draw(method: Method, images: Images, tuples: np.ndarray) -> tuple[Batch, np.
       (the batch without its sources, uint8 [T, H, W, 3]).
     """
     names = np.array(images.names)
-    targets: list[Batch] = []
+    targets: list[NamedBatch] = []
     drawn = []
     for start in range(0, len(tuples), BATCH):
         rows = tuples[start : start + BATCH]
         padded = np.concatenate([rows, np.repeat(rows[:1], BATCH - len(rows), axis=0)])
-        batch = gather(images, padded) | {"names": names[padded]}
+        batch: NamedBatch = {**gather(images, padded), "names": names[padded]}  # type: ignore[dict-item]
         drawn.append(method.generate(batch)[: len(rows)])
         kept = ("target_image", "target_keypoints", "names")
         targets.append({name: batch[name][: len(rows)] for name in kept})
-    batch = {name: np.concatenate([batch[name] for batch in targets]) for name in targets[0]}
-    return batch, np.concatenate(drawn)
+    whole = {name: np.concatenate([batch[name] for batch in targets]) for name in targets[0]}
+    return whole, np.concatenate(drawn)
 
 
 def first_sources(tuples: np.ndarray, sources: int) -> np.ndarray:

@@ -44,11 +44,10 @@ def functions(system: System) -> dict[str, Callable[..., Any]]:
 
 def code_shape(system: System, variables: dict[str, Any]) -> tuple[int, ...]:
     """Returns (d, D) of a pNR: the shape of what `encode` keeps of a person."""
-    shape = jax.ShapeDtypeStruct
     sources = (
-        shape((1, 1, *system.image_size, 3), np.uint8),
-        shape((1, 1, 18, 2), np.int32),
-        shape((1, 1), np.bool_),
+        jax.ShapeDtypeStruct((1, 1, *system.image_size, 3), np.uint8),
+        jax.ShapeDtypeStruct((1, 1, 18, 2), np.int32),
+        jax.ShapeDtypeStruct((1, 1), np.bool_),
     )
     code: Any = jax.eval_shape(functions(system)["encode"], variables, *sources)
     return tuple(code.shape[1:])
@@ -66,16 +65,15 @@ def export_programs(system: System, variables: dict[str, Any]) -> dict[str, expo
     """
     if jax.default_backend() != "cpu":  # No other has been tried.
         raise UserError("a portable program is made on a CPU; start Python with JAX_PLATFORMS=cpu")
-    shape = jax.ShapeDtypeStruct
     B, M = export.symbolic_shape("B, M")
     M = M if system.most_sources is None else system.most_sources
-    weights = jax.tree.map(lambda x: shape(x.shape, x.dtype), variables)
+    weights = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), variables)
     sources = (
-        shape((B, M, *system.image_size, 3), np.uint8),
-        shape((B, M, 18, 2), np.int32),
-        shape((B, M), np.bool_),
+        jax.ShapeDtypeStruct((B, M, *system.image_size, 3), np.uint8),
+        jax.ShapeDtypeStruct((B, M, 18, 2), np.int32),
+        jax.ShapeDtypeStruct((B, M), np.bool_),
     )
-    poses = shape((B, 18, 2), np.int32)
+    poses = jax.ShapeDtypeStruct((B, 18, 2), np.int32)
     arguments = {"encode": sources, "transfer": (*sources, poses)}
     made = functions(system)
     if "encode" in made:

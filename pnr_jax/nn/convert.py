@@ -8,6 +8,7 @@ import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -94,7 +95,7 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_shapes(params: Mapping, expected: Mapping, what: str) -> None:
+def check_shapes(params: Mapping[str, Any], expected: Mapping[str, Any], what: str) -> None:
     """Compares a converted tree of arrays with the network's own, which are finite floats.
 
     Args:

@@ -10,7 +10,7 @@ Reference: Szegedy et al., "Rethinking the Inception architecture for computer v
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -138,7 +138,7 @@ def resize_tf1(images: jax.Array, size: tuple[int, int]) -> jax.Array:
 
 
 def features_and_probabilities(
-    variables: dict, images: np.ndarray
+    variables: dict[str, Any], images: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """What FID and the Inception Score take: pool3 features and class probabilities.
 
@@ -159,7 +159,9 @@ def features_and_probabilities(
 
 
 @jax.jit
-def _features_and_probabilities(variables: dict, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _features_and_probabilities(
+    variables: dict[str, Any], images: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     answer = InceptionV3().apply(variables, images)
     features, logits = cast(tuple[jax.Array, jax.Array], answer)
     return features, jax.nn.softmax(logits)

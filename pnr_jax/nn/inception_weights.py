@@ -7,7 +7,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -87,7 +87,7 @@ class _Layer(NamedTuple):
     variance: np.ndarray
 
 
-def load(path: str | Path) -> dict:
+def load(path: str | Path) -> dict[str, Any]:
     """Reads the variables of `InceptionV3`, batch norms folded into the convolutions.
 
     Weights of the same layout other than the published ones load too, with a logged warning: their

@@ -11,7 +11,7 @@ CVPR 2018.
 
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -119,7 +119,10 @@ class LPIPS(nn.Module):
 
 
 def lpips(
-    variables: dict, reference: np.ndarray, generated: np.ndarray, network: Network = "alex"
+    variables: dict[str, Any],
+    reference: np.ndarray,
+    generated: np.ndarray,
+    network: Network = "alex",
 ) -> np.ndarray:
     """LPIPS of image pairs.
 
@@ -146,13 +149,15 @@ def lpips(
 
 @partial(jax.jit, static_argnames="network")
 def _distance(
-    variables: dict, reference: jax.Array, generated: jax.Array, network: Network
+    variables: dict[str, Any], reference: jax.Array, generated: jax.Array, network: Network
 ) -> jax.Array:
     scaled = (images.astype(jnp.float32) / 127.5 - 1 for images in (reference, generated))
     return cast(jax.Array, LPIPS(network).apply(variables, *scaled))
 
 
-def load(trunk_path: str | Path, linear_path: str | Path, network: Network = "alex") -> dict:
+def load(
+    trunk_path: str | Path, linear_path: str | Path, network: Network = "alex"
+) -> dict[str, Any]:
     """Reads the variables of `LPIPS` from the files that users have.
 
     Other weights of the same layout load too, with a logged warning: their distances compare with
@@ -171,7 +176,7 @@ def load(trunk_path: str | Path, linear_path: str | Path, network: Network = "al
     linear = read_arrays(
         linear_path, "LPIPS linear layers", f"the lpips package (lpips/weights/v0.1/{network}.pth)"
     )
-    params: dict = {}
+    params: dict[str, Any] = {}
     try:
         for index, place in enumerate(_TRUNKS[network].indices):
             kernel = trunk[f"features.{place}.weight"].transpose(2, 3, 1, 0)

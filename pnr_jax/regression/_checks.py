@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -84,7 +85,7 @@ def check_arguments(
         _check_values(P, H, weights)
 
 
-RULES = {
+RULES: dict[str, tuple[Callable[[float], bool], str]] = {
     "p": (lambda p: 1 <= p <= 2, "lie in [1, 2]"),
     "ridge": (lambda ridge: ridge >= 0 and math.isfinite(ridge), "be at least 0 and finite"),
     "eps": (lambda eps: eps > 0 and math.isfinite(eps), "be positive and finite"),

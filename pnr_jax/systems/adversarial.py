@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from pnr_jax.data.pipeline import Batch
 from pnr_jax.keypoints import heatmaps
 from pnr_jax.nn import losses
 from pnr_jax.nn.blocks import NORMS
@@ -85,7 +86,7 @@ class AdversarialSystem(System):
 
     @abc.abstractmethod
     def draw(
-        self, variables: Variables, batch: dict[str, jax.Array], rngs: dict[str, jax.Array]
+        self, variables: Variables, batch: Batch[jax.Array], rngs: dict[str, jax.Array]
     ) -> tuple[jax.Array, Variables]:
         """Draws a batch as in training, with keys for "rows" (of eq. 4) and "dropout".
 
@@ -108,7 +109,7 @@ class AdversarialSystem(System):
         self,
         variables: Variables,
         discriminators: dict[str, Params],
-        batch: dict[str, jax.Array],
+        batch: Batch[jax.Array],
         vgg: VGG19 | None,
         key: jax.Array,
     ) -> tuple[jax.Array, Drawn]:
@@ -135,7 +136,7 @@ class AdversarialSystem(System):
         maps = [heatmaps(pose, self.image_size, self.sigma) for pose in poses]
         return jnp.concatenate(maps, axis=-1)
 
-    def shown(self, images: jax.Array, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    def shown(self, images: jax.Array, batch: Batch[jax.Array]) -> dict[str, jax.Array]:
         """Returns images with what they are judged beside: the first source, the target's pose."""
         return {
             "image": images,

@@ -17,6 +17,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.blocks import NORMS, ConvBlock, HalvingBlock, Norm, ReflectConv, UpBlock
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.settings import Rule, Settings
@@ -125,7 +126,7 @@ class PATNSystem(AdversarialSystem):
         return dict(self.network.init(key, image, poses, False))
 
     def draw(
-        self, variables: Variables, batch: dict[str, jax.Array], rngs: dict[str, jax.Array]
+        self, variables: Variables, batch: Batch[jax.Array], rngs: dict[str, jax.Array]
     ) -> tuple[jax.Array, Variables]:
         """Draws a batch with batch statistics and dropout."""
         images, updates = self.network.apply(

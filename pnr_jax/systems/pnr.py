@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.blocks import NORMS
 from pnr_jax.nn.pnr import PNR
 from pnr_jax.regression import IRLS, InexactIRLS, PrimalDual, Solver
@@ -120,7 +121,7 @@ class PNRSystem(AdversarialSystem):
         return dict(self.network.init(key, images, keypoints[:, None], valid, keypoints))
 
     def draw(
-        self, variables: Variables, batch: dict[str, jax.Array], rngs: dict[str, jax.Array]
+        self, variables: Variables, batch: Batch[jax.Array], rngs: dict[str, jax.Array]
     ) -> tuple[jax.Array, Variables]:
         """Draws P_t F, or unsupervised P_s F with rows hidden from the regression."""
         supervised = self._parts.supervised
@@ -153,7 +154,7 @@ class PNRSystem(AdversarialSystem):
         model = self.model.replace(p=1.0 if self.model.p == 2 else 2.0)
         return PNRSystem(self._parts._replace(model=model))
 
-    def _row_mask(self, batch: dict[str, jax.Array], key: jax.Array) -> jax.Array:
+    def _row_mask(self, batch: Batch[jax.Array], key: jax.Array) -> jax.Array:
         """Draws v of eq. 4, [B, M·n]: which of the h·w rows of each source the regression sees."""
         B, M = batch["source_images"].shape[:2]
         n = math.prod(self.regions)

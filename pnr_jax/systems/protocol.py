@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 
+from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Settings
 
@@ -136,7 +137,7 @@ class System(abc.ABC):
         self,
         variables: Variables,
         discriminators: dict[str, Params],
-        batch: dict[str, jax.Array],
+        batch: Batch[jax.Array],
         vgg: VGG19 | None,
         key: jax.Array,
     ) -> tuple[jax.Array, Drawn]:
@@ -150,7 +151,7 @@ class System(abc.ABC):
           key: of this step's randomness.
         """
 
-    def shown(self, images: jax.Array, batch: dict[str, jax.Array]) -> Any:
+    def shown(self, images: jax.Array, batch: Batch[jax.Array]) -> Any:
         """Returns images with all that discriminators see beside them: a tree of arrays [B, ...].
 
         The pool of past fakes keeps the tree whole.
@@ -180,6 +181,6 @@ class System(abc.ABC):
         return None
 
 
-def sources_of(batch: dict[str, jax.Array]) -> Sources:
+def sources_of(batch: Batch[jax.Array]) -> Sources:
     """Returns the sources of a batch of `pnr_jax.data.pipeline`."""
     return Sources(batch["source_images"], batch["source_keypoints"], batch["source_valid"])

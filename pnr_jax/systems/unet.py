@@ -14,6 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.blocks import NORMS, ConvBlock, ReflectConv, UpBlock
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.settings import Rule, Settings
@@ -84,7 +85,7 @@ class UNetSystem(AdversarialSystem):
         return dict(self.network.init(key, jnp.zeros((1, *self.image_size, 39)), False))
 
     def draw(
-        self, variables: Variables, batch: dict[str, jax.Array], rngs: dict[str, jax.Array]
+        self, variables: Variables, batch: Batch[jax.Array], rngs: dict[str, jax.Array]
     ) -> tuple[jax.Array, Variables]:
         """Draws a batch with batch statistics."""
         del rngs

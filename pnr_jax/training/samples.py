@@ -31,14 +31,18 @@ class Drawer:
 
         self._draw = draw
 
-    def __call__(self, variables: Any, batch: Batch) -> np.ndarray:
+    def __call__(self, variables: Any, batch: Batch[np.ndarray]) -> np.ndarray:
         """Images uint8 [B, H, W, 3], B a multiple of `ROWS`."""
         here = jax.device_put(sharding.to_host(self._mesh, variables), jax.local_devices()[0])
         slices = [slice(i, i + ROWS) for i in range(0, len(batch["target_image"]), ROWS)]
-        parts = [{name: value[rows] for name, value in batch.items()} for rows in slices]
-        return np.concatenate([np.asarray(self._draw(here, part)) for part in parts])
+        parts = [self._draw(here, _rows(batch, rows)) for rows in slices]
+        return np.concatenate([np.asarray(part) for part in parts])
 
 
-def first(examples: Examples, count: int) -> Batch:
+def _rows(batch: Batch[np.ndarray], rows: slice) -> Batch[np.ndarray]:
+    return jax.tree.map(lambda x: x[rows], batch)
+
+
+def first(examples: Examples, count: int) -> Batch[np.ndarray]:
     """The first `count` examples, over again where there are fewer."""
     return gather(examples.images, examples.tuples[np.arange(count) % len(examples.tuples)])

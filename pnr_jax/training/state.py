@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 
 from pnr_jax import sharding
 from pnr_jax.config import Config
+from pnr_jax.data.pipeline import Batch
 from pnr_jax.systems import System
 from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
@@ -119,7 +120,7 @@ def _init_state(config: Config) -> TrainState:
 def _empty_pool(config: Config, system: System) -> Pool:
     """Returns a pool for what the discriminators are shown of one image."""
     image, keypoints = jnp.zeros((1, *config.image_size, 3)), jnp.zeros((1, 18, 2), jnp.int32)
-    batch = {
+    batch: Batch[jax.Array] = {
         "source_images": image[:, None].astype(jnp.uint8),
         "source_keypoints": keypoints[:, None],
         "source_valid": jnp.ones((1, 1), bool),

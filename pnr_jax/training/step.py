@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from pnr_jax.config import Config
+from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.systems.protocol import Drawn, Metrics
@@ -20,7 +21,7 @@ from pnr_jax.training import pool
 from pnr_jax.training import state as state_lib
 from pnr_jax.training.state import Skipped, TrainState
 
-Step = Callable[[TrainState, dict[str, Any]], tuple[TrainState, Metrics]]
+Step = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
 
 def make_step(config: Config, vgg: VGG19 | None) -> Step:
@@ -34,7 +35,7 @@ def make_step(config: Config, vgg: VGG19 | None) -> Step:
     optimizer = state_lib.build_optimizer(config)
 
     def generator_loss(
-        params: Any, state: TrainState, batch: dict[str, Any], key: jax.Array
+        params: Any, state: TrainState, batch: Batch[jax.Array], key: jax.Array
     ) -> tuple[jax.Array, Drawn]:
         variables = state.variables | {"params": params}
         return system.generator_loss(variables, state.discriminators, batch, vgg, key)
@@ -42,7 +43,7 @@ def make_step(config: Config, vgg: VGG19 | None) -> Step:
     def discriminator_loss(params: Any, name: str, *shown: Any) -> jax.Array:
         return system.discriminator_loss(name, params, *shown)
 
-    def step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, Metrics]:
+    def step(state: TrainState, batch: Batch[jax.Array]) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed + 1), state.step)
         generator_key, pool_key, *keys = jax.random.split(key, 2 + len(system.discriminators))
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pnr_jax.data.synthetic.body import Point
-from pnr_jax.data.synthetic.canvas import Light
+from pnr_jax.data.synthetic.canvas import Light, Point
 
 CAMERAS = 6  # each has walls, a ground and a light of its own
 _WALLS = np.array(

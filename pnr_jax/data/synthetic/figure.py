@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pnr_jax.data.synthetic.body import SIDES, Body, Point, Pose, moved, skeleton, turned
+from pnr_jax.data.synthetic.body import SIDES, Body, Pose, moved, skeleton, turned
 from pnr_jax.data.synthetic.camera import Camera
-from pnr_jax.data.synthetic.canvas import Canvas, Profile, taper
+from pnr_jax.data.synthetic.canvas import Canvas, Point, Profile, taper
 from pnr_jax.data.synthetic.clothes import Outfit
 from pnr_jax.data.synthetic.paint import HEM, Paint
 from pnr_jax.data.synthetic.patterns import TRUNK_ROWS
