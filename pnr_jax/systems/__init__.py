@@ -8,10 +8,12 @@ from pnr_jax.systems.patn import PATNSystem
 from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, Variables
 from pnr_jax.systems.unet import UNetSystem
+from pnr_jax.systems.xinggan import XingGANSystem
 
 SYSTEMS: dict[str, type[System]] = {
     "pnr": PNRSystem,
     "patn": PATNSystem,
+    "xinggan": XingGANSystem,
     "unet": UNetSystem,
 }
 

@@ -108,6 +108,7 @@ class PATNSystem(AdversarialSystem):
 
     Model = PATNSettings
     Loss = PATNLossSettings
+    Generator: ClassVar[type[PATN]] = PATN
     most_sources = 1
     title = label = "PATN"
     about = "Method: *Progressive Pose Attention Transfer for Person Image Generation*, CVPR 2019."
@@ -118,7 +119,7 @@ class PATNSystem(AdversarialSystem):
         assert isinstance(parts.model, PATNSettings)
         settings = parts.model.to_dict()
         self.sigma = settings.pop("sigma")
-        self.network = PATN(dtype=parts.dtype, **settings)
+        self.network = self.Generator(dtype=parts.dtype, **settings)
 
     def init_variables(self, key: jax.Array) -> Variables:
         """Draws the generator's variables."""

@@ -21,6 +21,7 @@ SHRUNK = {
     "patn": {"width": 4, "blocks": 2, "sigma": 2.0},
     "pnr": {"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2},
     "unet": {"width": 4, "sigma": 2.0},
+    "xinggan": {"width": 4, "blocks": 2, "sigma": 2.0},
 }
 
 
