@@ -8,12 +8,9 @@ import pytest
 from pnr_jax.config import Config
 from pnr_jax.nn.blocks import HalvingBlock
 from pnr_jax.systems.patn import PoseAttention
+from tests.systems.layers import at_random, convolve, normalise, parameter_count
 
 RNG = np.random.default_rng(0)
-
-
-def parameter_count(tree):
-    return sum(x.size for x in jax.tree.leaves(tree))
 
 
 def test_the_networks_have_the_published_numbers_of_parameters():
@@ -22,27 +19,6 @@ def test_the_networks_have_the_published_numbers_of_parameters():
     assert parameter_count(variables["params"]) == 41_365_763
     assert parameter_count(discriminators["image"]) == 3_930_368
     assert parameter_count(discriminators["pose"]) == 3_977_408
-
-
-def convolve(x, kernel, stride=1, mode="reflect"):
-    """A 3x3 convolution of [B, H, W, C] padded by one on each side."""
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=mode)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    return np.einsum("byxcij,ijcf->byxf", windows[:, ::stride, ::stride], kernel)
-
-
-def normalise(x, params, statistics):
-    scale = params["scale"] / np.sqrt(statistics["var"] + 1e-5)
-    return (x - statistics["mean"]) * scale + params["bias"]
-
-
-def at_random(variables):
-    """Variables of the same shapes with numbers of size one, variances positive."""
-    drawn = jax.tree.map(
-        lambda x: RNG.normal(size=x.shape) / np.sqrt(x.size / x.shape[-1]), variables
-    )
-    drawn["batch_stats"] = jax.tree.map(lambda x: 0.5 + np.abs(x), drawn["batch_stats"])
-    return drawn
 
 
 @pytest.mark.parametrize("factor", [1, 2])  # The pose code is as wide, or twice.
