@@ -19,7 +19,8 @@ SYSTEM_NAMES = frozenset(
 
 def is_of_the_system(path: Path) -> bool:
     """Returns whether a relative path leads through, or is, a hidden name or one of a system."""
-    return any(part.startswith(".") or part.lower() in SYSTEM_NAMES for part in path.parts)
+    parts = (part.lower() for part in path.parts if part != "..")
+    return any(part.startswith(".") or part in SYSTEM_NAMES for part in parts)
 
 
 def list_files(folder: str | Path) -> tuple[list[Path], list[Path]]:
