@@ -15,7 +15,7 @@ from absl import flags
 
 from pnr_jax import cli, figures, pose_estimation
 from pnr_jax.data.annotations import read_annotations, write_annotations
-from pnr_jax.data.folder import list_images
+from pnr_jax.data.folder import list_images, passed_over
 from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
 from pnr_jax.pose_estimation import annotate
@@ -33,6 +33,8 @@ def main() -> None:
     """Estimates."""
     path, output = Path(IMAGES.value), Path(OUTPUT.value)
     files = {path.name: path} if path.is_file() else list_images(path)
+    if path.is_dir():
+        cli.tell("file(s) of the system passed over", passed_over(path))
     annotations = read_annotations(output) if output.exists() else {}
     kept = sum(name in annotations for name in files)
     if kept:

@@ -32,6 +32,8 @@ def main() -> None:
     names = [Path(path).stem for path in TARGET.value]
     if len(set(names)) < len(names):
         raise UserError("--target: two of the images have one name, and so would what is drawn")
+    if Path(OUTPUT.value).suffix:
+        figures.check_suffix(OUTPUT.value)
     transfer = PoseTransfer.load(WORKDIR.value)
     annotations = read_annotations(ANNOTATIONS.value)
     size = transfer.image_size
@@ -45,7 +47,7 @@ def main() -> None:
 
 def _write(output: Path, source: np.ndarray, poses: np.ndarray, generated: np.ndarray) -> None:
     if len(generated) == 1 and output.suffix:
-        figures.save_png(output, generated[0])
+        figures.save_image(output, generated[0])
         print(output)
         return
     folder = output.with_suffix("")
@@ -57,7 +59,7 @@ def _write(output: Path, source: np.ndarray, poses: np.ndarray, generated: np.nd
         ("generated", generated),
     ]
     sheet = output if output.suffix else folder / "sheet.png"
-    figures.save_png(sheet, figures.sheet(columns, blocks=min(3, len(poses))))
+    figures.save_image(sheet, figures.sheet(columns, blocks=min(3, len(poses))))
     print(f"{sheet}\n{folder}/: {len(generated)} images")
 
 

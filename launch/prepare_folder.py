@@ -44,6 +44,7 @@ def main() -> None:
         seed=SEED.value,
         max_damaged=MAX_DAMAGED.value,
     )
+    cli.tell("file(s) of the system passed over", folder.passed_over(IMAGES.value))
     cli.tell("image(s) left out, unreadable", made.damaged)
     cli.tell("image(s) left out, without both shoulders and hips", made.bodiless)
     cli.tell("identity(ies) left out, with a single image", made.lonely)

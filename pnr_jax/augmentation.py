@@ -110,7 +110,7 @@ def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weig
         sources = ";".join(names[i] for i in view.sources)
         writer.writerow([view.file, view.identity, sources, names[view.pose], weights])
     if path.exists():
-        planned = set(text.getvalue().splitlines())
+        planned = set(text.getvalue().split("\n"))
         for number, line in enumerate(read_lines(path, "manifest"), start=1):
             if line not in planned:
                 raise UserError(

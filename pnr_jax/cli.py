@@ -1,5 +1,6 @@
 """What the programs in `launch/` share: a user's mistake is one line and exit code 2."""
 
+import io
 import os
 import platform
 import re
@@ -33,6 +34,9 @@ def run(main: Callable[[], None]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     _keep_compiled_programs()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # What a locale cannot say is no error.
     logging.set_verbosity(logging.WARNING)
 
     def guarded(argv: Sequence[str]) -> None:

@@ -205,7 +205,7 @@ def load(workdir: str | Path) -> Config:
     if not path.is_file():
         raise UserError(f"{workdir}: no run here (config.json is missing)")
     try:
-        saved = json.loads(path.read_text())
+        saved = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(saved, dict):
             raise TypeError(f"holds no fields, but {saved!r}")
         if isinstance(saved.get("image_size"), list):

@@ -31,6 +31,8 @@ def join(
             "--coordinator, --num_processes and --process_id go together: give all three, or "
             "--distributed alone on Slurm, Open MPI, Kubernetes or a Cloud TPU"
         )
+    if coordinator is not None and not _is_address(coordinator):
+        raise UserError(f"--coordinator={coordinator}: expected HOST:PORT, a port in 1 ... 65535")
     if process_id is not None and not 0 <= process_id < (num_processes or 0):
         raise UserError(f"--process_id={process_id}: must be in 0 ... {num_processes} - 1")
     try:
@@ -42,6 +44,11 @@ def join(
             f"the processes could not be joined ({first_line(error)}); without a cluster manager "
             "give --coordinator=HOST:PORT --num_processes=N --process_id=I"
         ) from None
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from pnr_jax.errors import UserError
 from pnr_jax.files import replacing
 from pnr_jax.keypoints import draw_skeleton
 
@@ -73,6 +74,32 @@ def enlarge(image: np.ndarray, height: int = CELL_HEIGHT) -> np.ndarray:
     zoom = max(1, round(height / image.shape[0]))
     size = (image.shape[1] * zoom, image.shape[0] * zoom)
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+
+
+# How files are written by their suffix.
+_SUFFIXES: dict[str, dict[str, Any]] = {
+    ".png": {"format": "PNG", "optimize": True},
+    ".jpg": {"format": "JPEG", "quality": 95},
+    ".jpeg": {"format": "JPEG", "quality": 95},
+    ".webp": {"format": "WEBP", "lossless": True},
+}
+
+
+def check_suffix(path: str | Path) -> None:
+    """Raises a `UserError` for a file that `save_image` cannot write."""
+    if Path(path).suffix.lower() not in _SUFFIXES:
+        raise UserError(f"{path}: the suffix must be {', '.join(_SUFFIXES)}")
+
+
+def save_image(path: str | Path, image: np.ndarray) -> None:
+    """Writes uint8 [H, W, 3] as what the suffix of `path` says, in one rename.
+
+    Raises:
+      UserError: another suffix than .png, .jpg, .jpeg or .webp.
+    """
+    check_suffix(path)
+    with replacing(path) as temporary:
+        Image.fromarray(image).save(temporary, **_SUFFIXES[Path(path).suffix.lower()])
 
 
 def save_png(path: str | Path, image: np.ndarray) -> None:

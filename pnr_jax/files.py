@@ -1,5 +1,6 @@
 """Files that are either whole or absent."""
 
+import codecs
 import contextlib
 import fcntl
 import os
@@ -8,6 +9,37 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pnr_jax.errors import UserError
+
+# What systems and programs put into folders, in lower case; so they do names with a leading dot.
+SYSTEM_NAMES = frozenset(
+    {"__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information"}
+    | {"lost+found", "thumbs.db", "desktop.ini"}
+)
+
+
+def is_of_the_system(path: Path) -> bool:
+    """Returns whether a relative path leads through, or is, a hidden name or one of a system."""
+    parts = (part.lower() for part in path.parts if part != "..")
+    return any(part.startswith(".") or part in SYSTEM_NAMES for part in parts)
+
+
+def list_files(folder: str | Path) -> tuple[list[Path], list[Path]]:
+    """Lists the files of a folder and its sub-folders, links followed, in order.
+
+    Returns:
+      (paths that a person has put there, paths of the system).
+    """
+    entered: set[str] = set()
+    found = []
+    for root, folders, names in os.walk(folder, followlinks=True):
+        if os.path.realpath(root) in entered:  # By a link; it may be one to a folder above.
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(root))
+        found += [Path(root, name) for name in names]
+    found = sorted(path for path in found if path.is_file())
+    own = [path for path in found if not is_of_the_system(path.relative_to(folder))]
+    return own, sorted(set(found).difference(own))
 
 
 @contextlib.contextmanager
@@ -30,13 +62,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` to `path` in one rename."""
+    """Writes `text` to `path` as UTF-8, in one rename."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_lines(path: str | Path, what: str) -> list[str]:
-    """The lines of a text file, or a `UserError` that says what was missing.
+    """The lines of a UTF-8 file, or a `UserError` that says what was missing.
+
+    A byte order mark is no part of the first line. Lines end with LF or CR LF: names may hold what
+    else Unicode calls a line's end.
 
     Args:
       path: the file.
@@ -45,10 +80,16 @@ def read_lines(path: str | Path, what: str) -> list[str]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{what} file not found: {path}")
+    data = path.read_bytes()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{path}: is UTF-16; save it as UTF-8")
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file ({error.reason}); expected {what} CSV") from None
+        raise UserError(
+            f"{path}: not a text file of UTF-8 ({error.reason}); expected {what} CSV"
+        ) from None
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
 
 
 @contextlib.contextmanager

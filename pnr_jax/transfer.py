@@ -88,6 +88,8 @@ class PoseTransfer:
                 f", not {source_images.dtype} {source_images.shape}"
             )
         B, M = expected[:2]
+        if not B or not M:
+            raise ValueError(f"there must be a person and a source of it, not B = {B}, M = {M}")
         if source_keypoints.shape != (B, M, 18, 2):
             raise ValueError(
                 f"source_keypoints must be [B, M, 18, 2] = {(B, M, 18, 2)} for "

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pnr_jax.figures import CELL_HEIGHT, GROUND, INK, save_png, sheet
+from pnr_jax.errors import UserError
+from pnr_jax.figures import CELL_HEIGHT, GROUND, INK, save_image, save_png, sheet
 
 
 def flat_images(count, size, first):
@@ -72,3 +73,19 @@ def test_a_png_holds_the_pixels(tmp_path):
     with Image.open(tmp_path / "samples" / "a.png") as read:
         assert read.format == "PNG"
         np.testing.assert_array_equal(np.asarray(read), image)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "form"), [(".png", "PNG"), (".jpg", "JPEG"), (".JPEG", "JPEG"), (".webp", "WEBP")]
+)
+def test_a_file_is_what_its_suffix_says(tmp_path, suffix, form):
+    path = tmp_path / f"a{suffix}"
+    save_image(path, np.zeros((8, 8, 3), np.uint8))
+    with Image.open(path) as image:
+        assert image.format == form
+
+
+def test_a_suffix_of_nothing_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"the suffix must be \.png"):
+        save_image(tmp_path / "a.xyz", np.zeros((8, 8, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []

@@ -1,9 +1,13 @@
 """A file is whole or absent, whatever happens while it is written."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from pnr_jax.errors import UserError
-from pnr_jax.files import read_lines, replacing, write_text
+from pnr_jax.files import list_files, read_lines, replacing, write_text
 
 
 def test_writes_into_folders_that_are_not_there_yet(tmp_path):
@@ -65,3 +69,63 @@ def test_names_a_file_that_is_no_text(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(UserError, match=rf"{tmp_path / 'a.csv'}: not a text file .* pairs CSV"):
         read_lines(tmp_path / "a.csv", "pairs")
+
+
+def test_hidden_names_and_those_of_systems_are_told_from_peoples_own(tmp_path):
+    own = ["anna/1.jpg", "ben/a.b.jpg"]
+    system = [
+        ".ipynb_checkpoints/anna/1.jpg", "@eaDir/1.jpg", "__MACOSX/anna/._1.jpg", "anna/._1.jpg",
+        "#recycle/1.jpg", "ben/Thumbs.db", "desktop.ini",
+    ]  # fmt: skip
+    for name in own + system:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = list_files(tmp_path)
+    assert found == (sorted(tmp_path / x for x in own), sorted(tmp_path / x for x in system))
+
+
+def test_a_hidden_folder_above_is_nobodys_business(tmp_path):
+    folder = tmp_path / ".cache" / "people"
+    folder.mkdir(parents=True)
+    (folder / "1.jpg").touch()
+    assert list_files(folder) == ([folder / "1.jpg"], [])
+
+
+def test_links_are_followed_once(tmp_path):
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "people"
+    elsewhere.mkdir()
+    folder.mkdir()
+    (elsewhere / "1.jpg").touch()
+    (folder / "anna").symlink_to(elsewhere)
+    (elsewhere / "loop").symlink_to(folder)
+    (folder / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    assert list_files(folder) == ([folder / "anna" / "1.jpg"], [])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_only_line_feeds_end_lines(tmp_path, end, mark):
+    lines = ["a\u0085b", "c\u2028d", "e\x0bf", "", "ü"]
+    (tmp_path / "a.csv").write_bytes((mark + end.join(lines) + end).encode())
+    assert read_lines(tmp_path / "a.csv", "pairs") == lines
+
+
+def test_an_empty_file_has_no_lines(tmp_path):
+    (tmp_path / "a.csv").touch()
+    assert read_lines(tmp_path / "a.csv", "pairs") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "latin-1"])
+def test_another_encoding_is_named(tmp_path, encoding):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "a.csv").write_bytes((mark + "müller").encode(encoding))
+    with pytest.raises(UserError, match="UTF-8"):
+        read_lines(tmp_path / "a.csv", "pairs")
+
+
+def test_text_is_utf_8_in_any_locale(tmp_path):
+    code = "import sys; from pnr_jax.files import write_text; write_text(sys.argv[1], '— ü')"
+    locale = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    code = code.encode("ascii", "backslashreplace").decode()
+    subprocess.run([sys.executable, "-c", code, tmp_path / "a.txt"], env=locale, check=True)
+    assert (tmp_path / "a.txt").read_bytes() == "— ü".encode()

@@ -67,7 +67,8 @@ def to_gif(frames: Sequence[np.ndarray], milliseconds: float) -> bytes:
 
     Args:
       frames: uint8 [H, W, 3] each.
-      milliseconds: that each is shown.
+      milliseconds: that each is shown; GIF counts hundredths of a second, so that some are shown
+        for one more than others, and the whole takes as long as it should.
     """
     # One palette for all frames: with one each, still parts of the picture flicker.
     pixels = np.concatenate([frame[::2, ::2] for frame in frames])
@@ -76,8 +77,10 @@ def to_gif(frames: Sequence[np.ndarray], milliseconds: float) -> bytes:
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in frames
     )
+    ends = np.round(np.arange(len(frames) + 1) * milliseconds / 10).astype(int)
+    delays = (10 * np.diff(ends)).tolist()
     file = io.BytesIO()
-    first.save(file, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
+    first.save(file, "GIF", save_all=True, append_images=others, duration=delays, loop=0)
     return file.getvalue()
 
 

@@ -24,6 +24,7 @@ from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.images import Images
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
+from pnr_jax.files import list_files
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -64,15 +65,22 @@ def list_images(folder: str | Path) -> dict[str, Path]:
         raise UserError(f"no such folder: {folder}")
     found = {
         path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file()
+        for path in list_files(folder)[0]
+        if path.suffix.lower() in SUFFIXES
     }
     if not found:
         raise UserError(f"{folder}: no image inside ({', '.join(sorted(SUFFIXES))})")
     for name in found:
-        if ":" in name or "\n" in name or name != name.strip():
+        if not name.isascii() and name != name.encode(errors="replace").decode():
+            raise UserError(f"{folder}: {name!r}: the name is not UTF-8; rename it")
+        if ":" in name or "\n" in name or "\r" in name or name != name.strip():
             raise UserError(f"{folder}: {name!r}: no ':' nor outer space in a name; rename it")
     return found
+
+
+def passed_over(folder: str | Path) -> list[str]:
+    """Returns the images that `list_images` takes for a system's own, such as `.~1.jpg`."""
+    return [str(path) for path in list_files(folder)[1] if path.suffix.lower() in SUFFIXES]
 
 
 def match_rows(names: Collection[str], annotations: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from pnr_jax.data.jpeg import count_scans
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS, resize_keypoints
 
@@ -18,7 +19,6 @@ TOO_LARGE = "more than 64 megapixels; make it smaller"
 # Of a JPEG; cameras write 1 to 12, each is as much work as the whole image, and a file can hold
 # thousands.
 MOST_SCANS = 100
-START_OF_SCAN = b"\xff\xda"
 warnings.simplefilter("error", Image.DecompressionBombWarning)  # As Pillow's manual has it.
 
 
@@ -69,9 +69,10 @@ def decode(data: bytes, where: str) -> np.ndarray:
             # MPO is what phones call a photo with its preview.
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise UserError(f"{where}: holds several pictures; save one of them")
-            if image.format in ("JPEG", "MPO") and data.count(START_OF_SCAN) > MOST_SCANS:
+            if image.format in ("JPEG", "MPO") and count_scans(data) > MOST_SCANS:
                 raise UserError(f"{where}: more than {MOST_SCANS} scans; save it again")
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+            upright = _to_srgb(ImageOps.exif_transpose(image))
+            return np.asarray(_to_rgb(upright, deep=image.format == "PPM"))
     except UserError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -83,8 +84,22 @@ def decode(data: bytes, where: str) -> np.ndarray:
         raise UserError(f"{where}: not a readable image ({reason})") from None
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would clip it to 255.
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Converts colours by the profile in the file (Display P3, Adobe RGB), where it has one."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        own, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, own, srgb, outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError):  # A profile of other colours, or damaged.
+        return image
+
+
+def _to_rgb(image: Image.Image, deep: bool) -> Image.Image:
+    """Converts to RGB; `deep` says that 32-bit integers hold 16 bits, as Pillow reads a PGM."""
+    if image.mode.startswith("I;16") or (deep and image.mode == "I"):  # It would clip to 255.
         return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise ValueError("32 bits a pixel; save it with 8")

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from pnr_jax import files as files_lib
 from pnr_jax.archives import read_entry
 from pnr_jax.data import images as images_lib
 from pnr_jax.data import packed as packed_lib
@@ -90,7 +91,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
     found: dict[str, Read] = {}
     files: Iterator[tuple[Path, Read]]
     if source.is_dir():
-        files = ((p, p.read_bytes) for p in source.rglob(f"{folder}/*.jpg") if p.is_file())
+        files = ((path, path.read_bytes) for path in files_lib.list_files(source)[0])
     elif zipfile.is_zipfile(source):
         files = _zip_files(source)
     elif source.exists():
@@ -195,7 +196,10 @@ def _zip_files(source: Path) -> Iterator[tuple[Path, Read]]:
         archive = zipfile.ZipFile(source)
     except Exception:  # zipfile raises a dozen kinds for damage.
         raise UserError(f"--source={source}: neither a folder nor a sound zip file") from None
-    return ((Path(entry.filename), _reader(archive, entry)) for entry in archive.infolist())
+    # Some programs on Windows write backslashes.
+    entries = [(Path(e.filename.replace("\\", "/")), e) for e in archive.infolist()]
+    own = (pair for pair in entries if not files_lib.is_of_the_system(pair[0]))
+    return ((path, _reader(archive, entry)) for path, entry in own)
 
 
 def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Read:

@@ -59,10 +59,9 @@ def sample_pairs(
     """`count` of the pairs without replacement; seed 0 gives Market-1501's published test pairs.
 
     The published file was drawn by pandas' `DataFrame.sample(n=12000, random_state=0)`, which is
-    NumPy's legacy `RandomState.choice`.
+    NumPy's legacy `RandomState.choice`; where it asks for all of them, they are shuffled.
     """
-    if count >= len(pairs):
-        return list(pairs)
+    count = min(count, len(pairs))
     chosen = np.random.RandomState(seed).choice(len(pairs), size=count, replace=False)
     return [pairs[i] for i in chosen]
 

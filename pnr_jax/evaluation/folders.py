@@ -18,6 +18,7 @@ from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
 from pnr_jax.evaluation.methods import Method, NamedBatch
+from pnr_jax.files import is_of_the_system
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 _PANELS = 5
@@ -72,7 +73,13 @@ def folder_method(
     wanted = [_file_name(names) for names in tuples] if files is None else files
     summary = _summary(folder, wanted[:checked], looks, extra)
     if summary and not allow_missing:
-        raise UserError(f"{summary}; --allow_missing scores the others")
+        mend = (
+            "--allow_missing scores the others"
+            if any(not look.problem for look in looks)
+            else "names such as FROM___TO.png are expected; else list the files by --pairs=CSV, in "
+            "a column `image`"
+        )
+        raise UserError(f"{summary}; {mend}")
     usable = np.array([i for i, look in enumerate(looks) if not look.problem], np.int64)
     if not len(usable):
         raise UserError(summary or f"{folder}: there are no pairs to score")
@@ -103,7 +110,8 @@ def _summary(
 def _images(folder: Path) -> dict[Path, None]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of generated images")
-    return {path: None for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+    own = (path for path in sorted(folder.iterdir()) if not is_of_the_system(Path(path.name)))
+    return {path: None for path in own if path.suffix.lower() in SUFFIXES}
 
 
 def _match(
@@ -112,8 +120,10 @@ def _match(
     """The file of each tuple, and the files of none."""
     known: dict[tuple[str, ...], Path] = {}
     odd = []
+    spelt = _spellings(tuples)
     for path in present:
-        ends = tuple(_stem(end) for end in path.stem.removesuffix("_vis").split("___"))
+        stem = path.stem.removesuffix("_vis")
+        ends = spelt.get(stem) or tuple(_stem(end) for end in stem.split("___"))
         if ends in known:
             raise UserError(f"{folder}: {known[ends].name} and {path.name} are of the same pair")
         if len(ends) == 2:
@@ -129,6 +139,16 @@ def _match(
         )
     extra = [path for ends, path in known.items() if ends not in asked]
     return [known.get(ends) for ends in wanted], extra + odd
+
+
+def _spellings(tuples: Sequence[Names]) -> dict[str, tuple[str, ...]]:
+    """Names that others give, which no separator tells apart: {stem: (FROM, TO)}."""
+    found: dict[str, tuple[str, ...]] = {}
+    for names in tuples:
+        ends = (_stem(names[0]), _stem(names[-1]))
+        found[f"{ends[0]}_2_{ends[1]}"] = ends  # GFLA, PIDM: FROM_2_TO_vis.png
+        found[f"{names[0]}_{names[-1]}"] = ends  # Def-GAN: FROM.jpg_TO.jpg.png
+    return found
 
 
 def _stem(name: str) -> str:

@@ -156,16 +156,16 @@ def _last_step(workdir: Path) -> int:
     """The last step in the run's metrics, 0 where there are none."""
     path = workdir / "metrics.jsonl"
     # A line is whole when it ends: what stands behind the last end is torn, or nothing.
-    lines = path.read_text().split("\n")[:-1] if path.is_file() else []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
     return int(json.loads(lines[-1])["step"]) if lines else 0
 
 
 def _evaluation(workdir: Path, name: str, weights: str) -> str:
     folder = workdir / "evaluation"
     if (folder / "table.json").is_file():
-        rows = json.loads((folder / "table.json").read_text())
+        rows = json.loads((folder / "table.json").read_text(encoding="utf-8"))
         if any(row.get("weights") == weights for row in rows):
-            return (folder / "table.md").read_text().strip().replace("\n#", "\n##")
+            return (folder / "table.md").read_text(encoding="utf-8").strip().replace("\n#", "\n##")
     return (
         f"These weights are not evaluated yet (`launch/evaluate.py --model={name}` writes the "
         "table that belongs here)."

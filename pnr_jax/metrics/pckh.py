@@ -14,7 +14,7 @@ def pckh(predicted: np.ndarray, target: np.ndarray, alpha: float = 0.5) -> float
     (joints in one column or row) makes every joint of its person wrong.
 
     Args:
-      predicted: [..., 18, 2], (y, x) in pixels, -1 = missing; found in the generated images.
+      predicted: [..., 18, 2], (y, x) in pixels, -1 or NaN = missing; found in the generated images.
       target: [..., 18, 2], likewise; the poses asked for.
       alpha: tolerance, in heads.
 
@@ -45,8 +45,7 @@ def pckh_counts(
             "keypoints must be two arrays of one shape [..., 18, 2], "
             f"got predicted {list(predicted.shape)}, target {list(target.shape)}"
         )
-    visible = np.all(target != -1, axis=-1)
-    found = np.all(predicted != -1, axis=-1)
+    visible, found = (np.all((x != -1) & ~np.isnan(x), axis=-1) for x in (target, predicted))
     has_head = np.sum(visible[..., _HEAD], axis=-1) >= 2
 
     head, head_visible = target[..., _HEAD, :], visible[..., _HEAD, None]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pnr_jax.errors import UserError, first_line
@@ -119,4 +120,4 @@ def check_shapes(params: Mapping[str, Any], expected: Mapping[str, Any], what: s
 
 def is_finite(array: np.ndarray) -> bool:
     """Whether an array is of floats, none of them infinite or NaN."""
-    return np.issubdtype(array.dtype, np.floating) and bool(np.isfinite(array).all())
+    return jnp.issubdtype(array.dtype, jnp.floating) and bool(np.isfinite(array).all())

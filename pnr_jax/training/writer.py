@@ -22,7 +22,8 @@ class MetricWriter:
         """
         self._path = workdir / "metrics.jsonl"
         if self._path.exists():
-            kept = [line for line in self._path.read_text().splitlines() if _step(line) <= step]
+            lines = self._path.read_text(encoding="utf-8").split("\n")
+            kept = [line for line in lines if _step(line) <= step]
             write_text(self._path, "".join(line + "\n" for line in kept))
         self._tensorboard = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
 
@@ -30,7 +31,7 @@ class MetricWriter:
         """Writes named numbers of a step; one that is not finite is null, as JSON has no word."""
         finite = {name: float(v) if math.isfinite(v) else None for name, v in values.items()}
         line = {"step": step} | finite
-        with self._path.open("a") as file:
+        with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         for name, value in values.items():
             self._tensorboard.add_scalar(name, float(value), step)

@@ -1,6 +1,7 @@
 """Animations' files as other programs read them."""
 
 import importlib.util
+import io
 import subprocess
 
 import imageio_ffmpeg
@@ -83,3 +84,14 @@ def test_what_ffmpeg_refuses_is_one_line(tmp_path):
     assert "divisible by 2" in line
     assert "\n" not in line
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fps", [7, 15, 24, 30, 40])
+def test_a_gif_takes_as_long_as_it_should(fps):
+    frames = [np.full((8, 8, 3), 40 * i, np.uint8) for i in range(6)]
+    gif = Image.open(io.BytesIO(animation.to_gif(frames, 1000 / fps)))
+    total = 0
+    for i in range(6):
+        gif.seek(i)
+        total += gif.info["duration"]
+    assert abs(total - 6000 / fps) <= 5

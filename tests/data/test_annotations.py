@@ -59,6 +59,6 @@ def test_a_wrong_header_and_an_absent_file_are_errors(tmp_path):
         read_annotations(write(tmp_path, GOOD, header="name,y,x"))
     with pytest.raises(UserError, match="not found"):
         read_annotations(tmp_path / "none.csv")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\x00\xfe")
     with pytest.raises(UserError, match="not a text file"):
         read_annotations(tmp_path / "binary.csv")

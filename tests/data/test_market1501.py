@@ -331,3 +331,22 @@ def test_training_and_test_examples_load_without_tensorflow(archive):
     *counts, error = done.stdout.splitlines()
     assert counts == ["12", "30 (6, 128, 64, 3)"], done.stderr
     assert "market-packed-train.npz: no packed file there, and the records need" in error
+
+
+def test_a_zip_of_windows_has_backslashes(archive):
+    path = archive.as_zip()
+    with zipfile.ZipFile(path) as old:
+        entries = {name: old.read(name) for name in old.namelist()}
+    other = path.with_name("windows.zip")
+    with zipfile.ZipFile(other, "w") as new:
+        for name, data in entries.items():
+            info = zipfile.ZipInfo(name)
+            info.filename = name.replace("/", "\\")
+            new.writestr(info, data)
+        new.writestr("__MACOSX/bounding_box_train/._0002_c1s1_000451_03.jpg", b"")
+    folder = "bounding_box_train"
+    assert (
+        list(market1501.list_files(other, folder))
+        == list(market1501.list_files(path, folder))
+        != []
+    )

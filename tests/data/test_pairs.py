@@ -93,3 +93,9 @@ def test_market1501s_published_pairs_come_out_exactly(split):
     published = pairs.read_pairs(MARKET / f"market-pairs-{split}.csv")
     assert len(published) == {"train": 263_632, "test": 12_000}[split]
     assert made == published
+
+
+def test_all_of_the_pairs_come_shuffled_as_pandas_has_them():
+    made = [(f"{i}", f"{i + 1}") for i in range(30)]
+    order = np.random.RandomState(0).permutation(30)  # What pandas' sample draws by.
+    assert pairs.sample_pairs(made, 40) == [made[i] for i in order]

@@ -191,3 +191,25 @@ def test_a_jpeg_is_not_compressed_twice(tmp_path):
     from_png, from_jpg = generated(method, TUPLES[:2])
     np.testing.assert_array_equal(from_png, from_jpg)
     assert (from_png != smooth(IMAGES[0])).any()
+
+
+@pytest.mark.parametrize("spelling", ["{a}_2_{b}_vis.png", "{A}_{B}.png"])
+def test_other_peoples_names_are_known(tmp_path, spelling):
+    for (A, B), image in zip(TUPLES, IMAGES, strict=True):
+        name = spelling.format(A=A, B=B, a=A.split(".")[0], b=B.split(".")[0])
+        save(tmp_path / name, image)
+    method, usable, problem = folder_method(tmp_path, "peer", TUPLES, SIZE)
+    assert (usable.tolist(), problem) == ([0, 1, 2, 3], "")
+    np.testing.assert_array_equal(generated(method), IMAGES)
+
+
+def test_where_no_name_is_known_the_way_out_is_named(tmp_path):
+    save(tmp_path / "1.png", IMAGES[0])
+    with pytest.raises(UserError, match=r"--pairs=CSV, in a column `image`") as error:
+        folder_method(tmp_path, "peer", TUPLES, SIZE)
+    assert "--allow_missing" not in str(error.value)
+
+
+def test_what_systems_leave_is_no_image(folder):
+    save(folder / "._0001___0002.png", IMAGES[0])
+    assert folder_method(folder, "peer", TUPLES, SIZE)[2] == ""

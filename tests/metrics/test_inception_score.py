@@ -1,5 +1,6 @@
 """Inception Score against SciPy's relative entropy, in float64."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,3 +68,11 @@ def test_bad_probabilities_are_named():
         inception_score(p[0])
     with pytest.raises(ValueError, match="splits"):
         inception_score(p, 0)
+
+
+def test_a_softmax_in_bfloat16_is_a_distribution():
+    logits = np.random.default_rng(0).normal(size=(40, 1000))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    rounded = p.astype(ml_dtypes.bfloat16)
+    assert np.abs(rounded.astype(float).sum(axis=1) - 1).max() > 1e-4
+    assert inception_score(rounded)[0] == pytest.approx(inception_score(p)[0], rel=1e-2)

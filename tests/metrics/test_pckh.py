@@ -99,3 +99,11 @@ def test_wrong_shapes_are_named():
         pckh(np.zeros((1, 18, 2)), np.zeros((2, 18, 2)))
     with pytest.raises(ValueError, match=r"\[17, 2\]"):
         pckh(np.zeros((17, 2)), np.zeros((17, 2)))
+
+
+def test_joints_that_are_nan_are_missing():
+    pose = np.arange(36.0).reshape(18, 2)
+    pose[5] = np.nan
+    assert pckh(pose, pose) == 1
+    whole = np.arange(36.0).reshape(18, 2)
+    assert pckh(pose, whole) == 17 / 18
