@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from pnr_jax import box
 from pnr_jax.data import DATA_SETS, DataSet
 from pnr_jax.data.market1501 import Market1501
+from pnr_jax.data.warps import Augment
 from pnr_jax.errors import UserError
 from pnr_jax.files import write_text
 from pnr_jax.settings import Rule, SettingError, Settings
@@ -65,6 +66,7 @@ class Config(Settings):
     discriminator: Settings = field(default_factory=SYSTEMS["pnr"].Discriminator)
     loss: Settings = field(default_factory=SYSTEMS["pnr"].Loss)
     data: DataSet = field(default_factory=Market1501)
+    augment: Augment = field(default_factory=Augment)
     data_dir: str = ""  # Folder of the prepared data set.
     vgg19: str = ""  # Weights of the perceptual loss; empty: those in the package.
     input: str = "device"  # The training set lies on every device; "host": fed by tf.data.

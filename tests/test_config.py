@@ -9,6 +9,7 @@ import pytest
 from pnr_jax import config as config_lib
 from pnr_jax import config_files
 from pnr_jax.config import Config, check_workdir
+from pnr_jax.data.warps import Augment
 from pnr_jax.errors import UserError
 from pnr_jax.settings import SettingError
 
@@ -91,6 +92,7 @@ def test_what_the_paper_does_not_state_is_patns(name):
     assert (config.discriminator.blocks, config.discriminator.dropout) == (3, 0.5)
     assert config.model.sigma == 6
     assert config.ema == 0
+    assert config.augment == Augment()  # PATN does not flip.
 
 
 def test_the_default_is_the_papers_supervised_lad():

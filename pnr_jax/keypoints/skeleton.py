@@ -1,5 +1,7 @@
 """The 18 joints of OpenPose's COCO-18 skeleton and their limbs."""
 
+from typing import Any
+
 import numpy as np
 
 JOINTS = (
@@ -33,6 +35,15 @@ LIMBS = (
 # fmt: on
 
 
+def _other_side(name: str) -> str:
+    side, _, part = name.partition("_")
+    return f"{ {'left': 'right', 'right': 'left'}[side] }_{part}" if part else name
+
+
+# The joint that a mirror shows in each one's place.
+MIRROR_JOINT = np.array([JOINTS.index(_other_side(name)) for name in JOINTS])
+
+
 def check_shape(shape: tuple[int, ...]) -> None:
     """Raises a `ValueError` for a shape that is not [..., 18, 2]."""
     if shape[-2:] != (18, 2):
@@ -64,3 +75,21 @@ def resize_keypoints(
     inside = np.clip(np.rint(moved), 0, limit).astype(np.int32)
     missing = np.any(keypoints == -1, axis=-1, keepdims=True)
     return np.where(missing, np.int32(-1), inside)
+
+
+def mirror_keypoints(keypoints: Any, width: int) -> Any:
+    """Moves keypoints to where the mirrored image shows them: x' = width - 1 - x, sides swapped.
+
+    Args:
+      keypoints: int [..., 18, 2], NumPy or JAX, (y, x) pixels, -1 = missing, which stays so.
+      width: of the image, pixels.
+
+    Returns:
+      Keypoints alike; a joint that would come to lie on -1, which means missing, lies on 0.
+    """
+    check_shape(keypoints.shape)
+    swapped = keypoints[..., MIRROR_JOINT, :]
+    missing = (swapped == -1).any(axis=-1, keepdims=True)
+    mirrored = swapped * np.array([1, -1]) + np.array([0, width - 1])
+    mirrored = mirrored + (mirrored == -1)
+    return (mirrored * ~missing - missing).astype(keypoints.dtype)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pnr_jax.keypoints import JOINTS, LIMBS
+from pnr_jax.keypoints import LIMBS, MIRROR_JOINT
 from pnr_jax.pose_estimation import assembly
 from pnr_jax.pose_estimation.graph import Network
 from pnr_jax.pose_estimation.poses import Poses, to_pixels
@@ -30,13 +30,7 @@ BORDER, GREY = 32, 127
 FIELD_X = np.array([12, 20, 14, 16, 22, 24, 0, 2, 4, 6, 8, 10, 28, 30, 34, 32, 36, 18, 26])
 
 
-def _mirrored(name: str) -> str:
-    side, _, part = name.partition("_")
-    return f"{ {'left': 'right', 'right': 'left'}[side] }_{part}" if part else name
-
-
-# The joint and the limb that a mirror shows in another's place.
-MIRROR_JOINT = np.array([JOINTS.index(_mirrored(name)) for name in JOINTS])
+# The limb that a mirror shows in another's place.
 MIRROR_LIMB = np.array(
     [LIMBS.index((int(MIRROR_JOINT[a]), int(MIRROR_JOINT[b]))) for a, b in LIMBS]
 )

@@ -1,8 +1,8 @@
 """How batches reach the training step: made on the device from a resident data set, or fed.
 
-Both give the same batch for the same seed and step (`pnr_jax.data.shuffle`). A resident data set
-(Market-1501's training images are 318 MB) needs nothing from the host but the call; one that does
-not fit is fed by tf.data.
+Both give the same batch for the same seed and step (`pnr_jax.data.shuffle`), augmented where the
+configuration says so (`pnr_jax.data.warps`). A resident data set (Market-1501's training images are
+318 MB) needs nothing from the host but the call; one that does not fit is fed by tf.data.
 """
 
 import itertools
@@ -16,8 +16,9 @@ from jax.sharding import Mesh
 
 from pnr_jax import sharding
 from pnr_jax.config import Config
-from pnr_jax.data.pipeline import gather, training_batches
+from pnr_jax.data.pipeline import Batch, gather, training_batches
 from pnr_jax.data.shuffle import batch_indices
+from pnr_jax.data.warps import augment
 from pnr_jax.examples import Examples
 from pnr_jax.systems.protocol import Metrics
 from pnr_jax.training.state import TrainState
@@ -33,6 +34,7 @@ def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> St
       examples: the training examples.
       mesh: of `pnr_jax.sharding`.
     """
+    step = _augmented(step, config)
     if config.input == "host":
         return step
     size = len(examples.tuples)
@@ -73,3 +75,16 @@ def feeds(config: Config, examples: Examples, mesh: Mesh, start: int) -> Iterato
         rows=sharding.own_rows(mesh, config.batch_size),
     )
     return (sharding.from_own_rows(mesh, batch, config.batch_size) for batch in batches)
+
+
+def _augmented(step: Step, config: Config) -> Step:
+    """The step of (state, batch) that moves the batch's images first, by (seed, step) alone."""
+    settings = config.augment
+    if not (settings.mirror or settings.moves):
+        return step
+
+    def moved(state: TrainState, batch: Batch[jax.Array]) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.key(config.seed + 2), state.step)
+        return step(state, augment(batch, key, settings, together=not config.supervised))
+
+    return moved

@@ -66,3 +66,35 @@ def test_several_steps_a_call_are_those_steps(small_config, examples):
     steps, by_threes = seen(small_config, examples, 3)
     assert steps == 9
     assert_equal(by_threes, one_by_one[2::3])
+
+
+@pytest.mark.parametrize("supervised", [True, False])
+def test_augmented_batches_are_a_function_of_seed_and_step_by_every_way_in(
+    small_config, examples, supervised
+):
+    config = small_config.replace(
+        batch_size=4, steps=9, log_every=3, checkpoint_every=3, sample_every=3,
+        supervised=supervised, loss={"gan_image": 0.0},
+    )  # fmt: skip
+    if not supervised:
+        examples = examples._replace(tuples=examples.tuples[:, :1].repeat(2, axis=1))
+    _, plain = seen(config, examples, 9)
+    config = config.replace(augment={"mirror": 0.5, "rotation": 10.0, "shift": 2.0, "scale": 0.1})
+    _, on_device = seen(config, examples, 9)
+    assert_equal(seen(config.replace(input="host"), examples, 9)[1], on_device)
+    assert_equal(seen(config.replace(steps_per_call=3), examples, 3)[1], on_device[2::3])
+    for before, after in zip(plain, on_device, strict=True):
+        assert (before["target_image"] != after["target_image"]).any()
+        if not supervised:  # The target is the source itself, still.
+            np.testing.assert_array_equal(after["target_image"], after["source_images"][:, 0])
+
+
+def test_the_same_example_is_moved_otherwise_in_every_step_and_by_another_seed(
+    small_config, examples
+):
+    config = small_config.replace(batch_size=4, steps=9, augment={"shift": 3.0})
+    examples = examples._replace(tuples=examples.tuples[:1].repeat(11, axis=0))
+    _, batches = seen(config, examples, 2)
+    _, others = seen(config.replace(seed=1), examples, 1)
+    for other in (batches[1], others[0]):
+        assert (batches[0]["target_image"] != other["target_image"]).any()
