@@ -62,10 +62,17 @@ def reweight(problem: Problem, r: jax.Array, p: jax.Array | float, eps: jax.Arra
 
 
 def inverse_of(problem: Problem, W: jax.Array) -> Inverse:
-    """Returns b ↦ (Pᵀ v W P + ridge)⁻¹ b: a factorisation for each column; rowwise, one for all."""
+    """Returns b ↦ (Pᵀ v W P + ridge)⁻¹ b: a factorisation for each column; rowwise, one for all.
+
+    One matrix for all D columns is inverted, which is d columns to solve for instead of D.
+    """
     A = gram_matrices(problem.P, problem.v * W) + problem.ridge[..., None]
     L = cholesky(A)
-    return lambda b: cholesky_solve(L, b)
+    if not problem.rowwise:
+        return lambda b: cholesky_solve(L, b)
+    eye = jnp.eye(A.shape[-2], dtype=A.dtype).reshape((1,) * (A.ndim - 3) + A.shape[-3:-1])
+    inverse = cholesky_solve(L, jnp.broadcast_to(eye, A.shape[:-1]))
+    return lambda b: matmul(inverse, b)
 
 
 def weighted_least_squares(
