@@ -15,10 +15,11 @@ from absl import flags
 
 from pnr_jax import cli, figures, pose_estimation
 from pnr_jax.data.annotations import read_annotations, write_annotations
-from pnr_jax.data.folder import list_images, passed_over
+from pnr_jax.data.folder import list_images
 from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
 from pnr_jax.pose_estimation import annotate
+from pnr_jax.walk import list_files
 
 IMAGES = flags.DEFINE_string("images", None, "A folder of images, or one image.")
 MODEL = flags.DEFINE_string("model", None, "OpenPose's frozen graph (.pb) or MediaPipe's .task.")
@@ -34,7 +35,7 @@ def main() -> None:
     path, output = Path(IMAGES.value), Path(OUTPUT.value)
     files = {path.name: path} if path.is_file() else list_images(path)
     if path.is_dir():
-        cli.tell("file(s) of the system passed over", passed_over(path))
+        cli.tell_passed_over(list_files(path).passed_over)
     annotations = read_annotations(output) if output.exists() else {}
     kept = sum(name in annotations for name in files)
     if kept:

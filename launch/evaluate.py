@@ -17,6 +17,7 @@ from pnr_jax.config import Config
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import entrants, protocol, report, scorers, tables
 from pnr_jax.nn.convert import sha256
+from pnr_jax.walk import list_files
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, or 'people'.")
 GENERATED = flags.DEFINE_list("generated", [], "Folders of images: FROM___TO.png or _vis strips.")
@@ -51,6 +52,9 @@ def main() -> None:
     asked_for = runs and (PAIRS.value is None or flags.FLAGS["sources"].present)
     fewest = max(rules.sources) if asked_for else 1
     sets = entrants.load_sets(settings, PAIRS.value, several=bool(runs), fewest=fewest)
+    for entrant in folders:
+        if entrant.path.is_dir():
+            cli.tell_passed_over(list_files(entrant.path, inside=False).passed_over)
     workdir = runs[0].workdir if runs else None
     mean = entrants.mean_image(settings, workdir) if TRIVIAL.value else None
     jobs, problems = entrants.make_jobs(sets, mean, runs, folders, rules)

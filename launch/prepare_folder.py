@@ -16,6 +16,7 @@ from pnr_jax import cli, pose_estimation
 from pnr_jax.data import folder, folder_builder
 from pnr_jax.data.annotations import read_annotations, write_annotations
 from pnr_jax.pose_estimation import annotate
+from pnr_jax.walk import list_files
 
 IMAGES = flags.DEFINE_string("images", None, "FOLDER/IDENTITY/*.jpg.")
 ANNOTATIONS = flags.DEFINE_string("annotations", None, "Keypoints (CSV); made where it is absent.")
@@ -34,6 +35,8 @@ flags.mark_flags_as_required(["images", "annotations", "data_dir"])
 
 def main() -> None:
     """Prepares."""
+    if Path(IMAGES.value).is_dir():
+        cli.tell_passed_over(list_files(IMAGES.value).passed_over)
     annotations = _annotations(Path(ANNOTATIONS.value))
     made = folder_builder.prepare(
         IMAGES.value,
@@ -44,7 +47,6 @@ def main() -> None:
         seed=SEED.value,
         max_damaged=MAX_DAMAGED.value,
     )
-    cli.tell("file(s) of the system passed over", folder.passed_over(IMAGES.value))
     cli.tell("image(s) left out, unreadable", made.damaged)
     cli.tell("image(s) left out, without both shoulders and hips", made.bodiless)
     cli.tell("identity(ies) left out, with a single image", made.lonely)

@@ -9,11 +9,12 @@ file a split is written; --tfds writes TensorFlow Datasets records too (the extr
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from absl import flags
 
 from pnr_jax import cli
-from pnr_jax.data import market1501_preparation
+from pnr_jax.data import market1501, market1501_preparation
 from pnr_jax.errors import UserError
 
 SOURCE = flags.DEFINE_string("source", None, "Market-1501 zip, or the folder that it unpacks to.")
@@ -26,6 +27,7 @@ flags.mark_flags_as_required(["source", "annotations", "data_dir"])
 
 def main() -> None:
     """Prepares."""
+    cli.tell_passed_over(market1501.passed_over(Path(SOURCE.value)))
     prepare = _with_records() if TFDS.value else market1501_preparation.prepare
     made = prepare(SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value)
     cli.tell("image(s) left out, unreadable", made.damaged)

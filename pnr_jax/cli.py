@@ -83,6 +83,11 @@ def tell(what: str, names: Sequence[str]) -> None:
         print(f"{len(names):,} {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
 
 
+def tell_passed_over(names: Sequence[str]) -> None:
+    """Prints what a reader of a folder or zip has left alone (`pnr_jax.walk`)."""
+    tell("hidden or system name(s) and link(s) passed over", names)
+
+
 def tell_resized(
     paths: Sequence[str], sizes: Sequence[tuple[int, ...]], size: tuple[int, int]
 ) -> None:

@@ -11,6 +11,7 @@ import pnr_jax
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.settings import SettingError
+from pnr_jax.walk import list_files
 
 _PACKAGE = Path(pnr_jax.__file__).parent
 _CHOICES = ("system.name", "data.name")
@@ -20,8 +21,8 @@ FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 
 def names() -> list[str]:
     """Returns the names of the configurations that come with the package."""
-    files = (path for folder in FOLDERS for path in folder.glob("*.py"))
-    return sorted({path.stem for path in files if not path.stem.startswith("_")})
+    files = (path for folder in FOLDERS if folder.is_dir() for path in list_files(folder).files)
+    return sorted({x.stem for x in files if x.suffix == ".py" and not x.stem.startswith("_")})
 
 
 def read(name: str) -> Config:

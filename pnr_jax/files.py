@@ -10,37 +10,6 @@ from pathlib import Path
 
 from pnr_jax.errors import UserError
 
-# What systems and programs put into folders, in lower case; so they do names with a leading dot.
-SYSTEM_NAMES = frozenset(
-    {"__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information"}
-    | {"lost+found", "thumbs.db", "desktop.ini"}
-)
-
-
-def is_of_the_system(path: Path) -> bool:
-    """Returns whether a relative path leads through, or is, a hidden name or one of a system."""
-    parts = (part.lower() for part in path.parts if part != "..")
-    return any(part.startswith(".") or part in SYSTEM_NAMES for part in parts)
-
-
-def list_files(folder: str | Path) -> tuple[list[Path], list[Path]]:
-    """Lists the files of a folder and its sub-folders, links followed, in order.
-
-    Returns:
-      (paths that a person has put there, paths of the system).
-    """
-    entered: set[str] = set()
-    found = []
-    for root, folders, names in os.walk(folder, followlinks=True):
-        if os.path.realpath(root) in entered:  # By a link; it may be one to a folder above.
-            folders.clear()
-            continue
-        entered.add(os.path.realpath(root))
-        found += [Path(root, name) for name in names]
-    found = sorted(path for path in found if path.is_file())
-    own = [path for path in found if not is_of_the_system(path.relative_to(folder))]
-    return own, sorted(set(found).difference(own))
-
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:

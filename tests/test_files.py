@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pnr_jax.errors import UserError
-from pnr_jax.files import list_files, read_lines, replacing, write_text
+from pnr_jax.files import read_lines, replacing, write_text
 
 
 def test_writes_into_folders_that_are_not_there_yet(tmp_path):
@@ -69,37 +69,6 @@ def test_names_a_file_that_is_no_text(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(UserError, match=rf"{tmp_path / 'a.csv'}: not a text file .* pairs CSV"):
         read_lines(tmp_path / "a.csv", "pairs")
-
-
-def test_hidden_names_and_those_of_systems_are_told_from_peoples_own(tmp_path):
-    own = ["anna/1.jpg", "ben/a.b.jpg"]
-    system = [
-        ".ipynb_checkpoints/anna/1.jpg", "@eaDir/1.jpg", "__MACOSX/anna/._1.jpg", "anna/._1.jpg",
-        "#recycle/1.jpg", "ben/Thumbs.db", "desktop.ini",
-    ]  # fmt: skip
-    for name in own + system:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    found = list_files(tmp_path)
-    assert found == (sorted(tmp_path / x for x in own), sorted(tmp_path / x for x in system))
-
-
-def test_a_hidden_folder_above_is_nobodys_business(tmp_path):
-    folder = tmp_path / ".cache" / "people"
-    folder.mkdir(parents=True)
-    (folder / "1.jpg").touch()
-    assert list_files(folder) == ([folder / "1.jpg"], [])
-
-
-def test_links_are_followed_once(tmp_path):
-    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "people"
-    elsewhere.mkdir()
-    folder.mkdir()
-    (elsewhere / "1.jpg").touch()
-    (folder / "anna").symlink_to(elsewhere)
-    (elsewhere / "loop").symlink_to(folder)
-    (folder / "gone.jpg").symlink_to(tmp_path / "nowhere")
-    assert list_files(folder) == ([folder / "anna" / "1.jpg"], [])
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -24,7 +24,7 @@ from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.images import Images
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
-from pnr_jax.files import list_files
+from pnr_jax.walk import list_files
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -65,7 +65,7 @@ def list_images(folder: str | Path) -> dict[str, Path]:
         raise UserError(f"no such folder: {folder}")
     found = {
         path.relative_to(folder).as_posix(): path
-        for path in list_files(folder)[0]
+        for path in list_files(folder).files
         if path.suffix.lower() in SUFFIXES
     }
     if not found:
@@ -76,11 +76,6 @@ def list_images(folder: str | Path) -> dict[str, Path]:
         if ":" in name or "\n" in name or "\r" in name or name != name.strip():
             raise UserError(f"{folder}: {name!r}: no ':' nor outer space in a name; rename it")
     return found
-
-
-def passed_over(folder: str | Path) -> list[str]:
-    """Returns the images that `list_images` takes for a system's own, such as `.~1.jpg`."""
-    return [str(path) for path in list_files(folder)[1] if path.suffix.lower() in SUFFIXES]
 
 
 def match_rows(names: Collection[str], annotations: Mapping[str, np.ndarray]) -> dict[str, str]:

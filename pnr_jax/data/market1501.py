@@ -9,14 +9,14 @@ Reference: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 20
 """
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import ClassVar
 
 import numpy as np
 
-from pnr_jax import files as files_lib
+from pnr_jax import walk
 from pnr_jax.archives import read_entry
 from pnr_jax.data import images as images_lib
 from pnr_jax.data import packed as packed_lib
@@ -89,16 +89,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
       UserError: `source` is absent, no zip, has no such folder, or a name twice in it.
     """
     found: dict[str, Read] = {}
-    files: Iterator[tuple[Path, Read]]
-    if source.is_dir():
-        files = ((path, path.read_bytes) for path in files_lib.list_files(source)[0])
-    elif zipfile.is_zipfile(source):
-        files = _zip_files(source)
-    elif source.exists():
-        raise UserError(f"--source={source}: neither a folder nor a sound zip file")
-    else:
-        raise UserError(f"--source={source}: no such file or folder")
-    for path, read in files:
+    for path, read in _open(source)[0]:
         if path.suffix != ".jpg" or path.parent.name != folder:
             continue
         if path.name in found:
@@ -110,6 +101,11 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
             "or the folder that it unpacks to"
         )
     return found
+
+
+def passed_over(source: Path) -> list[str]:
+    """Returns the names in a Market-1501 zip or directory that `list_files` does not look at."""
+    return _open(source)[1]
 
 
 def read_split(annotations: Path, split: str) -> dict[str, np.ndarray]:
@@ -190,16 +186,22 @@ def prepared_folder(data_dir: str | Path) -> Path:
     return folder
 
 
-def _zip_files(source: Path) -> Iterator[tuple[Path, Read]]:
-    """The entries of a zip; nothing is unpacked to the disk, so no entry's path leads anywhere."""
+def _open(source: Path) -> tuple[Sequence[tuple[PurePath, Read]], list[str]]:
+    """Returns the files of a folder or zip, and the names that are passed over.
+
+    Nothing is unpacked to the disk, so that no path in a zip leads anywhere.
+    """
+    if source.is_dir():
+        found = walk.list_files(source)
+        return [(path, path.read_bytes) for path in found.files], found.passed_over
+    if not source.exists():
+        raise UserError(f"--source={source}: no such file or folder")
     try:
         archive = zipfile.ZipFile(source)
     except Exception:  # zipfile raises a dozen kinds for damage.
         raise UserError(f"--source={source}: neither a folder nor a sound zip file") from None
-    # Some programs on Windows write backslashes.
-    entries = [(Path(e.filename.replace("\\", "/")), e) for e in archive.infolist()]
-    own = (pair for pair in entries if not files_lib.is_of_the_system(pair[0]))
-    return ((path, _reader(archive, entry)) for path, entry in own)
+    entries = walk.list_entries(archive)
+    return [(path, _reader(archive, entry)) for path, entry in entries.files], entries.passed_over
 
 
 def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Read:

@@ -18,7 +18,7 @@ from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
 from pnr_jax.evaluation.methods import Method, NamedBatch
-from pnr_jax.files import is_of_the_system
+from pnr_jax.walk import list_files
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 _PANELS = 5
@@ -110,7 +110,7 @@ def _summary(
 def _images(folder: Path) -> dict[Path, None]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder of generated images")
-    own = (path for path in sorted(folder.iterdir()) if not is_of_the_system(Path(path.name)))
+    own = list_files(folder, inside=False).files
     return {path: None for path in own if path.suffix.lower() in SUFFIXES}
 
 

@@ -24,6 +24,7 @@ from pnr_jax.evaluation.methods import Method, NamedBatch
 from pnr_jax.evaluation.scorers import Scorer, Scores
 from pnr_jax.examples import Examples
 from pnr_jax.files import replacing
+from pnr_jax.walk import list_files
 
 BATCH = 32  # Images drawn at once.
 CHUNK = 8 * BATCH  # Images scored, and kept, at once.
@@ -136,7 +137,8 @@ def first_sources(tuples: np.ndarray, sources: int) -> np.ndarray:
 def code_digest() -> str:
     """Returns a digest of the code that draws and scores, and of JAX's version."""
     root = Path(pnr_jax.__file__).parent
-    files = [path for room in ROOMS for path in sorted((root / room).rglob("*.py"))]
+    files = [path for room in ROOMS for path in list_files(root / room).files]
+    files = [path for path in files if path.suffix == ".py"]
     return _digest(jax.__version__, *(path.read_bytes() for path in [*files, root / "transfer.py"]))
 
 

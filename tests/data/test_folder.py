@@ -16,6 +16,7 @@ from pnr_jax.data import (
 from pnr_jax.data.crops import crop_person
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS
+from pnr_jax.walk import list_files
 
 BODY = np.random.default_rng(3).integers((10, 20), (110, 50), (18, 2))
 
@@ -238,7 +239,13 @@ def test_what_systems_leave_is_nobody(own):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes((own.images / "anna" / "0.png").read_bytes())
     assert folder.list_images(own.images) == clean
-    assert len(folder.passed_over(own.images)) == 3
+    assert len(list_files(own.images).passed_over) == 3
+
+
+def test_linked_identities_are_people(own, tmp_path):
+    (own.images / "anna").rename(tmp_path / "elsewhere")
+    (own.images / "anna").symlink_to(tmp_path / "elsewhere")
+    assert "anna/0.png" in folder.list_images(own.images)
 
 
 def test_a_name_that_is_not_utf_8_is_refused_before_the_work(own):
