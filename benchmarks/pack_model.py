@@ -68,7 +68,9 @@ def score_of_twelve(name: str) -> float:
 def card(name: str, folder: Path, evaluation: Path, spent: str) -> str:
     """The card as Markdown."""
     config, file = config_lib.load(folder), folder / box.WEIGHTS
-    step = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["step"]
+    step = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])[
+        "step"
+    ]
     losses = {k: v for k, v in config.loss.flat().items() if v}
     weights = box.load_weights(file)["params"]
     return CARD.format(
@@ -85,7 +87,10 @@ def card(name: str, folder: Path, evaluation: Path, spent: str) -> str:
         size=file.stat().st_size,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         twelve=score_of_twelve(name),
-        evaluation=(evaluation / "table.md").read_text().strip().replace("# ", "## ", 1),
+        evaluation=(evaluation / "table.md")
+        .read_text(encoding="utf-8")
+        .strip()
+        .replace("# ", "## ", 1),
     )
 
 

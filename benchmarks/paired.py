@@ -22,7 +22,7 @@ SCORES = ("ssim", "masked_ssim", "ssim_inside_mask", "l1")
 
 def read(path: str) -> dict[str, list[str]]:
     """The columns of a file of scores."""
-    rows = list(csv.DictReader(Path(path).read_text().splitlines()))
+    rows = list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines()))
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from absl import flags
 
 from pnr_jax import cli, figures, pose_estimation
-from pnr_jax.data.annotations import read_annotations, write_annotations
+from pnr_jax.data.annotations import check_names, read_annotations, write_annotations
 from pnr_jax.data.folder import list_images
 from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
@@ -33,9 +33,12 @@ SHOWN = 24  # Images of the sheet, spread over the folder.
 def main() -> None:
     """Estimates."""
     path, output = Path(IMAGES.value), Path(OUTPUT.value)
+    if output.suffix.lower() != ".csv":
+        raise UserError(f"--output={output}: the suffix must be .csv; the sheet beside it is .png")
     files = {path.name: path} if path.is_file() else list_images(path)
     if path.is_dir():
         cli.tell_passed_over(list_files(path).passed_over)
+    check_names(files, path.parent)
     annotations = read_annotations(output) if output.exists() else {}
     kept = sum(name in annotations for name in files)
     if kept:

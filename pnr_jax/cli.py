@@ -29,7 +29,7 @@ def run(main: Callable[[], None]) -> None:
     Exit codes: 0 done, 2 a mistake in flags or input or a disk that does not take or give a file
     (one line on stderr says which), 130 Ctrl-C.
     """
-    _restart_with_malloc_settings()
+    _restart_with_settings()
     # TensorFlow only reads files here: silence its start-up lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -100,14 +100,23 @@ def tell_resized(
             )
 
 
-def _restart_with_malloc_settings() -> None:
-    """Starts the program again with `MALLOC`, which glibc reads at start-up alone.
+def _restart_with_settings() -> None:
+    """Starts the program again with what glibc and Python read at start-up alone.
 
-    Other C libraries and systems ignore it, and a user's own GLIBC_TUNABLES stands.
+    `MALLOC`, which other C libraries and systems ignore; a user's own GLIBC_TUNABLES stands. And
+    names of files in UTF-8 whatever the locale, as the CSVs have them.
     """
-    if sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ:
+    options = [] if _is_utf8() else ["-X", "utf8"]
+    tunables = sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ
+    if tunables:
         os.environ["GLIBC_TUNABLES"] = MALLOC
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    if tunables or options:
+        os.execv(sys.executable, [sys.executable, *options, *sys.orig_argv[1:]])
+
+
+def _is_utf8() -> bool:
+    """Returns whether file names are UTF-8, or were asked not to be."""
+    return sys.getfilesystemencoding() == "utf-8" or "utf8" in sys._xoptions
 
 
 def _keep_compiled_programs() -> None:

@@ -14,7 +14,7 @@ from pnr_jax.data import DATA_SETS, DataSet
 from pnr_jax.data.market1501 import Market1501
 from pnr_jax.data.warps import Augment
 from pnr_jax.errors import UserError
-from pnr_jax.files import write_text
+from pnr_jax.files import read_text, write_text
 from pnr_jax.settings import Rule, SettingError, Settings
 from pnr_jax.systems import SYSTEMS, Parts, System
 
@@ -206,8 +206,9 @@ def load(workdir: str | Path) -> Config:
     path = box.find(workdir) / "config.json"
     if not path.is_file():
         raise UserError(f"{workdir}: no run here (config.json is missing)")
+    text = read_text(path, "configuration")
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = json.loads(text)
         if not isinstance(saved, dict):
             raise TypeError(f"holds no fields, but {saved!r}")
         if isinstance(saved.get("image_size"), list):

@@ -67,7 +67,9 @@ def test_names_a_file_that_is_not_there(tmp_path):
 
 def test_names_a_file_that_is_no_text(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(UserError, match=rf"{tmp_path / 'a.csv'}: not a text file .* pairs CSV"):
+    with pytest.raises(
+        UserError, match=rf"{tmp_path / 'a.csv'}: not a text file .* the pairs as UTF-8"
+    ):
         read_lines(tmp_path / "a.csv", "pairs")
 
 
@@ -84,12 +86,19 @@ def test_an_empty_file_has_no_lines(tmp_path):
     assert read_lines(tmp_path / "a.csv", "pairs") == []
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_another_encoding_is_named(tmp_path, encoding):
-    mark = "\ufeff" if encoding == "utf-16-be" else ""
-    (tmp_path / "a.csv").write_bytes((mark + "müller").encode(encoding))
-    with pytest.raises(UserError, match="UTF-8"):
-        read_lines(tmp_path / "a.csv", "pairs")
+    for mark in ("", "\ufeff") if encoding.startswith("utf") else ("",):
+        (tmp_path / "a.csv").write_bytes((mark + "a müller").encode(encoding))
+        with pytest.raises(UserError, match=r"save (it|the pairs) as UTF-8"):
+            read_lines(tmp_path / "a.csv", "pairs")
+
+
+def test_a_name_that_is_not_utf_8_is_named_and_nothing_written(tmp_path):
+    name = os.fsdecode(b"m\xfcller")
+    with pytest.raises(UserError, match="not UTF-8; rename it"):
+        write_text(tmp_path / "a.csv", f"from,to\n{name},b\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_text_is_utf_8_in_any_locale(tmp_path):

@@ -1,13 +1,13 @@
 """Keypoint annotations in the field's CSV format (`name:keypoints_y:keypoints_x`)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from pnr_jax.errors import UserError
-from pnr_jax.files import read_lines, write_text
+from pnr_jax.files import is_utf8, read_lines, write_text
 
 HEADER = "name:keypoints_y:keypoints_x"
 JOINT_COUNT = 18
@@ -43,8 +43,29 @@ def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
     return annotations
 
 
+def check_names(names: Iterable[str], where: str | Path) -> None:
+    """Raises a `UserError` for an image's name that the CSV cannot hold, or not give back.
+
+    Args:
+      names: of images.
+      where: the folder or file that they come from, for the message.
+    """
+    for name in names:
+        if any(mark in name for mark in ":\n\r") or not name or name != name.strip():
+            raise UserError(
+                f"{where}: {name!r}: no ':', line end or outer space in a name; rename it"
+            )
+        if "\0" in name or not is_utf8(name):
+            raise UserError(f"{where}: {name!r}: the name is not UTF-8; rename it")
+
+
 def write_annotations(path: str | Path, annotations: Mapping[str, np.ndarray]) -> None:
-    """Writes `{name: [18, 2]}` in the format that `read_annotations` reads."""
+    """Writes `{name: [18, 2]}` in the format that `read_annotations` reads.
+
+    Raises:
+      UserError: a name is not one of `check_names`; nothing is written.
+    """
+    check_names(annotations, path)
     rows = [HEADER]
     for name, keypoints in annotations.items():
         y, x = np.asarray(keypoints).T.tolist()

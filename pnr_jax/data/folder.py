@@ -21,6 +21,7 @@ import numpy as np
 
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.data.annotations import check_names
 from pnr_jax.data.images import Images
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
@@ -70,11 +71,7 @@ def list_images(folder: str | Path) -> dict[str, Path]:
     }
     if not found:
         raise UserError(f"{folder}: no image inside ({', '.join(sorted(SUFFIXES))})")
-    for name in found:
-        if not name.isascii() and name != name.encode(errors="replace").decode():
-            raise UserError(f"{folder}: {name!r}: the name is not UTF-8; rename it")
-        if ":" in name or "\n" in name or "\r" in name or name != name.strip():
-            raise UserError(f"{folder}: {name!r}: no ':' nor outer space in a name; rename it")
+    check_names(found, folder)
     return found
 
 

@@ -17,6 +17,7 @@ from pnr_jax.evaluation.methods import Method, run_methods, through_jpeg, trivia
 from pnr_jax.evaluation.protocol import Job
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set
 from pnr_jax.evaluation.tables import slug
+from pnr_jax.files import is_utf8
 
 
 class Run(NamedTuple):
@@ -94,9 +95,13 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[Run]:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raises a `UserError` for methods whose names, or files of scores, would be the same."""
+    """Raises a `UserError` for names of methods that are not UTF-8, or share a file of scores."""
     seen: dict[str, str] = {}
     for name in ("copy source", "mean image", *names):
+        if not is_utf8(name):
+            raise UserError(
+                f"{name!r}: the name is not UTF-8; give --name=NAME, or rename the folder"
+            )
         if slug(name) in seen:
             raise UserError(
                 f"two methods would be called {name!r}; give --name=NAME,... to --generated's "

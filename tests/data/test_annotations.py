@@ -1,5 +1,7 @@
 """The CSV reader: right results, and one clear line for each mistake."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,22 @@ def test_a_wrong_header_and_an_absent_file_are_errors(tmp_path):
     (tmp_path / "binary.csv").write_bytes(b"\xff\x00\xfe")
     with pytest.raises(UserError, match="not a text file"):
         read_annotations(tmp_path / "binary.csv")
+
+
+@pytest.mark.parametrize(
+    "name", ["a\u0085b", "a\u2028b", "a\x0bb", "a\x1cb", "müller/ü.jpg", "a,b"]
+)
+def test_every_name_that_is_written_is_read(tmp_path, name):
+    annotations = {name: np.zeros((18, 2), np.int32), "b.jpg": np.ones((18, 2), np.int32)}
+    write_annotations(tmp_path / "a.csv", annotations)
+    assert list(read_annotations(tmp_path / "a.csv")) == list(annotations)
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b", "a\nb", "a\rb", " a", "a\u2028", "", os.fsdecode(b"m\xfcller/1.jpg"), "a\0b"]
+)
+def test_a_name_that_the_csv_cannot_hold_is_refused_before_anything_is_written(tmp_path, name):
+    with pytest.raises(UserError, match="rename it") as caught:
+        write_annotations(tmp_path / "a.csv", {name: np.zeros((18, 2), np.int32)})
+    assert len(str(caught.value).splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,7 @@
 """What is scored must have the sources that are asked for."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,8 @@ def test_the_mean_image_is_the_run_s_file_or_that_of_the_training_images(small_c
     assert np.abs(computed - images.mean(axis=0)).max() <= 0.5
     save_png(tmp_path / "mean_image.png", 255 - computed)
     assert (entrants.mean_image(small_config, tmp_path) == 255 - computed).all()
+
+
+def test_a_folder_whose_name_no_table_holds_is_refused_before_the_work():
+    with pytest.raises(UserError, match="not UTF-8; give --name=NAME"):
+        entrants.check_names(["PATN", os.fsdecode(b"m\xfcller")])

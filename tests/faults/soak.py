@@ -126,7 +126,7 @@ def soak(minutes: float, workdir: Path) -> list[Sample]:
 
 def look(pid: int, hours: float, workdir: Path) -> Sample:
     """One sample of a process."""
-    status = Path(f"/proc/{pid}/status").read_text()
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     megabytes = int(status.split("RssAnon:")[1].split()[0]) / 1024
     files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     compiled = (workdir / "output.txt").read_text().count("Finished XLA compilation")

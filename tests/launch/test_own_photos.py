@@ -1,6 +1,7 @@
 """From a folder of photos to pictures: poses, data set, training, evaluation, generation."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -87,6 +88,40 @@ def test_a_folder_of_people_trains_evaluates_and_generates(run, tmp_path):
     assert code == 0, err
     with Image.open(tmp_path / "out.png") as image:
         assert image.size == (32, 32)
+
+
+def test_names_are_utf_8_whatever_the_locale(start, tmp_path):
+    annotations = draw_folder(tmp_path / "people")
+    (tmp_path / "people" / "person 1").rename(tmp_path / "people" / "müller")
+    (tmp_path / "people" / "@eaDir").mkdir()
+    renamed = {name.replace("person 1/", "müller/"): row for name, row in annotations.items()}
+    write_annotations(tmp_path / "a.csv", renamed)
+    process = start(
+        "prepare_folder.py",
+        f"--images={tmp_path}/people",
+        f"--annotations={tmp_path}/a.csv",
+        f"--data_dir={tmp_path}/data",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+    )
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert "1 hidden or system name(s) and link(s) passed over: @eaDir" in out
+    names = read_annotations(tmp_path / "data" / "folder" / "annotations.csv")
+    assert sum(name.startswith("müller_") for name in names) == 4
+
+
+def test_a_name_of_other_bytes_is_refused_before_the_work(mistake, tmp_path, blind):
+    people = tmp_path / "people"
+    annotations = draw_folder(people)
+    (people / "person 1").rename(people / os.fsdecode(b"m\xfcller"))
+    flags = [f"--images={people}", f"--model={blind}"]
+    err = mistake("estimate_poses.py", *flags, f"--output={tmp_path}/a.csv")
+    assert r"'m\udcfcller/v000.jpg': the name is not UTF-8; rename it" in err
+    write_annotations(tmp_path / "a.csv", annotations)
+    err = mistake("estimate_poses.py", *flags, f"--output={tmp_path}/a.png")
+    assert "the suffix must be .csv" in err
 
 
 @pytest.fixture(scope="module")
