@@ -22,12 +22,11 @@ import numpy as np
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.annotations import check_names
+from pnr_jax.data.formats import SUFFIXES
 from pnr_jax.data.images import Images
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
 from pnr_jax.walk import list_files
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pnr_jax.data.jpeg import count_scans
+from pnr_jax.data import formats
+from pnr_jax.data.colours import to_rgb
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS, resize_keypoints
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-MOST_PIXELS = 64_000_000
-TOO_LARGE = "more than 64 megapixels; make it smaller"
-# Of a JPEG; cameras write 1 to 12, each is as much work as the whole image, and a file can hold
-# thousands.
-MOST_SCANS = 100
 warnings.simplefilter("error", Image.DecompressionBombWarning)  # As Pillow's manual has it.
 
 
@@ -54,59 +49,29 @@ class Images(NamedTuple):
 
 
 def decode(data: bytes, where: str) -> np.ndarray:
-    """Decodes one image file to uint8 [H, W, 3], upright.
+    """Decodes one image file to uint8 [H, W, 3], sRGB, upright.
 
-    Grey, palette, CMYK and 16-bit images become RGB; what is transparent becomes white.
+    Grey, palette, CMYK and 16-bit images become RGB, by the profile in the file where there is one;
+    what is transparent becomes white.
 
     Raises:
       UserError: no image, a damaged one, an animation, or one of more than 64 megapixels or 100
         scans, which is refused by its header.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise UserError(f"{where}: {image.width}x{image.height} pixels; {TOO_LARGE}")
-            # MPO is what phones call a photo with its preview.
-            if getattr(image, "is_animated", False) and image.format != "MPO":
-                raise UserError(f"{where}: holds several pictures; save one of them")
-            if image.format in ("JPEG", "MPO") and count_scans(data) > MOST_SCANS:
-                raise UserError(f"{where}: more than {MOST_SCANS} scans; save it again")
-            upright = _to_srgb(ImageOps.exif_transpose(image))
-            return np.asarray(_to_rgb(upright, deep=image.format == "PPM"))
+        with Image.open(io.BytesIO(data), formats=formats.FORMATS) as image:
+            formats.check_picture(image, data, where)
+            ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(to_rgb(image))
     except UserError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UserError(f"{where}: {TOO_LARGE}") from None
+        raise UserError(f"{where}: {formats.TOO_LARGE}") from None
     except UnidentifiedImageError:
-        raise UserError(f"{where}: not a readable image ({', '.join(FORMATS)})") from None
+        raise UserError(f"{where}: {formats.unknown(data)}") from None
     except Exception as error:  # Pillow raises nearly every kind for damage.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{where}: not a readable image ({reason})") from None
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Converts colours by the profile in the file (Display P3, Adobe RGB), where it has one."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
-        return image
-    mode = "RGBA" if image.mode == "RGBA" else "RGB"
-    try:
-        own, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, own, srgb, outputMode=mode) or image
-    except (ImageCms.PyCMSError, OSError):  # A profile of other colours, or damaged.
-        return image
-
-
-def _to_rgb(image: Image.Image, deep: bool) -> Image.Image:
-    """Converts to RGB; `deep` says that 32-bit integers hold 16 bits, as Pillow reads a PGM."""
-    if image.mode.startswith("I;16") or (deep and image.mode == "I"):  # It would clip to 255.
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ValueError("32 bits a pixel; save it with 8")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
 
 
 def read_image(path: str | Path) -> np.ndarray:

@@ -51,8 +51,9 @@ def open_photo(data: bytes, size: tuple[int, int], estimator: Estimator | None) 
     _check_header(data)
     try:
         image = decode(data, "the photo")
-    except UserError:
-        raise Refusal(415, "This photo is damaged: it cannot be read to its end.") from None
+    except UserError as error:
+        reason = str(error).removeprefix("the photo: ")
+        raise Refusal(415, f"This photo is damaged or of an odd kind: {reason}.") from None
     found, note = (None, "") if estimator is None else _estimate(image, estimator)
     if found is None:
         return make_photo(_middle(image), size, None, note)

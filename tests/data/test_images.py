@@ -7,10 +7,9 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from pnr_jax.data.images import check_keypoints, decode, read_image
-from pnr_jax.data.jpeg import count_scans
 from pnr_jax.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -138,71 +137,3 @@ def test_a_joint_outside_of_the_image_is_named():
     keypoints[4] = 3, 5
     with pytest.raises(UserError, match=r"row: right_wrist at \(y=3, x=5\) lies outside .* 10x5"):
         check_keypoints(keypoints, (10, 5), "row")
-
-
-def test_what_a_camera_appends_is_no_scan():
-    photo = encode(Image.fromarray(RGB), format="JPEG", progressive=True)
-    assert 1 < count_scans(photo) < 20
-    video = b"\xff\xda\x00\x02" * 200
-    assert count_scans(photo + video) == count_scans(photo)
-    np.testing.assert_array_equal(decode(photo + video, "photo"), decode(photo, "photo"))
-
-
-def test_a_preview_in_a_header_is_no_scan():
-    photo = encode(Image.fromarray(RGB), format="JPEG", comment=b"\xff\xda\xff\xd9" * 200)
-    assert count_scans(photo) == 1
-    assert decode(photo, "photo").shape == RGB.shape
-
-
-# Primaries in the profile's white, D50, as columns; of Display P3, and of sRGB by its own profile.
-P3 = np.array([[0.5151, 0.2919, 0.1572], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]])
-SRGB = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
-
-
-def icc_profile(primaries, gamma):
-    """A profile of three primaries and a power, by the ICC's specification."""
-
-    def fixed(numbers):
-        return b"".join(struct.pack(">i", round(65536 * x)) for x in numbers)
-
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(256 * gamma)) + bytes(2)
-    tags = [(b"wtpt", b"XYZ " + bytes(4) + fixed([0.9642, 1.0, 0.8249]))]
-    for name, column in zip((b"r", b"g", b"b"), primaries.T, strict=True):
-        tags += [(name + b"XYZ", b"XYZ " + bytes(4) + fixed(column)), (name + b"TRC", curve)]
-    at, table, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
-    for name, content in tags:
-        table += name + struct.pack(">II", at + len(body), len(content))
-        body += content
-    size = 128 + len(table) + len(body)
-    head = struct.pack(">I", size) + bytes(4) + b"\x02\x40\0\0mntrRGB XYZ " + bytes(12) + b"acsp"
-    head = head.ljust(68, b"\0") + fixed([0.9642, 1.0, 0.8249])
-    return head.ljust(128, b"\0") + table + body
-
-
-def test_colours_are_converted_by_the_files_profile():
-    colours = np.random.default_rng(0).integers(70, 180, (12, 20, 3)).astype(np.uint8)
-    colours[..., 1:] = colours[..., :1] + RNG.integers(-25, 25, (12, 20, 2))  # Within sRGB.
-    linear = (colours / 255) ** 2.0 @ P3.T @ np.linalg.inv(SRGB).T
-    expected = 255 * np.where(
-        linear < 0.0031308, 12.92 * linear, 1.055 * np.abs(linear) ** (1 / 2.4) - 0.055
-    )
-    found = decode(encode(Image.fromarray(colours), icc_profile=icc_profile(P3, 2.0)), "photo")
-    assert np.abs(found - expected).max() < 2
-    assert np.abs(colours - expected).mean() > 5
-
-
-def test_srgbs_own_profile_changes_nothing():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    found = decode(encode(Image.fromarray(RGB), icc_profile=profile), "photo")
-    assert np.abs(found.astype(int) - RGB).max() <= 1
-
-
-def test_a_damaged_profile_is_left_alone():
-    data = encode(Image.fromarray(RGB), icc_profile=b"no profile")
-    np.testing.assert_array_equal(decode(data, "odd"), RGB)
-
-
-def test_sixteen_bits_of_grey_in_a_pgm():
-    grey = np.arange(0, 65536, 4096, dtype=">u2").reshape(4, 4)
-    data = b"P5 4 4 65535\n" + grey.tobytes()
-    np.testing.assert_array_equal(decode(data, "grey")[..., 0], grey.astype(int) // 257)
