@@ -1,13 +1,12 @@
-"""Images that another program drew, as a method: any method's, by the field's file names.
+"""Images that another program drew, as a method.
 
-* `FROM___TO.png`: one image; FROM and TO with or without their `.jpg`;
-* `FROM.jpg___TO.jpg_vis.jpg`: the peers' strips of five panels, source, its pose, target, its pose,
-  generated (PATN and its descendants);
-* any other name, where a CSV says which file is of which pair (`listing.py`).
+Which file is of which pair is told by the names that the field gives (`names.py`), or by a CSV
+(`listing.py`). A strip of five panels, as PATN and its descendants write them (source, its pose,
+target, its pose, generated), counts for its last.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -18,15 +17,17 @@ from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.jpeg import jpeg_round_trip
 from pnr_jax.evaluation.methods import Method, NamedBatch
+from pnr_jax.evaluation.names import SUFFIXES, Names, file_name, match
 from pnr_jax.walk import list_files
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
 _PANELS = 5
 _THREADS = 4
 _SHOWN = 3  # Names in a message.
 _MISSING = "missing"
-
-Names = tuple[str, ...]
+_OTHER_NAMES = (
+    "names such as FROM___TO.png, FROM_2_TO_vis.png or FROM.jpg_TO.jpg.png are known; list files "
+    "of other names by --pairs=CSV, in a column `image`"
+)
 
 
 def folder_method(
@@ -61,7 +62,7 @@ def folder_method(
     folder = Path(folder)
     present = _images(folder)
     if files is None:
-        paths, extra = _match(present, tuples, folder)
+        paths, extra = match(present, tuples, folder)
     else:
         paths = [folder / file for file in files]
         if len(set(tuples)) < len(tuples):
@@ -70,19 +71,14 @@ def folder_method(
     paths = paths[:checked]
     with ThreadPoolExecutor(_THREADS) as pool:
         looks = list(pool.map(lambda path: _look(path, size), paths))
-    wanted = [_file_name(names) for names in tuples] if files is None else files
+    wanted = [file_name(names) for names in tuples] if files is None else files
     summary = _summary(folder, wanted[:checked], looks, extra)
-    if summary and not allow_missing:
-        mend = (
-            "--allow_missing scores the others"
-            if any(not look.problem for look in looks)
-            else "names such as FROM___TO.png are expected; else list the files by --pairs=CSV, in "
-            "a column `image`"
-        )
-        raise UserError(f"{summary}; {mend}")
     usable = np.array([i for i, look in enumerate(looks) if not look.problem], np.int64)
     if not len(usable):
-        raise UserError(summary or f"{folder}: there are no pairs to score")
+        mend = f"; {_OTHER_NAMES}" if extra else ""
+        raise UserError((summary or f"{folder}: there are no pairs to score") + mend)
+    if summary and not allow_missing:
+        raise UserError(f"{summary}; --allow_missing scores the others")
     by_names = {tuples[i]: paths[i] for i in usable}
     digest = hashlib.sha256(b"".join(looks[i].digest for i in usable)).hexdigest()
     method = Method(
@@ -112,54 +108,6 @@ def _images(folder: Path) -> dict[Path, None]:
         raise UserError(f"{folder}: no such folder of generated images")
     own = list_files(folder, inside=False).files
     return {path: None for path in own if path.suffix.lower() in SUFFIXES}
-
-
-def _match(
-    present: Iterable[Path], tuples: Sequence[Names], folder: Path
-) -> tuple[list[Path | None], list[Path]]:
-    """The file of each tuple, and the files of none."""
-    known: dict[tuple[str, ...], Path] = {}
-    odd = []
-    spelt = _spellings(tuples)
-    for path in present:
-        stem = path.stem.removesuffix("_vis")
-        ends = spelt.get(stem) or tuple(_stem(end) for end in stem.split("___"))
-        if ends in known:
-            raise UserError(f"{folder}: {known[ends].name} and {path.name} are of the same pair")
-        if len(ends) == 2:
-            known[ends] = path
-        else:
-            odd.append(path)
-    wanted = [(_stem(names[0]), _stem(names[-1])) for names in tuples]
-    asked = set(wanted)
-    if len(asked) < len(set(tuples)):
-        raise UserError(
-            f"{folder}: several tuples share a FROM and a TO; name their files in a column `image` "
-            "of the CSV of --pairs"
-        )
-    extra = [path for ends, path in known.items() if ends not in asked]
-    return [known.get(ends) for ends in wanted], extra + odd
-
-
-def _spellings(tuples: Sequence[Names]) -> dict[str, tuple[str, ...]]:
-    """Names that others give, which no separator tells apart: {stem: (FROM, TO)}."""
-    found: dict[str, tuple[str, ...]] = {}
-    for names in tuples:
-        ends = (_stem(names[0]), _stem(names[-1]))
-        found[f"{ends[0]}_2_{ends[1]}"] = ends  # GFLA, PIDM: FROM_2_TO_vis.png
-        found[f"{names[0]}_{names[-1]}"] = ends  # Def-GAN: FROM.jpg_TO.jpg.png
-    return found
-
-
-def _stem(name: str) -> str:
-    """A name without its suffix, or two: Market-1501 has some that end in .jpg.jpg."""
-    while Path(name).suffix.lower() in SUFFIXES:
-        name = name.rpartition(".")[0]
-    return name
-
-
-def _file_name(names: Names) -> str:
-    return f"{_stem(names[0])}___{_stem(names[-1])}.png"
 
 
 class _Look(NamedTuple):

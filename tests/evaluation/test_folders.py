@@ -193,7 +193,10 @@ def test_a_jpeg_is_not_compressed_twice(tmp_path):
     assert (from_png != smooth(IMAGES[0])).any()
 
 
-@pytest.mark.parametrize("spelling", ["{a}_2_{b}_vis.png", "{A}_{B}.png"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["{a}_2_{b}_vis.png", "{A}_2_{B}_vis.png", "{a}_2_{b}.png", "{A}_{B}.png", "{a}_{b}.png"],
+)
 def test_other_peoples_names_are_known(tmp_path, spelling):
     for (A, B), image in zip(TUPLES, IMAGES, strict=True):
         name = spelling.format(A=A, B=B, a=A.split(".")[0], b=B.split(".")[0])
@@ -205,9 +208,17 @@ def test_other_peoples_names_are_known(tmp_path, spelling):
 
 def test_where_no_name_is_known_the_way_out_is_named(tmp_path):
     save(tmp_path / "1.png", IMAGES[0])
-    with pytest.raises(UserError, match=r"--pairs=CSV, in a column `image`") as error:
-        folder_method(tmp_path, "peer", TUPLES, SIZE)
-    assert "--allow_missing" not in str(error.value)
+    for allow_missing in (False, True):
+        with pytest.raises(UserError, match=r"--pairs=CSV, in a column `image`") as error:
+            folder_method(tmp_path, "peer", TUPLES, SIZE, allow_missing=allow_missing)
+        assert "--allow_missing" not in str(error.value)
+
+
+def test_a_name_that_may_be_of_two_pairs_is_named(tmp_path):
+    pairs = [("a.jpg", "b_c.jpg"), ("a_b.jpg", "c.jpg")]
+    save(tmp_path / "a_b_c.png", IMAGES[0])
+    with pytest.raises(UserError, match=r"a_b_c\.png may be of several pairs"):
+        folder_method(tmp_path, "peer", pairs, SIZE)
 
 
 def test_what_systems_leave_is_no_image(folder):
