@@ -5,6 +5,7 @@ in `SYSTEMS`; `docs/extending.md` walks through it.
 """
 
 from pnr_jax.systems.defgan import DefGANSystem
+from pnr_jax.systems.fusion import FusionSystem
 from pnr_jax.systems.patn import PATNSystem
 from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, Variables
@@ -16,6 +17,7 @@ SYSTEMS: dict[str, type[System]] = {
     "patn": PATNSystem,
     "xinggan": XingGANSystem,
     "defgan": DefGANSystem,
+    "fusion": FusionSystem,
     "unet": UNetSystem,
 }
 

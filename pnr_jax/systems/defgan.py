@@ -243,11 +243,11 @@ def nearest_neighbour(real: jax.Array, fake: jax.Array) -> jax.Array:
 class DefGANSystem(System):
     """Def-GAN against a discriminator of pairs, which judges an image beside each source."""
 
-    Model = DefGANSettings
+    Model: ClassVar[type[Settings]] = DefGANSettings
     Discriminator = PairDiscriminatorSettings
     Loss = DefGANLossSettings
     Generator: ClassVar[Any] = DefGAN
-    most_sources = 1
+    most_sources: ClassVar[int | None] = 1
     size_multiple = 2 ** (len(WIDTHS) - 1)
     discriminators_first = True
     title = label = "Def-GAN"

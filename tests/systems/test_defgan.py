@@ -20,9 +20,19 @@ from pnr_jax.systems.defgan import (
 from pnr_jax.systems.protocol import Sources
 from pnr_jax.training.state import init_state
 from pnr_jax.training.step import make_step
-from tests.systems.layers import convolve, parameter_count
+from tests.systems.layers import (
+    conv3,
+    encoded,
+    halved,
+    leaky,
+    maps,
+    parameter_count,
+    random_params,
+    whole_norm,
+)
 
 RNG = np.random.default_rng(0)
+warp = jax.jit(limbs.warp)
 
 
 @pytest.fixture
@@ -34,25 +44,6 @@ def config():
     )
 
 
-def at_random(params):
-    return jax.tree.map(
-        lambda x: RNG.normal(size=x.shape) / np.sqrt(max(1, np.prod(x.shape[:-1]))), params
-    )
-
-
-def normalised(x, params):
-    mean = x.mean(axis=(1, 2, 3), keepdims=True)
-    deviation = x.std(axis=(1, 2, 3), keepdims=True)
-    return (x - mean) / (deviation + 1e-3) * params["scale"] + params["shift"]
-
-
-def halved(x, kernel, pad=1):
-    """A 4×4 convolution of stride 2."""
-    x = np.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (4, 4), axis=(1, 2))[:, ::2, ::2]
-    return np.einsum("byxcij,ijcf->byxf", windows, kernel)
-
-
 def doubled(x, kernel):
     """A 4×4 transposed convolution of stride 2, a pixel cropped on each side."""
     B, H, W, _ = x.shape
@@ -61,15 +52,6 @@ def doubled(x, kernel):
         # The kernel is that of a correlation with the dilated image, so its taps are turned round.
         spread[:, i : i + 2 * H : 2, j : j + 2 * W : 2] += x @ kernel[3 - i, 3 - j]
     return spread[:, 1:-1, 1:-1]
-
-
-def leaky(x):
-    return np.where(x > 0, x, 0.2 * x)
-
-
-def conv3(x, params):
-    layer = params["Conv_0"]
-    return convolve(x, layer["kernel"], mode="constant") + layer["bias"]
 
 
 def test_the_networks_have_the_published_numbers_of_parameters():
@@ -84,7 +66,7 @@ def test_the_norm_is_over_the_whole_image():
     module = WholeNorm(jnp.float32)
     params = {"scale": np.float64(1.5), "shift": np.float64(-0.5)}
     found = module.apply({"params": params}, x)
-    np.testing.assert_allclose(found, normalised(x, params), atol=1e-5)
+    np.testing.assert_allclose(found, whole_norm(x, params), atol=1e-5)
     assert {x.shape for x in jax.tree.leaves(module.init(jax.random.key(0), x))} == {()}
 
 
@@ -99,27 +81,12 @@ def test_the_norm_of_a_flat_image_has_a_finite_gradient():
 def test_a_down_block_is_its_equations(norm):
     x = RNG.normal(size=(2, 8, 6, 3))
     module = Down(5, jnp.float32, norm)
-    params = at_random(module.init(jax.random.key(0), x)["params"])
+    params = random_params(module.init(jax.random.key(0), x)["params"])
     wanted = halved(leaky(x), params["Conv_0"]["kernel"])
     if norm:
-        wanted = normalised(wanted, params["WholeNorm_0"])
+        wanted = whole_norm(wanted, params["WholeNorm_0"])
     assert wanted.shape == (2, 4, 3, 5)
     np.testing.assert_allclose(module.apply({"params": params}, x), wanted, atol=1e-4)
-
-
-def encoded(x, params):
-    levels = [conv3(x, params["Conv3_0"])]
-    for i in range(5):
-        down = params[f"Down_{i}"]
-        y = halved(leaky(levels[-1]), down["Conv_0"]["kernel"])
-        levels.append(y if i == 4 else normalised(y, down["WholeNorm_0"]))
-    return levels
-
-
-def maps(pose, size, sigma):
-    y, x = np.mgrid[: size[0], : size[1]]
-    found = [np.exp(-((y - a) ** 2 + (x - b) ** 2) / (2 * sigma**2)) for a, b in pose]
-    return np.stack(found, axis=-1)
 
 
 def test_the_generator_is_its_equations():
@@ -128,23 +95,23 @@ def test_the_generator_is_its_equations():
     images = RNG.integers(0, 256, (2, 1, *size, 3)).astype(np.uint8)
     sources = Sources(images, poses[:, :1], np.ones((2, 1), bool))
     module = DefGAN(2, 0.5, sigma, jnp.float32)
-    params = at_random(module.init(jax.random.key(0), sources, poses[:, 1], False)["params"])
+    shapes = jax.eval_shape(
+        lambda key: module.init(key, sources, poses[:, 1], False), jax.random.key(0)
+    )
+    params = random_params(shapes["params"])
     P_s, P_t = (np.stack([maps(pose, size, sigma) for pose in poses[:, i]]) for i in (0, 1))
     seen = np.concatenate([images[:, 0] / 127.5 - 1, P_s], axis=-1)
     appearance, posed = encoded(seen, params["appearance"]), encoded(P_t, params["pose"])
     moving = limbs.transforms(poses[:, 0], poses[:, 1]), limbs.masks(poses[:, 1], size)
-    skips = [
-        np.concatenate(
-            [np.asarray(limbs.warp(jnp.float32(x), *moving)) if i < 4 else x, y], axis=-1
-        )
-        for i, (x, y) in enumerate(zip(appearance, posed, strict=True))
-    ]
+    moved = [np.asarray(warp(jnp.float32(x), *moving)) for x in appearance[:4]]
+    pairs = zip(moved + appearance[4:], posed, strict=True)
+    skips = [np.concatenate(pair, axis=-1) for pair in pairs]
     x = skips[5]
     for i in range(5):
         y = doubled(np.maximum(x, 0), params[f"TransposedConv_{i}"]["kernel"])
-        x = np.concatenate([normalised(y, params[f"WholeNorm_{i}"]), skips[4 - i]], axis=-1)
+        x = np.concatenate([whole_norm(y, params[f"WholeNorm_{i}"]), skips[4 - i]], axis=-1)
     wanted = np.tanh(conv3(np.maximum(x, 0), params["Conv3_0"]))
-    found = module.apply({"params": params}, sources, poses[:, 1], False)
+    found = jax.jit(lambda: module.apply({"params": params}, sources, poses[:, 1], False))()
     np.testing.assert_allclose(found, wanted, atol=2e-3)
 
 
@@ -152,10 +119,10 @@ def test_dropout_is_in_the_first_three_steps_of_the_decoder(config, make_batch):
     system, batch = config.build_system(), make_batch()
     variables, _ = jax.jit(system.init)(jax.random.key(0))
     sources = Sources(batch["source_images"], batch["source_keypoints"], batch["source_valid"])
-    _, seen = system.network.apply(
+    _, seen = jax.jit(lambda: system.network.apply(
         variables, sources, batch["target_keypoints"], True, rngs={"dropout": jax.random.key(1)},
         capture_intermediates=lambda module, _: type(module).__name__ == "Dropout",
-    )  # fmt: skip
+    ))()  # fmt: skip
     dropped = [layer["__call__"][0] for layer in seen["intermediates"].values()]
     assert [x.shape[1] for x in dropped] == [2, 4, 8]
     assert all(abs(np.mean(x == 0) - 0.5) < 0.15 for x in dropped)
@@ -164,7 +131,7 @@ def test_dropout_is_in_the_first_three_steps_of_the_decoder(config, make_batch):
 def test_only_the_four_finest_levels_are_moved():
     poses = [jnp.asarray(RNG.integers(4, 28, (1, 18, 2))) for _ in range(2)]
     levels = [jnp.full((1, 64 >> i, 32 >> i, 1), -1.0) for i in range(6)]
-    skips = skip_connections(levels, levels, *poses, (64, 32))
+    skips = jax.jit(lambda: skip_connections(levels, levels, *poses, (64, 32)))()
     assert [bool((skip[..., 0] == -1).all()) for skip in skips] == [False] * 4 + [True] * 2
     assert all((skip[..., 1] == -1).all() for skip in skips)
 
@@ -172,11 +139,11 @@ def test_only_the_four_finest_levels_are_moved():
 def test_the_discriminator_is_its_equations():
     x = RNG.normal(size=(2, 64, 32, 42))
     module = PairDiscriminator(2, 2, jnp.float32)
-    params = at_random(module.init(jax.random.key(0), x)["params"])
+    params = random_params(module.init(jax.random.key(0), x)["params"])
     y = halved(x, params["Conv_0"]["kernel"], pad=0) + params["Conv_0"]["bias"]
     for i in range(2):
         down = params[f"Down_{i}"]
-        y = normalised(halved(leaky(y), down["Conv_0"]["kernel"]), down["WholeNorm_0"])
+        y = whole_norm(halved(leaky(y), down["Conv_0"]["kernel"]), down["WholeNorm_0"])
     y = halved(leaky(y), params["Down_2"]["Conv_0"]["kernel"])[..., 0]
     assert y.shape == (2, 3, 1)
     np.testing.assert_allclose(module.apply({"params": params}, x), y, atol=1e-3)

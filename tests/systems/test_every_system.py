@@ -19,14 +19,15 @@ from pnr_jax.transfer import PoseTransfer, repeated
 
 SHRUNK = {
     "defgan": {"width": 4, "sigma": 2.0},
+    "fusion": {"width": 4, "sigma": 2.0},
     "patn": {"width": 4, "blocks": 2, "sigma": 2.0},
     "pnr": {"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2},
     "unet": {"width": 4, "sigma": 2.0},
     "xinggan": {"width": 4, "blocks": 2, "sigma": 2.0},
 }
 # Where they are not PATN's: the discriminators' size and what is logged.
-JUDGES = {"defgan": {"width": 4, "layers": 2}}
-PARTS = {"defgan": {"loss", "l1", "gan", "neighbour", "discriminator_pair"}}
+JUDGES = {name: {"width": 4, "layers": 2} for name in ("defgan", "fusion")}
+PARTS = {name: {"loss", "l1", "gan", "neighbour", "discriminator_pair"} for name in JUDGES}
 PATNS = {"loss", "l1", "perceptual", "gan_image", "gan_pose"}
 PATNS |= {"discriminator_image", "discriminator_pose"}
 

@@ -1,5 +1,6 @@
 """The limbs' transforms, masks and warp against NumPy in float64, written from the equations."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from skimage.measure import grid_points_in_poly
 from pnr_jax.systems import limbs
 
 RNG = np.random.default_rng(0)
+transforms, warp = jax.jit(limbs.transforms), jax.jit(limbs.warp)
+masks_of = jax.jit(limbs.masks, static_argnums=1)
 SIZE = (64, 32)
 RIGHT_SHOULDER, LEFT_SHOULDER, RIGHT_HIP, LEFT_HIP = 2, 5, 8, 11
 TORSO = [RIGHT_HIP, LEFT_HIP, RIGHT_SHOULDER, LEFT_SHOULDER]
@@ -141,7 +144,7 @@ MISSING = [
 
 def test_transforms_are_the_fits_of_their_points():
     pairs = [(a_pose(s), a_pose(t)) for s, t in MISSING]
-    found = limbs.transforms(*map(jnp.asarray, map(np.stack, zip(*pairs, strict=True))))
+    found = transforms(*map(jnp.asarray, map(np.stack, zip(*pairs, strict=True))))
     for maps, pair in zip(found, pairs, strict=True):
         for part, wanted in zip(np.asarray(maps), expected_transforms(*pair), strict=True):
             if wanted is None:
@@ -162,7 +165,7 @@ def test_least_squares_agrees_with_total_least_squares_of_a_broad_torso():
 
 def test_masks_are_squares_and_rectangles():
     poses = [a_pose(t) for _, t in MISSING]
-    found = np.asarray(limbs.masks(jnp.asarray(np.stack(poses)), SIZE))
+    found = np.asarray(masks_of(jnp.asarray(np.stack(poses)), SIZE))
     for masks, pose in zip(found, poses, strict=True):
         differ = masks != expected_masks(pose)
         assert differ[:2].sum() == 0
@@ -177,9 +180,9 @@ def test_a_warp_keeps_the_largest_of_what_each_part_reads(level):
         # Fractions, since a tie is rounded by its last bit.
         source, target = (a_pose(joints, whole=False) for joints in missing)
         features = RNG.normal(size=(h, w, 3)).astype(np.float32)
-        maps = limbs.transforms(jnp.asarray(source[None]), jnp.asarray(target[None]))
-        masks = limbs.masks(jnp.asarray(target[None]), SIZE)
-        moved = np.asarray(limbs.warp(jnp.asarray(features[None]), maps, masks))[0]
+        maps = transforms(jnp.asarray(source[None]), jnp.asarray(target[None]))
+        masks = masks_of(jnp.asarray(target[None]), SIZE)
+        moved = np.asarray(warp(jnp.asarray(features[None]), maps, masks))[0]
         wanted = expected_warp(features, expected_transforms(source, target), np.asarray(masks)[0])
         differ = (np.abs(moved - wanted) > 1e-6).any(axis=-1)
         assert differ.sum() <= 1
@@ -188,15 +191,15 @@ def test_a_warp_keeps_the_largest_of_what_each_part_reads(level):
 def test_equal_poses_keep_what_is_positive():
     pose = jnp.asarray(STANDING[None])
     features = jnp.asarray(RNG.normal(size=(1, *SIZE, 2)), jnp.float32)
-    maps, masks = limbs.transforms(pose, pose), limbs.masks(pose, SIZE)
-    np.testing.assert_array_equal(limbs.warp(features, maps, masks), jnp.maximum(features, 0))
+    maps, masks = transforms(pose, pose), masks_of(pose, SIZE)
+    np.testing.assert_array_equal(warp(features, maps, masks), jnp.maximum(features, 0))
 
 
 def test_a_shifted_pose_reads_the_source_shifted():
     target = jnp.asarray(STANDING[None] + (3, -2))
     features = jnp.asarray(np.abs(RNG.normal(size=(1, *SIZE, 2))), jnp.float32)
-    maps = limbs.transforms(jnp.asarray(STANDING[None]), target)
-    moved = limbs.warp(features, maps, limbs.masks(target, SIZE))
+    maps = transforms(jnp.asarray(STANDING[None]), target)
+    moved = warp(features, maps, masks_of(target, SIZE))
     wanted = np.zeros_like(features)
     wanted[:, 3:, :-2] = features[:, :-3, 2:]
     np.testing.assert_array_equal(moved, wanted)
@@ -205,10 +208,10 @@ def test_a_shifted_pose_reads_the_source_shifted():
 def test_halves_are_rounded_away_from_zero():
     features = jnp.arange(1.0, 9.0).reshape(1, 2, 4, 1)
     maps = jnp.broadcast_to(jnp.array([[1, 0, 0.5], [0, 1, 0]]), (1, 10, 2, 3))
-    moved = limbs.warp(features, maps, jnp.ones((1, 10, 2, 4), bool))
+    moved = warp(features, maps, jnp.ones((1, 10, 2, 4), bool))
     np.testing.assert_array_equal(moved[0, 0, :, 0], [2, 3, 4, 0])
     maps = maps.at[..., 0, 2].set(-0.5)
-    moved = limbs.warp(features, maps, jnp.ones((1, 10, 2, 4), bool))
+    moved = warp(features, maps, jnp.ones((1, 10, 2, 4), bool))
     np.testing.assert_array_equal(moved[0, 0, :, 0], [0, 2, 3, 4])
 
 
@@ -217,7 +220,7 @@ def test_halves_are_rounded_away_from_zero():
 def test_without_a_torso_the_image_stays(joint, which):
     poses = [STANDING.copy(), STANDING + 1]
     poses[which][joint] = -1
-    maps = np.asarray(limbs.transforms(*(jnp.asarray(pose[None]) for pose in poses)))[0]
+    maps = np.asarray(transforms(*(jnp.asarray(pose[None]) for pose in poses)))[0]
     np.testing.assert_array_equal(maps[0], [[1, 0, 0], [0, 1, 0]])
     assert (maps[1:, :, 2] > 1000).all()
 
@@ -230,8 +233,8 @@ def test_what_cannot_be_solved_or_inverted_reads_nothing(where, how):
     if how == "a line":
         flat += np.arange(18)[:, None]
     poses = (flat, STANDING) if where == "source" else (STANDING, flat)
-    maps = np.asarray(limbs.transforms(*(jnp.asarray(pose[None]) for pose in poses)))[0]
+    maps = np.asarray(transforms(*(jnp.asarray(pose[None]) for pose in poses)))[0]
     assert np.isfinite(maps).all()
     collinear = maps if how == "a point" else maps[:2]
     assert (collinear[..., 2] > 1000).all()
-    assert np.asarray(limbs.masks(jnp.asarray(flat[None]), SIZE))[0, 2:].any() == (how == "a line")
+    assert np.asarray(masks_of(jnp.asarray(flat[None]), SIZE))[0, 2:].any() == (how == "a line")
