@@ -91,7 +91,7 @@ def test_a_down_block_is_its_equations(norm):
 
 def test_the_generator_is_its_equations():
     size, sigma = (64, 32), 2.0
-    poses = RNG.integers(4, 28, (2, 2, 18, 2))
+    poses = RNG.uniform(4, 28, (2, 2, 18, 2)).astype(np.float32)
     images = RNG.integers(0, 256, (2, 1, *size, 3)).astype(np.uint8)
     sources = Sources(images, poses[:, :1], np.ones((2, 1), bool))
     module = DefGAN(2, 0.5, sigma, jnp.float32)

@@ -39,7 +39,7 @@ def config():
 @pytest.fixture(scope="module")
 def drawing():
     """(a function of sources and poses, its parameters, sources, poses)."""
-    poses = RNG.integers(4, 28, (2, 4, 18, 2))
+    poses = RNG.uniform(4, 28, (2, 4, 18, 2)).astype(np.float32)
     images = RNG.integers(0, 256, (2, 3, *SIZE, 3)).astype(np.uint8)
     sources = Sources(images, poses[:, :3], np.array([[True] * 3, [True, False, True]]))
     module = Fusion(2, SIGMA, jnp.float32)
