@@ -81,6 +81,7 @@ class Config(Settings):
     def rules(self) -> Iterator[Rule]:
         """The values can be, together."""
         system, size = SYSTEMS[self.system.name], self.image_size
+        multiple = system.size_multiple
         every = ("log_every", "checkpoint_every", "sample_every")
         yield from self.at_least(
             1, "steps", "batch_size", "sources", "keep_checkpoints", "steps_per_call", *every
@@ -97,8 +98,8 @@ class Config(Settings):
         yield Rule(
             "image_size",
             type(size) is tuple and len(size) == 2
-            and all(type(side) is int and side % 4 == 0 and side >= 32 for side in size),
-            "two multiples of 4, at least 32",
+            and all(type(side) is int and side % multiple == 0 and side >= 32 for side in size),
+            f"two multiples of {multiple}, at least 32",
         )  # fmt: skip
         yield Rule(
             "sources",

@@ -2,7 +2,7 @@
 
 Convolutions carry no bias before a norm, which would remove it again. How layers begin is an
 argument: N(0, 0.02) in generators, PyTorch's defaults in PATN's discriminators, whose code never
-calls its own initialiser.
+calls its own initialiser, Keras' in Def-GAN.
 """
 
 from collections.abc import Sequence
@@ -37,6 +37,8 @@ NORMAL = Start(CONV_INIT, _scale_init)
 PYTORCH = Start(
     nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform"), nn.initializers.uniform(1.0)
 )
+# Keras': Glorot's uniform kernels, scales 1.
+KERAS = Start(nn.initializers.glorot_uniform(), nn.initializers.ones)
 
 
 class Norm(nn.Module):
@@ -211,17 +213,19 @@ class TransposedConv(nn.Module):
       size: of the kernel: 3 is PATN's; its taps overlap unevenly, which draws a checkerboard that
         4 cannot.
       dtype: of the computation.
+      start: how the kernel begins.
     """
 
     features: int
     size: int = 3
     dtype: Any = jnp.float32
+    start: Start = NORMAL
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[B, H, W, C] -> [B, 2 H, 2 W, features]."""
         B, H, W, C = x.shape
-        kernel = self.param("kernel", CONV_INIT, (self.size, self.size, C, self.features))
+        kernel = self.param("kernel", self.start.kernel, (self.size, self.size, C, self.features))
         lack = 4 - self.size
         kernel = jnp.pad(kernel, ((lack, 0), (lack, 0), (0, 0), (0, 0)))
         # Taps (2 i + a, 2 j + b) make phase (a, b).

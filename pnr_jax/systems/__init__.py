@@ -4,6 +4,8 @@ A new one is a subclass of `System` (most will want `AdversarialSystem`, PATN's 
 in `SYSTEMS`; `docs/extending.md` walks through it.
 """
 
+from pnr_jax.systems.defgan import DefGANSystem
+from pnr_jax.systems.fusion import FusionSystem
 from pnr_jax.systems.patn import PATNSystem
 from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, Variables
@@ -14,6 +16,8 @@ SYSTEMS: dict[str, type[System]] = {
     "pnr": PNRSystem,
     "patn": PATNSystem,
     "xinggan": XingGANSystem,
+    "defgan": DefGANSystem,
+    "fusion": FusionSystem,
     "unet": UNetSystem,
 }
 

@@ -57,7 +57,7 @@ class Drawn(NamedTuple):
     Attributes:
       images: float32 [B, H, W, 3] in [-1, 1].
       updates: collections that the pass has changed, such as batch norm's statistics.
-      metrics: the total and its parts, each a scalar.
+      metrics: "loss", its parts, and "l1", by which runs of all systems compare; each a scalar.
     """
 
     images: jax.Array
@@ -73,6 +73,9 @@ class System(abc.ABC):
       Discriminator: settings of the discriminators.
       Loss: weights of the losses.
       most_sources: how many sources it can see; None is any number.
+      size_multiple: what both sides of an image are multiples of.
+      discriminators_first: whether the generator's update sees discriminators that this step has
+        already updated.
       encodes: whether `encode` does the work that all poses of a person share.
       image_size: (H, W), pixels.
       perceptual: whether a loss sees VGG19's features.
@@ -87,6 +90,8 @@ class System(abc.ABC):
     Discriminator: ClassVar[type[Settings]]
     Loss: ClassVar[type[Settings]]
     most_sources: ClassVar[int | None] = None
+    size_multiple: ClassVar[int] = 4
+    discriminators_first: ClassVar[bool] = False
     encodes: ClassVar[bool] = False
     perceptual: bool = False
     regions: tuple[int, int] | None = None

@@ -121,9 +121,9 @@ def _empty_pool(config: Config, system: System) -> Pool:
     """Returns a pool for what the discriminators are shown of one image."""
     image, keypoints = jnp.zeros((1, *config.image_size, 3)), jnp.zeros((1, 18, 2), jnp.int32)
     batch: Batch[jax.Array] = {
-        "source_images": image[:, None].astype(jnp.uint8),
-        "source_keypoints": keypoints[:, None],
-        "source_valid": jnp.ones((1, 1), bool),
+        "source_images": jnp.stack([image] * config.sources, axis=1).astype(jnp.uint8),
+        "source_keypoints": jnp.stack([keypoints] * config.sources, axis=1),
+        "source_valid": jnp.ones((1, config.sources), bool),
         "target_image": image.astype(jnp.uint8),
         "target_keypoints": keypoints,
     }

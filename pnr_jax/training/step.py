@@ -1,8 +1,10 @@
 """One step of training: a readable function of (state, batch), jitted by the loop.
 
 The generator's gradient, then the discriminators', all at the old parameters; one forward pass of
-the generator serves both. All randomness is `fold_in(seed, step)`. A step whose losses or gradients
-are not all finite changes nothing but the counts.
+the generator serves both. Where a system has its discriminators first, they are updated on fakes of
+a pass of their own, and the generator's gradient sees the new ones. All randomness is
+`fold_in(seed, step)`. A step whose losses or gradients are not all finite changes nothing but the
+counts.
 """
 
 from collections.abc import Callable
@@ -43,40 +45,48 @@ def make_step(config: Config, vgg: VGG19 | None) -> Step:
     def discriminator_loss(params: Any, name: str, *shown: Any) -> jax.Array:
         return system.discriminator_loss(name, params, *shown)
 
-    def step(state: TrainState, batch: Batch[jax.Array]) -> tuple[TrainState, Metrics]:
-        key = jax.random.fold_in(jax.random.key(config.seed + 1), state.step)
-        generator_key, pool_key, *keys = jax.random.split(key, 2 + len(system.discriminators))
-
-        gradient = jax.value_and_grad(generator_loss, has_aux=True)
-        (_, drawn), grads = gradient(state.variables["params"], state, batch, generator_key)
-
-        metrics, past = drawn.metrics, state.pool
-        fake = jax.lax.stop_gradient(system.shown(drawn.images, batch))
+    def judge(
+        state: TrainState, images: jax.Array, batch: Batch[jax.Array], keys: list[jax.Array]
+    ) -> tuple[TrainState, Metrics, dict[str, Any]]:
+        """Updates the discriminators; returns their losses and gradients too."""
+        pool_key, *keys = keys
+        past, fake = state.pool, jax.lax.stop_gradient(system.shown(images, batch))
         if past is not None:
             past, fake = pool.exchange(past, fake, pool_key)
         real = system.shown(scale_images(batch["target_image"]), batch)
-        judge_grads = {}
-        for name, judge_key in zip(system.discriminators, keys, strict=True):
-            metrics[f"discriminator_{name}"], judge_grads[name] = jax.value_and_grad(
-                discriminator_loss
-            )(state.discriminators[name], name, real, fake, judge_key)
-
-        params, opt_state = _update(optimizer, grads, state.opt_state, state.variables["params"])
-        variables = {**state.variables, **drawn.updates, "params": params}
-        judges = {
-            name: _update(
-                optimizer, g, state.discriminator_opt_states[name], state.discriminators[name]
+        metrics, grads, judges, opt_states = {}, {}, {}, {}
+        for name, key in zip(system.discriminators, keys, strict=True):
+            params, opt_state = state.discriminators[name], state.discriminator_opt_states[name]
+            metrics[f"discriminator_{name}"], grads[name] = jax.value_and_grad(discriminator_loss)(
+                params, name, real, fake, key
             )
-            for name, g in judge_grads.items()
-        }
-        new = state.replace(
+            judges[name], opt_states[name] = _update(optimizer, grads[name], opt_state, params)
+        judged = state.replace(
+            discriminators=judges, discriminator_opt_states=opt_states, pool=past
+        )
+        return judged, metrics, grads
+
+    def step(state: TrainState, batch: Batch[jax.Array]) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.key(config.seed + 1), state.step)
+        generator_key, *keys = jax.random.split(key, 2 + len(system.discriminators))
+        params, judged = state.variables["params"], state
+
+        if system.discriminators_first:
+            _, drawn = generator_loss(params, state, batch, generator_key)
+            judged, losses, judge_grads = judge(state, drawn.images, batch, keys)
+        gradient = jax.value_and_grad(generator_loss, has_aux=True)
+        (_, drawn), grads = gradient(params, judged, batch, generator_key)
+        if not system.discriminators_first:
+            judged, losses, judge_grads = judge(state, drawn.images, batch, keys)
+
+        params, opt_state = _update(optimizer, grads, state.opt_state, params)
+        variables = {**state.variables, **drawn.updates, "params": params}
+        new = judged.replace(
             variables=variables,
             opt_state=opt_state,
             ema=_average(state.ema, variables, config.ema) if config.ema else {},
-            discriminators={name: params for name, (params, _) in judges.items()},
-            discriminator_opt_states={name: opt_state for name, (_, opt_state) in judges.items()},
-            pool=past,
         )
+        metrics = drawn.metrics | losses
         finite = _all_finite((metrics, grads, judge_grads))
         new = jax.tree.map(lambda taken, kept: jnp.where(finite, taken, kept), new, state)
         skipped = _count(state.skipped, finite, state.step)

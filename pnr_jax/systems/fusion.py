@@ -1,0 +1,176 @@
+"""Attention-based fusion: Def-GAN's generator for any number of sources.
+
+Lathuilière et al., Attention-based Fusion for Multi-source Human Image Generation, WACV 2020, as
+its public code has it with recurrent attention ("att_dec_rec"): each source has the features of
+Def-GAN's encoders, moved to the target's pose; at every level of the decoder they are averaged with
+weights for each pixel and channel, which also see those of the level before. Losses 0.1 GAN + 0.001
+nearest neighbour; all else as Def-GAN, without dropout.
+
+Not as in the code: what `defgan` says. One source and fewer sources than there is room for, neither
+of which the code can have, follow from the same equations: what is not there weighs nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from pnr_jax.keypoints import heatmaps
+from pnr_jax.nn.blocks import KERAS
+from pnr_jax.nn.pixels import scale_images
+from pnr_jax.settings import Rule, Settings
+from pnr_jax.systems.defgan import (
+    WIDTHS,
+    Conv3,
+    DefGANLossSettings,
+    DefGANSystem,
+    Encoder,
+    WholeNorm,
+    skip_connections,
+)
+from pnr_jax.systems.protocol import Sources
+
+LEAST = 1e-7  # Of a gate, and of its distance to 1.
+
+
+@dataclass(frozen=True)
+class FusionSettings(Settings):
+    """The generator's size."""
+
+    path: ClassVar[str] = "model."
+    width: int = 64
+    sigma: float = 6.0  # Of the heatmaps, pixels.
+
+    def rules(self) -> Iterator[Rule]:
+        """Sizes are positive."""
+        yield from self.at_least(1, "width")
+        yield Rule("sigma", self.sigma > 0, "positive")
+
+
+@dataclass(frozen=True)
+class FusionLossSettings(DefGANLossSettings):
+    """The weights of the losses, in Def-GAN's proportion."""
+
+    gan: float = 0.1
+    neighbour: float = 0.001
+
+
+class Gate(nn.Module):
+    """How much of a source is let through: a number a pixel times a number a channel, both 0 to 1.
+
+    Attributes:
+      features: channels of what is let through.
+      dtype: of the computation.
+    """
+
+    features: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[N, h, w, C] -> float32 [N, h, w, features]."""
+
+        def dense(features: int, name: str) -> nn.Dense:
+            return nn.Dense(features, kernel_init=KERAS.kernel, dtype=self.dtype, name=name)
+
+        pixels = dense(1, "pixels")(x)
+        mean = jnp.mean(WholeNorm(self.dtype)(x), axis=(1, 2))
+        channels = dense(self.features, "channels")(
+            nn.relu(dense(max(1, self.features // 4), "squeeze")(mean))
+        )
+        pixels, channels = (nn.sigmoid(gate.astype(jnp.float32)) for gate in (pixels, channels))
+        return pixels * channels[:, None, None]
+
+
+class Fusion(nn.Module):
+    """The generator: Def-GAN's encoders for each source, and a decoder that weighs the sources."""
+
+    width: int
+    sigma: float
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, sources: Sources, keypoints: jax.Array, train: bool) -> jax.Array:
+        """Sources [B, M], [B, 18, 2] -> float32 [B, H, W, 3] in [-1, 1]."""
+        B, M = sources.valid.shape
+        skips = [x.reshape(B, M, *x.shape[1:]) for x in self._skips(sources, keypoints)]
+        valid = sources.valid[:, :, None, None, None].astype(jnp.float32)
+        y = jnp.sum(skips[-1] * valid.astype(self.dtype), axis=1)
+        y /= jnp.sum(valid, axis=1).astype(self.dtype)
+        weights = jnp.zeros((B, M, *y.shape[1:3], 0), self.dtype)
+        for i, skip in enumerate(reversed(skips)):
+            shared = jnp.broadcast_to(y[:, None], (B, M, *y.shape[1:]))
+            x = jnp.concatenate([shared, skip, weights], axis=-1)
+            gates = Gate(skip.shape[-1], self.dtype)(x.reshape(B * M, *x.shape[2:]))
+            weights = shares(gates.reshape(skip.shape), valid).astype(self.dtype)
+            z = nn.relu(jnp.concatenate([y, jnp.sum(weights * skip, axis=1)], axis=-1))
+            if i + 1 < len(skips):
+                y = Conv3(WIDTHS[-1 - i] * self.width, self.dtype)(nearest_doubled(z))
+                y = WholeNorm(self.dtype)(y)
+                weights = bilinear_doubled(weights)
+        return nn.tanh(Conv3(3, self.dtype)(z).astype(jnp.float32))
+
+    def _skips(self, sources: Sources, keypoints: jax.Array) -> list[jax.Array]:
+        """Returns what each level sees of each source: [B·M, h, w, C]."""
+        poses = sources.keypoints.reshape(-1, 18, 2)
+        keypoints = jnp.broadcast_to(keypoints[:, None], sources.keypoints.shape)
+        keypoints = keypoints.reshape(-1, 18, 2)
+        images = scale_images(sources.images.reshape(-1, *sources.images.shape[2:]))
+        size = images.shape[1], images.shape[2]
+        maps_s, maps_t = (heatmaps(x, size, self.sigma) for x in (poses, keypoints))
+        appearance, posed = (
+            Encoder(self.width, self.dtype, name=name)(
+                jnp.concatenate([x, y], axis=-1).astype(self.dtype)
+            )
+            for name, x, y in (("appearance", images, maps_s), ("pose", maps_s, maps_t))
+        )
+        return skip_connections(appearance, posed, poses, keypoints, size)
+
+
+def shares(gates: jax.Array, valid: jax.Array) -> jax.Array:
+    """Returns each source's share of the gates, pixel by pixel and channel by channel.
+
+    Args:
+      gates: float32 [B, M, h, w, C].
+      valid: float32 [B, M, 1, 1, 1], 0 leaves a source out.
+    """
+    gates = jnp.clip(gates, LEAST, 1 - LEAST) * valid
+    return gates / jnp.sum(gates, axis=1, keepdims=True)
+
+
+def nearest_doubled(x: jax.Array) -> jax.Array:
+    """Writes every pixel four times: [..., H, W, C] -> [..., 2 H, 2 W, C]."""
+    return jnp.repeat(jnp.repeat(x, 2, axis=-3), 2, axis=-2)
+
+
+def bilinear_doubled(x: jax.Array) -> jax.Array:
+    """Puts between a pixel and the next their mean, and the last one twice, as TensorFlow 1 did.
+
+    [..., H, W, C] -> [..., 2 H, 2 W, C].
+    """
+    for axis in (-3, -2):
+        last = jax.lax.slice_in_dim(x, x.shape[axis] - 1, None, axis=axis)
+        following = jax.lax.slice_in_dim(x, 1, None, axis=axis)
+        means = (x + jnp.concatenate([following, last], axis=axis)) / 2
+        pairs = jnp.stack([x, means], axis=axis)
+        shape = [*x.shape]
+        shape[axis] *= 2
+        x = pairs.reshape(shape)
+    return x
+
+
+class FusionSystem(DefGANSystem):
+    """The fusion of sources against Def-GAN's discriminator, which sees each source."""
+
+    Model = FusionSettings
+    Loss = FusionLossSettings
+    Generator = Fusion
+    most_sources = None
+    title = label = "Lathuilière et al."
+    about = (
+        "Method: *Attention-based Fusion for Multi-source Human Image Generation*, WACV 2020; it "
+        "sees any number of sources."
+    )
