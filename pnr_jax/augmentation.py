@@ -6,7 +6,6 @@ number of the view), so that a larger count only adds views; what is on disk is 
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,8 +51,8 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
 
     Sources are drawn from the identity's usable images without replacement, the pose from all
     usable images of the others. Camera and sequence in the name are those of the first source,
-    whose surroundings the view inherits; 1 where its name states none. Identities that are not
-    all numbers are numbered from 1, in order.
+    whose surroundings the view inherits; 1 where its name states none. Identities are numbered
+    from 1, in order, unless all have numbers of their own, from 1: Market-1501's 0000 is nobody.
 
     Args:
       images: the data set.
@@ -73,17 +72,15 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
             f"{len(identities)} identities have a usable image (both shoulders and hips visible): "
             "poses come from others, so at least 2 are needed"
         )
-    numbers = list(range(1, len(identities) + 1))
-    if all(identity.isdecimal() for identity in identities):
-        numbers = [int(identity) for identity in identities]
     planned: list[View] = []
-    for identity, number in zip(identities, numbers, strict=True):
+    for identity, number in zip(identities, _numbers(identities), strict=True):
         own, others = names[owner == identity], names[owner != identity]
         for view in range(views):
             rng = np.random.default_rng((seed, number, view))
             shown = rng.choice(own, min(sources, len(own)), replace=False).tolist()
             pose = int(rng.choice(others))
-            file = _file_name(number, images.names[shown[0]], view)
+            camera, sequence = images.camera_of(images.names[shown[0]])
+            file = f"{number:04d}_c{camera}s{sequence}_{view:06d}_{_BOX}.jpg"
             planned.append(View(file, identity, tuple(shown), pose))
     taken = {view.file for view in planned} & set(images.names)
     if taken:
@@ -174,10 +171,12 @@ def copy_originals(source: Path, output: Path) -> dict[str, int]:
     return {folder: len(files) for folder, files in found.items()}
 
 
-def _file_name(number: int, source: str, view: int) -> str:
-    seen = re.search(r"_c(\d+)s(\d+)_", source)
-    camera, sequence = seen.groups() if seen else ("1", "1")
-    return f"{number:04d}_c{camera}s{sequence}_{view:06d}_{_BOX}.jpg"
+def _numbers(identities: Sequence[str]) -> list[int]:
+    """Returns their own numbers where each has one, and none the 0 of nobody; else 1, 2, ..."""
+    numbers = [int(identity) if identity.isdecimal() else 0 for identity in identities]
+    if 0 in numbers or len(set(numbers)) < len(numbers):
+        return list(range(1, len(identities) + 1))
+    return numbers
 
 
 def _indices(view: View, M: int) -> np.ndarray:

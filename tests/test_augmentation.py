@@ -17,7 +17,7 @@ from pnr_jax.augmentation import (
     plan_views,
     write_manifest,
 )
-from pnr_jax.data.images import Images
+from pnr_jax.data.images import Images, before_underscore
 from pnr_jax.data.pairs import market1501_identity
 from pnr_jax.errors import UserError
 
@@ -221,3 +221,29 @@ def test_originals_without_a_folder_copy_nothing(tmp_path):
     with pytest.raises(UserError, match=r"no query/\*\.jpg inside"):
         copy_originals(tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "files"),
+    [
+        (
+            ["0001_c2_f0046182.jpg", "0001_c2_f0046302.jpg", "0005_c8_f0046183.jpg"],
+            ["0001_c2s1_000000_99.jpg", "0005_c8s1_000000_99.jpg"],  # DukeMTMC
+        ),
+        (
+            ["0000_000_14_0303morning_0015_0.jpg", "0001_004_02_0303noon_0046_1.jpg"],
+            ["0001_c14s1_000000_99.jpg", "0002_c2s1_000000_99.jpg"],  # MSMT17
+        ),
+        (
+            ["0000_0000-000-14-0303morning-0015-0.png", "0007_0007-c2-f0046182.png"],
+            ["0001_c14s1_000000_99.jpg", "0002_c2s1_000000_99.jpg"],  # Of a prepared folder.
+        ),
+        (["1_a.png", "01_b.png"], ["0001_c1s1_000000_99.jpg", "0002_c1s1_000000_99.jpg"]),
+        (["3_a.png", "12_b.png"], ["0012_c1s1_000000_99.jpg", "0003_c1s1_000000_99.jpg"]),
+    ],
+)
+def test_cameras_and_people_of_other_data_sets(names, files):
+    images = people(names)._replace(identity_of=before_underscore)
+    views = plan_views(images, views=1, sources=1, seed=0)
+    assert [view.file for view in views] == files
+    assert len({view.identity for view in views}) == 2

@@ -126,6 +126,7 @@ def _crop_all(
     files = folder_lib.list_images(source)
     rows = folder_lib.match_rows(files, annotations)
     origin: dict[str, str] = {}
+    folder_of: dict[str, str] = {}
     people: People = {}
     damaged: list[str] = []
     bodiless: list[str] = []
@@ -134,6 +135,12 @@ def _crop_all(
         if new in origin:
             raise UserError(f"{source}: {origin[new]} and {name} would both be {new}; rename one")
         origin[new] = name
+        identity, folder = before_underscore(new), name.partition("/")[0]
+        if folder_of.setdefault(identity, folder) != folder:
+            raise UserError(
+                f"{source}: {folder_of[identity]}/ and {folder}/ would both be {identity}; "
+                "rename one"
+            )
         try:
             image = read_image(path)
         except UserError as error:

@@ -1,6 +1,7 @@
 """Images with their keypoints, in memory, and tuples of indices into them."""
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,25 @@ def before_underscore(name: str) -> str:
     return name.split("_")[0]
 
 
+# Market-1501's _c1s3_, DukeMTMC's _c1_ and MSMT17's 0000_000_14_0303morning_; a prepared folder has
+# hyphens.
+_CAMERA = re.compile(r"[_-]c(\d+)(?:s(\d+))?[_-]")
+_MSMT17 = re.compile(r"(?:^|_)\d{4}[_-]\d{3}[_-](\d{2})[_-]\d{4}(?:morning|noon|afternoon)[_-]")
+
+
+def camera_in(name: str) -> tuple[int, int]:
+    """Returns camera and sequence in an image's name, 1 where it states none.
+
+    >>> camera_in("0002_c3s2_000451_03.jpg"), camera_in("0001_c2_f0046182.jpg")
+    ((3, 2), (2, 1))
+    >>> camera_in("0000_000_14_0303morning_0015_0.jpg"), camera_in("anna_7.jpg")
+    ((14, 1), (1, 1))
+    """
+    found = _CAMERA.search(name) or _MSMT17.search(name)
+    camera, sequence = (*(found.groups() if found else ()), None, None)[:2]
+    return int(camera or 1), int(sequence or 1)
+
+
 class Images(NamedTuple):
     """A set of images of people.
 
@@ -35,12 +55,14 @@ class Images(NamedTuple):
       names: N file names.
       identity_of: the identity in a name, "" for one that shows nobody; by default what stands
         before the first underscore.
+      camera_of: camera and sequence in a name, from 1.
     """
 
     images: np.ndarray
     keypoints: np.ndarray
     names: Sequence[str]
     identity_of: Callable[[str], str] = before_underscore
+    camera_of: Callable[[str], tuple[int, int]] = camera_in
 
     @property
     def annotations(self) -> dict[str, np.ndarray]:

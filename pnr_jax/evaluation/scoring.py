@@ -59,7 +59,7 @@ class EvaluationSet(NamedTuple):
 
 def evaluation_set(name: str, examples: Examples) -> EvaluationSet:
     """A test set with its images' digests."""
-    images, keypoints, names, _ = examples.images
+    images, keypoints, names, *_ = examples.images
     digests = [
         hashlib.sha256(image.tobytes() + joints.tobytes() + image_name.encode()).digest()
         for image, joints, image_name in zip(images, keypoints, names, strict=True)

@@ -252,3 +252,19 @@ def test_a_name_that_is_not_utf_8_is_refused_before_the_work(own):
     (own.images / "anna").rename(own.images / os.fsdecode(b"m\xfcller"))
     with pytest.raises(UserError, match="not UTF-8; rename it"):
         folder.list_images(own.images)
+
+
+@pytest.mark.parametrize(("one", "other"), [("ben-k", "ben k"), ("-1", "1"), ("a_1", "a-1")])
+def test_two_folders_never_become_one_person(own, one, other):
+    for i in range(2):
+        own.add(f"{one}/{i}x.png")
+        own.add(f"{other}/{i}y.png")
+    message = own.refusal()
+    assert f"{one}/" in message and f"{other}/" in message and "rename one" in message
+
+
+def test_a_person_0000_is_somebody(own):
+    for i in range(2):
+        own.add(f"0000/{i}.png")
+    made = own.prepare()
+    assert "0000" in made.train + made.test
