@@ -125,7 +125,7 @@ def test_a_stale_result_is_never_used(change, small_chunks, tuples_set, tmp_path
     scorer, seen = counting()
     whole(score(method, tuples_set, [scorer], tmp_path))
     test, jpeg = tuples_set, False
-    images, keypoints, names, _ = tuples_set.examples.images
+    images, keypoints, names, *_ = tuples_set.examples.images
     if change == "method":
         method = method._replace(key="m2")
     elif change == "weights":
