@@ -68,6 +68,7 @@ class Config(Settings):
     data: DataSet = field(default_factory=Market1501)
     augment: Augment = field(default_factory=Augment)
     data_dir: str = ""  # Folder of the prepared data set.
+    init_from: str = ""  # A run, exported model or name of one, with whose weights it begins.
     vgg19: str = ""  # Weights of the perceptual loss; empty: those in the package.
     input: str = "device"  # The training set lies on every device; "host": fed by tf.data.
     steps_per_call: int = 1  # Steps that one call of the compiled program makes.

@@ -29,6 +29,7 @@ from pnr_jax.training import inputs, program, samples
 from pnr_jax.training import state as state_lib
 from pnr_jax.training.report import Report, leads
 from pnr_jax.training.signals import stop_requests
+from pnr_jax.training.start import start_from
 from pnr_jax.training.state import TrainState, trained_variables
 from pnr_jax.training.step import Step, make_step
 
@@ -86,6 +87,8 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
         if saved is not None:
             state = saved
             say(f"resuming at step {int(state.step):,}")
+        elif config.init_from:
+            state = start_from(config.init_from, state, mesh, say)
         if int(state.step) < config.steps:
             state = _steps(run, make_step(config, vgg), state, checkpoints)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
