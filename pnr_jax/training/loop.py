@@ -71,7 +71,7 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
     config_lib.check_workdir(config, workdir)
     examples = examples_lib.load_training(config)
     say(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
-    run = Run(config, workdir, examples, mesh, say)
+    run = Run(inputs.choose_input(config, examples, say), workdir, examples, mesh, say)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
     refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
     with (
@@ -80,7 +80,8 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
         open_checkpoints(workdir, config.keep_checkpoints) as checkpoints,
     ):
         if leads():
-            _write_beginning(run)
+            config_lib.save(config, workdir)
+            _write_mean_image(run)
         state = state_lib.init_state(config, state_lib.state_shardings(config, mesh))
         say(_description(state, mesh))
         saved = checkpoints.restore_newest(state, say)
@@ -165,8 +166,7 @@ def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> Non
     )
 
 
-def _write_beginning(run: Run) -> None:
-    config_lib.save(run.config, run.workdir)
+def _write_mean_image(run: Run) -> None:
     # The evaluation's "mean image" row needs it, and later commands need the workdir alone.
     mean = np.round(run.examples.images.images.mean(axis=0)).astype(np.uint8)
     figures.save_png(run.workdir / "mean_image.png", mean)
