@@ -17,6 +17,9 @@ from pnr_jax.training.loop import train
 CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
+INIT_FROM = flags.DEFINE_string(
+    "init_from", None, "Run, exported model, or name of a model in the box, to begin from."
+)
 VGG19 = flags.DEFINE_string("vgg19", None, "Other VGG19 weights for the perceptual loss.")
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes the cluster started.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
@@ -32,6 +35,8 @@ def main() -> None:
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:
             config = config.replace(**{name: str(Path(flag.value).resolve())})
+    if INIT_FROM.value is not None:
+        config = config.replace(init_from=INIT_FROM.value)
     by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if DISTRIBUTED.value or by_hand != (None, None, None):
         distributed.join(*by_hand)

@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +78,8 @@ class Checkpoints:
         Raises:
           UserError: the checkpoint is damaged or of another configuration.
         """
-        tree = {"state": like, "digest": checksum(like)}
-        abstract = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree
-        )
         where = f"{self._checkpointer.directory}/{step}"
-        try:
-            restored = self._checkpointer.load(step, abstract)
-        except Exception as error:
-            raise UserError(f"{where}: cannot be restored ({_reason(error)})") from error
-        if not np.array_equal(checksum(restored["state"]), restored["digest"]):
-            raise UserError(f"{where}: its bytes are not those that were saved")
-        return restored["state"]
+        return _sound(partial(self._checkpointer.load, step), like, where)
 
     def restore_newest(self, like: Any, say: Callable[[str], None]) -> Any:
         """The state of the newest sound checkpoint; None where there is none at all.
@@ -151,6 +142,25 @@ def open_checkpoints(workdir: Path, keep: int = 1) -> Iterator[Checkpoints]:
         checkpoints.close()
 
 
+def read_latest(workdir: Path, like: Any) -> Any:
+    """The state of a run's latest checkpoint, None where there is none; the folder stays untouched.
+
+    So it may be another run's, which trains meanwhile.
+
+    Args:
+      workdir: of the run.
+      like: arrays, or their shapes, with the structure and placement of the state.
+
+    Raises:
+      UserError: the checkpoint is damaged or of another configuration.
+    """
+    steps = [path for path in (workdir / "checkpoints").glob("*") if path.name.isdecimal()]
+    if not steps:
+        return None
+    path = max(steps, key=lambda path: int(path.name)).resolve()
+    return _sound(partial(ocp.load, path), like, str(path))
+
+
 def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") -> Path:
     """Writes a plain nested dict of arrays that Orbax restores without this package.
 
@@ -181,11 +191,32 @@ def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
         return box.load_weights(packed)
     path = workdir / name
     if not path.is_dir():
-        raise UserError(f"--workdir={workdir}: no trained model here yet ({name}/ is missing)")
+        raise UserError(f"{workdir}: no trained model here yet ({name}/ is missing)")
     try:
         return ocp.load(path.resolve())
     except Exception as error:
         raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
+
+
+def _sound(load: Callable[[Any], Any], like: Any, where: str) -> Any:
+    """Loads a state like `like` by `load` and compares its checksum."""
+    leaves = jax.tree.leaves(like)
+    # Where the smallest array lies: on all devices, also where large ones are split.
+    placed = min(leaves, key=lambda x: x.size).sharding
+    tree = {
+        "state": like,
+        "digest": jax.ShapeDtypeStruct((len(leaves),), "uint32", sharding=placed),
+    }
+    abstract = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree
+    )
+    try:
+        restored = load(abstract)
+    except Exception as error:
+        raise UserError(f"{where}: cannot be restored ({_reason(error)})") from error
+    if not np.array_equal(checksum(restored["state"]), restored["digest"]):
+        raise UserError(f"{where}: its bytes are not those that were saved")
+    return restored["state"]
 
 
 def _unused(path: Path) -> Path:

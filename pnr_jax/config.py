@@ -68,8 +68,9 @@ class Config(Settings):
     data: DataSet = field(default_factory=Market1501)
     augment: Augment = field(default_factory=Augment)
     data_dir: str = ""  # Folder of the prepared data set.
+    init_from: str = ""  # A run, exported model or name of one, with whose weights it begins.
     vgg19: str = ""  # Weights of the perceptual loss; empty: those in the package.
-    input: str = "device"  # The training set lies on every device; "host": fed by tf.data.
+    input: str = "device"  # The training set lies on every device; "host": fed; "auto": what fits.
     steps_per_call: int = 1  # Steps that one call of the compiled program makes.
     shard_parameters: bool = False  # Split parameters and optimiser over devices (ZeRO-3).
     max_skipped: int = 20  # Steps in a row with a gradient that is not finite; then stop.
@@ -90,7 +91,7 @@ class Config(Settings):
         yield from self.at_least(0, "seed", "pool_size")
         yield from self.share("ema", "adam_b1", "adam_b2")
         yield from self.one_of(("float32", "bfloat16"), "compute_dtype")
-        yield from self.one_of(("device", "host"), "input")
+        yield from self.one_of(("device", "host", "auto"), "input")
         yield Rule("seed", self.seed < 2**31, "below 2^31")
         yield Rule("steps", self.steps * self.batch_size < 2**32, "below 2^32 / batch_size")
         yield Rule("learning_rate", self.learning_rate > 0, "positive")
@@ -114,7 +115,7 @@ class Config(Settings):
         yield Rule(
             "steps_per_call",
             per_call == 1 or self.input == "device",
-            "1 with input=host",
+            f"1 with input={self.input}",
         )
         for name in ("steps", *every):
             wanted = f"a multiple of steps_per_call = {per_call}"

@@ -109,6 +109,14 @@ def test_the_quickstart_needs_no_file():
     assert config.data.train_identities and config.data.test_identities and config.data.test_tuples
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("deepfashion")])
+def test_what_is_drawn_of_deepfashion_is_its_own_size_and_nothing_is_moved(name):
+    config = config_files.read(name)
+    assert config.image_size == config.data.image_size == (256, 176)
+    assert config.steps * config.batch_size == 2_800_000  # PATN's.
+    assert config.augment == Augment()
+
+
 BAD = [
     ("image_size", (126, 64)),
     ("image_size", (128, 62)),
@@ -133,7 +141,7 @@ BAD = [
     ("decay_from", -0.5),
     ("decay_from", 1.5),
     ("ema", 1.0),
-    ("data.name", "deepfashion"),
+    ("data.name", "nobody"),
     ("log_every", 0),
     ("checkpoint_every", 0),
     ("sample_every", 0),

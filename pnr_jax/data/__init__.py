@@ -6,6 +6,7 @@ for every data set.
 """
 
 from pnr_jax.data.annotations import read_annotations, write_annotations
+from pnr_jax.data.deepfashion import DeepFashion
 from pnr_jax.data.folder import Folder
 from pnr_jax.data.images import Images
 from pnr_jax.data.market1501 import Market1501
@@ -24,6 +25,7 @@ from pnr_jax.data.protocol import DataSet
 DATA_SETS: dict[str, type[DataSet]] = {
     "people": People,
     "market1501": Market1501,
+    "deepfashion": DeepFashion,
     "folder": Folder,
 }
 

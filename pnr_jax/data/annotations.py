@@ -22,11 +22,12 @@ OTHER_ORDERS = {
 def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
     """Reads `{name: int32 [18, 2]}`, (y, x) pixels in the CSV's order, -1 where a joint is missing.
 
-    A joint is missing when either coordinate is -1; both are -1 in what comes back.
+    A joint is missing when either coordinate is -1; both are -1 in what comes back. One outside of
+    its image, as DeepFashion's files have, may have any other number.
 
     Raises:
       UserError: for an absent file, a wrong header, or a row that is not a name and two lists of
-        18 integers >= -1; the message names the file and the line.
+        18 integers; the message names the file and the line.
     """
     lines = read_lines(path, "annotations")
     if not lines or lines[0].strip() != HEADER:
@@ -97,6 +98,6 @@ def _parse_list(field: str, axis: str, where: str) -> np.ndarray:
             f"{where}: keypoints_{axis} has {len(values)} numbers, expected 18 in OpenPose's COCO "
             f"order{OTHER_ORDERS.get(len(values), '')}; launch/estimate_poses.py writes them"
         )
-    if not all(-1 <= v < 2**31 for v in values):
-        raise UserError(f"{where}: keypoints_{axis} has a number outside [-1, 2^31)")
+    if not all(abs(v) < 2**31 for v in values):
+        raise UserError(f"{where}: keypoints_{axis} has a number of more than 31 bits")
     return np.array(values, np.int32)

@@ -8,21 +8,18 @@ TensorFlow is imported only to load a data set that has no packed file; what bui
 Reference: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015.
 """
 
-import zipfile
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from pnr_jax import walk
-from pnr_jax.archives import read_entry
 from pnr_jax.data import images as images_lib
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.annotations import read_annotations
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
+from pnr_jax.data.sources import Read, open_source
 from pnr_jax.errors import UserError
 
 VERSION = "1.0.0"
@@ -30,9 +27,6 @@ IMAGE_SIZE = (128, 64)
 FOLDERS = {"train": "bounding_box_train", "test": "bounding_box_test"}
 TEST_PAIRS = 12_000
 TUPLE_SOURCES = 5
-MOST_BYTES = 16 << 20  # Of an image file; the published ones have 1 to 6 kB.
-
-Read = Callable[[], bytes]
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
       UserError: `source` is absent, no zip, has no such folder, or a name twice in it.
     """
     found: dict[str, Read] = {}
-    for path, read in _open(source)[0]:
+    for path, read in open_source(source).files:
         if path.suffix != ".jpg" or path.parent.name != folder:
             continue
         if path.name in found:
@@ -105,7 +99,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
 
 def passed_over(source: Path) -> list[str]:
     """Returns the names in a Market-1501 zip or directory that `list_files` does not look at."""
-    return _open(source)[1]
+    return open_source(source).passed_over
 
 
 def read_split(annotations: Path, split: str) -> dict[str, np.ndarray]:
@@ -184,32 +178,3 @@ def prepared_folder(data_dir: str | Path) -> Path:
             "run launch/prepare_market1501.py --source=... --annotations=... --data_dir=... first"
         )
     return folder
-
-
-def _open(source: Path) -> tuple[Sequence[tuple[PurePath, Read]], list[str]]:
-    """Returns the files of a folder or zip, and the names that are passed over.
-
-    Nothing is unpacked to the disk, so that no path in a zip leads anywhere.
-    """
-    if source.is_dir():
-        found = walk.list_files(source)
-        return [(path, path.read_bytes) for path in found.files], found.passed_over
-    if not source.exists():
-        raise UserError(f"--source={source}: no such file or folder")
-    try:
-        archive = zipfile.ZipFile(source)
-    except Exception:  # zipfile raises a dozen kinds for damage.
-        raise UserError(f"--source={source}: neither a folder nor a sound zip file") from None
-    entries = walk.list_entries(archive)
-    return [(path, _reader(archive, entry)) for path, entry in entries.files], entries.passed_over
-
-
-def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Read:
-    def read() -> bytes:
-        try:
-            return read_entry(archive, entry, MOST_BYTES)
-        except ValueError as error:
-            reason = " ".join(f"{entry.filename} is damaged ({error})".split())[:300]
-            raise UserError(f"{archive.filename}: {reason}") from None
-
-    return read

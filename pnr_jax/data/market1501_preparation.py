@@ -16,7 +16,8 @@ from pnr_jax.data import images as images_lib
 from pnr_jax.data import market1501
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
-from pnr_jax.data.market1501 import IMAGE_SIZE, Read
+from pnr_jax.data.market1501 import IMAGE_SIZE
+from pnr_jax.data.sources import Read
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
 

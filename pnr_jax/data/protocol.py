@@ -55,7 +55,7 @@ class DataSet(Settings, abc.ABC):
         Args:
           data_dir: as for `load`.
           split: "train", which has pairs alone, or "test".
-          kind: "pairs", of one source, or "tuples", of five.
+          kind: "pairs", of one source, or "tuples", of several.
           images: the split's, of `load`, for a data set whose tuples follow from them.
         """
 

@@ -55,6 +55,16 @@ def notes(
             "proxy IS: by a classifier other than that of published scores; "
             "it compares with nothing published."
         )
+    if any("fid" in row for row in rows):
+        lines.append(
+            "FID: against all training images, as arrays, brought to 299×299 by TensorFlow's "
+            "bilinear; GFLA and PIDM resize otherwise."
+        )
+    if any("ssim_gfla" in row for row in rows):
+        lines.append(
+            "SSIM of PATN, GFLA and PIDM: by their formulas, on images as they are drawn here; "
+            "each compares with its own family's alone."
+        )
     if any("pckh" in row for row in rows):
         lines.append("PCKh: by this estimator; published scores took another.")
     absent = [

@@ -40,7 +40,7 @@ def export_run(
     workdir = box.find(workdir)
     config = config_lib.load(workdir)
     # Folders of this machine are nobody else's business.
-    config = config.replace(data_dir="", vgg19="")
+    config = config.replace(data_dir="", vgg19="", init_from="")
     system, variables = config.build_system(), load_model(workdir, name)
     if tensorflow and not system.encodes:
         raise UserError(f"tensorflow: {system.title} has no `render` half to write as a SavedModel")

@@ -53,9 +53,10 @@ def check_shape(shape: tuple[int, ...]) -> None:
 def resize_keypoints(
     keypoints: np.ndarray, from_size: tuple[int, int], to_size: tuple[int, int]
 ) -> np.ndarray:
-    """Moves keypoints to where a resized image shows them, to the nearest pixel inside it.
+    """Moves keypoints to where a resized image shows them, to the nearest pixel.
 
-    Pixels are areas, as image resizing has it: ``y' = (y + 1/2)·to/from - 1/2``.
+    A joint inside of the image stays inside, one outside of it may stay there. Pixels are areas, as
+    image resizing has it: ``y' = (y + 1/2)·to/from - 1/2``.
 
     Args:
       keypoints: [..., 18, 2], (y, x) in pixels of from_size, -1 = missing.
@@ -63,18 +64,18 @@ def resize_keypoints(
       to_size: (height, width) in pixels.
 
     Returns:
-      int32 [..., 18, 2]; a missing joint is (-1, -1).
+      int32 [..., 18, 2]; a missing joint is (-1, -1), one that would come to lie on -1 lies on 0.
 
     Raises:
       ValueError: keypoints are not [..., 18, 2].
     """
     keypoints = np.asarray(keypoints)
     check_shape(keypoints.shape)
-    limit = np.array(to_size) - 1
-    moved = (keypoints + 0.5) * (np.array(to_size) / np.array(from_size)) - 0.5
-    inside = np.clip(np.rint(moved), 0, limit).astype(np.int32)
+    moved = np.rint((keypoints + 0.5) * (np.array(to_size) / np.array(from_size)) - 0.5)
+    outside = (keypoints < 0) | (keypoints >= np.array(from_size))
+    moved = np.where(outside, moved, np.clip(moved, 0, np.array(to_size) - 1)).astype(np.int32)
     missing = np.any(keypoints == -1, axis=-1, keepdims=True)
-    return np.where(missing, np.int32(-1), inside)
+    return np.where(missing, np.int32(-1), np.where(moved == -1, 0, moved))
 
 
 def mirror_keypoints(keypoints: Any, width: int) -> Any:

@@ -22,6 +22,7 @@ References:
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,22 +30,54 @@ import numpy as np
 
 from pnr_jax.metrics.images import check_images, chunks
 
-_RADIUS = 5
-_TAPS = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / 1.5) ** 2)
-_WINDOW = (_TAPS / _TAPS.sum()).astype(np.float32)
+
+class Window(NamedTuple):
+    """A separable window.
+
+    Attributes:
+      taps: weights along either axis, an odd number of them, of sum 1.
+      correction: by which variances are multiplied, N / (N - 1) for sample covariances.
+    """
+
+    taps: tuple[float, ...]
+    correction: float = 1.0
+
+    @property
+    def radius(self) -> int:
+        """Pixels on either side of the middle."""
+        return len(self.taps) // 2
+
+
+def gaussian_window(sigma: float) -> Window:
+    """A Gaussian of `sigma` pixels, cut off at 3.5 of them as scikit-image has it."""
+    radius = int(3.5 * sigma + 0.5)
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return Window(tuple((taps / taps.sum()).tolist()))
+
+
+def flat_window(size: int) -> Window:
+    """A square of `size` pixels, odd, with sample covariances: scikit-image's own default."""
+    return Window((1 / size,) * size, size**2 / (size**2 - 1))
+
+
+_WINDOW = gaussian_window(1.5)
 _PAIRS_AT_ONCE = 16  # its maps stay in a CPU's cache
 
 
 def ssim(
-    reference: np.ndarray, generated: np.ndarray, data_range: float | None = None
+    reference: np.ndarray,
+    generated: np.ndarray,
+    data_range: float | None = None,
+    window: Window = _WINDOW,
 ) -> np.ndarray:
     """Structural similarity of image pairs.
 
     Args:
-      reference: uint8 [N, H, W, 3], H and W at least 11 pixels.
+      reference: uint8 [N, H, W, 3], H and W no smaller than the window, by default 11 pixels.
       generated: uint8 [N, H, W, 3].
       data_range: grey levels between black and white, such as 255; None takes each generated
         image's own.
+      window: over which each pixel's moments are taken.
 
     Returns:
       float64 [N], at most 1, computed in float32 (within 1e-6 of float64).
@@ -57,9 +90,9 @@ def ssim(
     [1.0]
     """
     check_images(reference, generated)
-    _check_size_and_range(reference, data_range)
+    _check_size_and_range(reference, data_range, window)
     return _in_chunks(
-        lambda a, b: _mean(_similarity(a, b, data_range)),
+        lambda a, b: _mean(_similarity(a, b, data_range, window)),
         reference,
         generated,
     )
@@ -127,7 +160,7 @@ def ssim_inside_mask(
     _check_size_and_range(reference, data_range)
 
     def mirrored(images: np.ndarray) -> np.ndarray:
-        border = (_RADIUS, _RADIUS)
+        border = (_WINDOW.radius, _WINDOW.radius)
         return np.pad(images, ((0, 0), border, border, (0, 0)), mode="symmetric")
 
     return _in_chunks(
@@ -138,10 +171,12 @@ def ssim_inside_mask(
     )
 
 
-def _check_size_and_range(images: np.ndarray, data_range: float | None) -> None:
-    if min(images.shape[1:3]) < len(_WINDOW):
+def _check_size_and_range(
+    images: np.ndarray, data_range: float | None, window: Window = _WINDOW
+) -> None:
+    if min(images.shape[1:3]) < len(window.taps):
         raise ValueError(
-            f"SSIM's window is {len(_WINDOW)} pixels wide, the images are {list(images.shape)}"
+            f"SSIM's window is {len(window.taps)} pixels wide, the images are {list(images.shape)}"
         )
     if data_range is not None and not data_range > 0:
         raise ValueError(f"data_range must be positive, got {data_range}")
@@ -155,9 +190,12 @@ def _in_chunks(score: Callable[..., jax.Array], *batches: np.ndarray) -> np.ndar
 
 
 def _similarity(
-    reference: np.ndarray, generated: np.ndarray, data_range: float | None
+    reference: np.ndarray,
+    generated: np.ndarray,
+    data_range: float | None,
+    window: Window = _WINDOW,
 ) -> jax.Array:
-    """The SSIM map [N, H - 10, W - 10, 3] of uint8 images [N, H, W, 3]."""
+    """The SSIM map [N, H - 2 r, W - 2 r, 3] of uint8 images [N, H, W, 3], r the window's radius."""
     if data_range is None:
         span = generated.max(axis=(1, 2, 3)) - generated.min(axis=(1, 2, 3))
         grey_levels = np.maximum(span, 1).astype(np.float32)
@@ -169,16 +207,20 @@ def _similarity(
     moments = (reference.reshape(rows), generated.reshape(rows), None, None)
     # One program an axis: in a single one XLA computes the first axis anew for every tap of the
     # second.
-    moments = _window(*_window(*moments, axis=2, step=3), axis=1, step=1)
-    return _compare(*moments, grey_levels).reshape(count, height - 10, width - 10, 3)
+    taps, border = window.taps, 2 * window.radius
+    x, y, spread, joint = _window(*_window(*moments, taps, axis=2, step=3), taps, axis=1, step=1)
+    spread, joint = window.correction * spread, window.correction * joint
+    similarity = _compare(x, y, spread, joint, grey_levels)
+    return similarity.reshape(count, height - border, width - border, 3)
 
 
-@partial(jax.jit, static_argnames=("axis", "step"))
+@partial(jax.jit, static_argnames=("weights", "axis", "step"))
 def _window(
     x: jax.Array,
     y: jax.Array,
     variance: jax.Array | None,
     covariance: jax.Array | None,
+    weights: tuple[float, ...],
     axis: int,
     step: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
@@ -189,7 +231,8 @@ def _window(
       y: [N, H, W·3], likewise.
       variance: var(x) + var(y) over the axes done so far; None before the first.
       covariance: cov(x, y), likewise.
-      axis: the axis to do, which shrinks by 10 steps.
+      weights: the window's taps.
+      axis: the axis to do, which shrinks by 2 r steps.
       step: distance of neighbouring pixels along it.
 
     Returns:
@@ -197,18 +240,18 @@ def _window(
     """
 
     def taps(z: jax.Array) -> list[jax.Array]:
-        length = z.shape[axis] - (len(_WINDOW) - 1) * step
-        starts = range(0, len(_WINDOW) * step, step)
+        length = z.shape[axis] - (len(weights) - 1) * step
+        starts = range(0, len(weights) * step, step)
         return [jax.lax.slice_in_dim(z, start, start + length, axis=axis) for start in starts]
 
     def mean(z: jax.Array) -> jax.Array:
-        return sum((w * tap for w, tap in zip(_WINDOW, taps(z), strict=True)), jnp.float32(0))
+        return sum((w * tap for w, tap in zip(weights, taps(z), strict=True)), jnp.float32(0))
 
     x, y = x.astype(jnp.float32), y.astype(jnp.float32)
     mean_x, mean_y = mean(x), mean(y)
     spread = jnp.float32(0) if variance is None else mean(variance)
     joint = jnp.float32(0) if covariance is None else mean(covariance)
-    for weight, x_tap, y_tap in zip(_WINDOW, taps(x), taps(y), strict=True):
+    for weight, x_tap, y_tap in zip(weights, taps(x), taps(y), strict=True):
         dx, dy = x_tap - mean_x, y_tap - mean_y
         spread += weight * (dx * dx + dy * dy)
         joint += weight * (dx * dy)

@@ -6,7 +6,8 @@ configuration says so (`pnr_jax.data.warps`). A resident data set (Market-1501's
 """
 
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,28 @@ from pnr_jax.examples import Examples
 from pnr_jax.systems.protocol import Metrics
 from pnr_jax.training.state import TrainState
 from pnr_jax.training.step import Step
+
+
+def choose_input(config: Config, examples: Examples, say: Callable[[str], None]) -> Config:
+    """Returns the configuration with "device" or "host" in place of input="auto", and says why.
+
+    Resident images may take half of the memory that a device has, or that this host has free where
+    the devices are its CPUs.
+    """
+    if config.input != "auto":
+        return config
+    size, room = examples.images.images.nbytes, free_memory()
+    chosen = "device" if size <= room / 2 else "host"
+    where = "lie on every device" if chosen == "device" else "are fed by the host"
+    say(f"the training images take {size / 1e9:.1f} of {room / 1e9:.1f} GB and {where}")
+    return config.replace(input=chosen)
+
+
+def free_memory() -> int:
+    """Bytes that the smallest local device can give, or this host where devices do not tell."""
+    stats = [device.memory_stats() for device in jax.local_devices()]
+    room = [x["bytes_limit"] - x["bytes_in_use"] for x in stats if x and "bytes_limit" in x]
+    return min(room) if room else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> Step:

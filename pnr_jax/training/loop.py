@@ -29,6 +29,7 @@ from pnr_jax.training import inputs, program, samples
 from pnr_jax.training import state as state_lib
 from pnr_jax.training.report import Report, leads
 from pnr_jax.training.signals import stop_requests
+from pnr_jax.training.start import start_from
 from pnr_jax.training.state import TrainState, trained_variables
 from pnr_jax.training.step import Step, make_step
 
@@ -70,7 +71,7 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
     config_lib.check_workdir(config, workdir)
     examples = examples_lib.load_training(config)
     say(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
-    run = Run(config, workdir, examples, mesh, say)
+    run = Run(inputs.choose_input(config, examples, say), workdir, examples, mesh, say)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
     refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
     with (
@@ -79,13 +80,16 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
         open_checkpoints(workdir, config.keep_checkpoints) as checkpoints,
     ):
         if leads():
-            _write_beginning(run)
+            config_lib.save(config, workdir)
+            _write_mean_image(run)
         state = state_lib.init_state(config, state_lib.state_shardings(config, mesh))
         say(_description(state, mesh))
         saved = checkpoints.restore_newest(state, say)
         if saved is not None:
             state = saved
             say(f"resuming at step {int(state.step):,}")
+        elif config.init_from:
+            state = start_from(config.init_from, state, mesh, say)
         if int(state.step) < config.steps:
             state = _steps(run, make_step(config, vgg), state, checkpoints)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
@@ -162,8 +166,7 @@ def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> Non
     )
 
 
-def _write_beginning(run: Run) -> None:
-    config_lib.save(run.config, run.workdir)
+def _write_mean_image(run: Run) -> None:
     # The evaluation's "mean image" row needs it, and later commands need the workdir alone.
     mean = np.round(run.examples.images.images.mean(axis=0)).astype(np.uint8)
     figures.save_png(run.workdir / "mean_image.png", mean)

@@ -75,7 +75,7 @@ def learning_rate(config: Config) -> optax.Schedule:
 
 def state_shardings(config: Config, mesh: Mesh) -> TrainState:
     """Where the state lies: a `TrainState` of shardings, split where the configuration says so."""
-    shapes = jax.eval_shape(lambda: _init_state(config))
+    shapes = jax.eval_shape(lambda: fresh_state(config))
     everywhere = jax.tree.map(lambda _: sharding.copied(mesh), shapes)
     if not config.shard_parameters:
         return everywhere
@@ -92,7 +92,7 @@ def init_state(config: Config, shardings: TrainState | None = None) -> TrainStat
       config: of the run.
       shardings: of `state_shardings`; None puts all on one device.
     """
-    draw = jax.jit(lambda: _init_state(config), out_shardings=shardings).lower()
+    draw = jax.jit(lambda: fresh_state(config), out_shardings=shardings).lower()
     quick: dict[str, str | bool] = {
         "xla_backend_optimization_level": "0",
         "xla_llvm_disable_expensive_passes": True,
@@ -102,7 +102,8 @@ def init_state(config: Config, shardings: TrainState | None = None) -> TrainStat
     return jax.tree.map(jnp.copy, state)
 
 
-def _init_state(config: Config) -> TrainState:
+def fresh_state(config: Config) -> TrainState:
+    """The state at step 0, to be traced: see `init_state`."""
     system, optimizer = config.build_system(), build_optimizer(config)
     variables, discriminators = system.init(jax.random.key(config.seed))
     return TrainState(

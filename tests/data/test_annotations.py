@@ -37,6 +37,11 @@ def test_writes_what_it_reads(tmp_path):
         np.testing.assert_array_equal(read[name], written[name])
 
 
+def test_a_joint_outside_of_its_image_is_kept_and_only_minus_one_is_missing(tmp_path):
+    row = GOOD.replace("17]", "-31]", 1)
+    assert read_annotations(write(tmp_path, row))["a.jpg"][17, 0] == -31
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -46,7 +51,7 @@ def test_writes_what_it_reads(tmp_path):
         (GOOD.replace("17]", "x]"), "a.csv:2: keypoints_y is not a list of integers"),
         (GOOD.replace("17]", "1.5]"), "a.csv:2: keypoints_y is not a list of integers"),
         (GOOD.replace("17]", "true]"), "a.csv:2: keypoints_y is not a list of integers"),
-        (GOOD.replace("17]", "-7]"), "a.csv:2: keypoints_y has a number outside"),
+        (GOOD.replace("17]", f"{-(2**31)}]"), "a.csv:2: keypoints_y has a number of more than 31"),
         ("a.jpg: [1]", "a.csv:2: expected 'name: .18 y.: .18 x.', found 2 field"),
         (f"{GOOD}\n{GOOD}", "a.csv:3: a.jpg is annotated twice"),
     ],

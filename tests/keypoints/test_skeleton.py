@@ -29,6 +29,13 @@ def test_resize_keypoints_by_hand(only):
     np.testing.assert_array_equal(resize_keypoints(only(nose=(-1, 3)), SIZE, SIZE), only())
 
 
+def test_resizing_keeps_a_joint_outside_there_and_one_inside_in(only):
+    resized = resize_keypoints(only(nose=(-30, 70), neck=(-2, 3), left_ear=(127, 63)), SIZE, SIZE)
+    np.testing.assert_array_equal(resized, only(nose=(-30, 70), neck=(-2, 3), left_ear=(127, 63)))
+    small = resize_keypoints(only(nose=(-30, 70), neck=(-2, 3)), SIZE, (64, 32))
+    np.testing.assert_array_equal(small, only(nose=(-15, 35), neck=(0, 1)))  # -1 means missing.
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 5))
 def test_resize_keypoints_and_back(random_keypoints, seed, factor):

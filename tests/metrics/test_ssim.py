@@ -6,7 +6,14 @@ from skimage.data import astronaut
 from skimage.filters import gaussian
 from skimage.metrics import structural_similarity
 
-from pnr_jax.metrics import l1, masked_ssim, ssim, ssim_inside_mask
+from pnr_jax.metrics import (
+    flat_window,
+    gaussian_window,
+    l1,
+    masked_ssim,
+    ssim,
+    ssim_inside_mask,
+)
 
 SIZE = (32, 20)
 
@@ -165,3 +172,33 @@ def test_wrong_input_is_named():
     for data_range in (0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="data_range"):
             ssim(images, images, data_range)
+
+
+@pytest.mark.parametrize("size", [7, 19])
+def test_a_flat_window_is_scikit_images_default(size):
+    for reference, generated in kinds(3):
+        expected = [
+            structural_similarity(a, b, win_size=size, channel_axis=-1, data_range=255)
+            for a, b in zip(reference, generated, strict=True)
+        ]
+        scores = ssim(reference, generated, 255, flat_window(size))
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-6)
+
+
+def test_a_gaussian_window_of_another_width_is_scikit_images():
+    for reference, generated in kinds(4):
+        expected = [
+            structural_similarity(
+                a, b, gaussian_weights=True, sigma=1.2, use_sample_covariance=False,
+                channel_axis=-1, data_range=int(b.max()) - int(b.min()),
+            )
+            for a, b in zip(reference, generated, strict=True)
+        ]  # fmt: skip
+        scores = ssim(reference, generated, window=gaussian_window(1.2))
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-6)
+
+
+def test_images_smaller_than_the_window_are_named():
+    images = photographs(0, 1)
+    with pytest.raises(ValueError, match="window is 51 pixels"):
+        ssim(images, images, 255, flat_window(51))

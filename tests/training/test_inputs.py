@@ -98,3 +98,20 @@ def test_the_same_example_is_moved_otherwise_in_every_step_and_by_another_seed(
     _, others = seen(config.replace(seed=1), examples, 1)
     for other in (batches[1], others[0]):
         assert (batches[0]["target_image"] != other["target_image"]).any()
+
+
+@pytest.mark.parametrize(("room", "chosen"), [(2 * 6 * 8 * 8 * 3, "device"), (2300, "host")])
+def test_the_input_follows_the_memory_and_says_so(
+    small_config, examples, monkeypatch, room, chosen
+):
+    said = []
+    monkeypatch.setattr(inputs, "free_memory", lambda: room)
+    config = small_config.replace(input="auto")
+    assert inputs.choose_input(config, examples, said.append).input == chosen
+    assert len(said) == 1
+    assert inputs.choose_input(small_config, examples, said.append) is small_config
+    assert len(said) == 1
+
+
+def test_the_free_memory_is_the_hosts_where_devices_do_not_tell():
+    assert 2**20 < inputs.free_memory() < 2**50

@@ -138,7 +138,7 @@ def test_learning_rate_is_constant_then_falls_to_zero(small_config):
 
 
 def test_parameter_counts_of_the_papers_size():
-    state = jax.eval_shape(lambda: state_lib._init_state(Config()))
+    state = jax.eval_shape(lambda: state_lib.fresh_state(Config()))
     residual, trunk = 2 * (9 * 256 * 256 + 512), 9 * 64 * 128 + 9 * 128 * 256 + 2 * (128 + 256)
     f_a = 49 * 3 * 64 + 128 + trunk + 4 * residual
     f_p = 49 * 18 * 64 + 128 + trunk + 4 * residual + 256 * 20 + 20

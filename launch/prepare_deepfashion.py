@@ -1,0 +1,42 @@
+"""Builds DeepFashion (In-shop) with keypoints, pairs and tuples for training, at 256×176.
+
+    python launch/prepare_deepfashion.py --source=img_highres.zip --annotations=FOLDER \
+        --lists=FOLDER --data_dir=data
+
+The archive, img.zip or img_highres.zip, comes from the data set's authors (research use only); both
+are encrypted, so --source is mostly the folder that one unpacks to. A part of it will do: what is
+missing is counted. Lists and CSVs are PATN's split, which the field's repositories share.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from pnr_jax import cli
+from pnr_jax.data import deepfashion_preparation
+from pnr_jax.data.sources import open_source
+
+SOURCE = flags.DEFINE_string("source", None, "img.zip or img_highres.zip, or what it unpacks to.")
+ANNOTATIONS = flags.DEFINE_string("annotations", None, "Folder of fasion-*annotation-*.csv.")
+LISTS = flags.DEFINE_string("lists", None, "Folder of train.lst, test.lst.")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data set is built.")
+MAX_DAMAGED = flags.DEFINE_integer("max_damaged", 0, "Leave out up to N unreadable images.")
+flags.mark_flags_as_required(["source", "annotations", "lists", "data_dir"])
+
+
+def main() -> None:
+    """Prepares."""
+    cli.tell_passed_over(open_source(Path(SOURCE.value)).passed_over)
+    made = deepfashion_preparation.prepare(
+        SOURCE.value, ANNOTATIONS.value, LISTS.value, DATA_DIR.value, MAX_DAMAGED.value
+    )
+    cli.tell("listed image(s) missing in the source", made.missing)
+    cli.tell("listed image(s) without keypoints", made.poseless)
+    cli.tell("image(s) left out, unreadable", made.damaged)
+    for what, count in made.counts.items():
+        print(f"{what}: {count:,}")
+    print(f"prepared {made.folder}; train with --data_dir={DATA_DIR.value}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
