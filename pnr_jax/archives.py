@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 
 # Python unpacks bzip2 and LZMA by the block, however much a block holds.
@@ -46,4 +47,9 @@ def read_npz(path: str | Path, names: Sequence[str], most: int) -> dict[str, np.
     if total > most:
         raise ValueError(f"declares {total:,} bytes, more than {most:,}")
     with np.load(path, allow_pickle=False) as arrays:
-        return {name: np.asarray(arrays[name]) for name in names}
+        return {name: _named(arrays[name]) for name in names}
+
+
+def _named(array: np.ndarray) -> np.ndarray:
+    """Gives bfloat16 its name again, which NumPy's files lose."""
+    return array.view(ml_dtypes.bfloat16) if array.dtype == np.dtype("V2") else array

@@ -1,8 +1,12 @@
 """Several processes as one program."""
 
 import contextlib
+import errno
 import os
+import socket
 import sys
+import threading
+import time
 from collections.abc import Iterator
 
 import jax
@@ -11,6 +15,8 @@ from pnr_jax.errors import UserError, first_line
 
 LOST = 3  # Exit code when another process is gone.
 SILENCE = 60  # Seconds without a sign of life after which a process counts as dead.
+REACH = 60  # Seconds in which the coordinator must answer at its port.
+GATHER = 300  # Seconds in which all processes must have come.
 
 
 def join(
@@ -24,7 +30,8 @@ def join(
       process_id: which one this is, from 0, with `coordinator`.
 
     Raises:
-      UserError: the flags contradict each other, or no such environment was found.
+      UserError: the flags contradict each other, no such environment was found, or the coordinator
+        cannot be reached. Where others do not come in time, the program ends with such a line.
     """
     if len({value is None for value in (coordinator, num_processes, process_id)}) == 2:
         raise UserError(
@@ -35,10 +42,17 @@ def join(
         raise UserError(f"--coordinator={coordinator}: expected HOST:PORT, a port in 1 ... 65535")
     if process_id is not None and not 0 <= process_id < (num_processes or 0):
         raise UserError(f"--process_id={process_id}: must be in 0 ... {num_processes} - 1")
+    if coordinator is not None:
+        (_reach if process_id else _check_port)(coordinator)
     try:
-        jax.distributed.initialize(
-            coordinator, num_processes, process_id, heartbeat_timeout_seconds=SILENCE
-        )
+        with _gathering():
+            jax.distributed.initialize(
+                coordinator,
+                num_processes,
+                process_id,
+                initialization_timeout=2 * GATHER,
+                heartbeat_timeout_seconds=SILENCE,
+            )
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"the processes could not be joined ({first_line(error)}); without a cluster manager "
@@ -49,6 +63,61 @@ def join(
 def _is_address(text: str) -> bool:
     host, _, port = text.rpartition(":")
     return bool(host) and port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535
+
+
+def _check_port(coordinator: str) -> None:
+    """Raises a `UserError` where process 0 cannot listen: JAX would wait there for ever."""
+    port = int(coordinator.rpartition(":")[2])
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise UserError(
+                f"--coordinator={coordinator}: the port cannot be used ({error.strerror}); "
+                "choose another one, on all processes"
+            ) from None
+
+
+def _reach(coordinator: str) -> None:
+    """Waits until process 0 listens; JAX itself would end in a dump of its stack."""
+    host, _, port = coordinator.rpartition(":")
+    end = time.monotonic() + REACH
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
+            return
+        except OSError as error:
+            if time.monotonic() >= end:
+                raise UserError(
+                    f"--coordinator={coordinator}: does not answer within {REACH} seconds "
+                    f"({first_line(error)}); start process 0 on that host, with the same flag"
+                ) from None
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def _gathering() -> Iterator[None]:
+    """Ends the program, with a line and exit code 2, when others do not come while the block runs.
+
+    By a thread, since nothing else interrupts JAX's waiting but its own end by SIGABRT.
+    """
+
+    def end() -> None:
+        print(
+            f"error: not all processes have come within {GATHER} seconds; start the same command "
+            "on each, with the --num_processes that there are",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(2)
+
+    timer = threading.Timer(GATHER, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextlib.contextmanager

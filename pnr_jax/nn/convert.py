@@ -31,7 +31,7 @@ def read_arrays(path: str | Path, what: str, where_from: str) -> Arrays:
       where_from: where it is published, for the message when it is missing.
 
     Returns:
-      name -> array, as the file lays them out; of a graph its constants.
+      name -> array, as the file lays them out, floats in float32; of a graph its constants.
 
     Raises:
       UserError: the file is missing, of another kind, or cannot be read.
@@ -48,7 +48,7 @@ def read_arrays(path: str | Path, what: str, where_from: str) -> Arrays:
     if path.suffix not in readers:
         raise UserError(f"{what}: {path} must end in {', '.join(readers)}")
     try:
-        return readers[path.suffix](path)
+        return {name: _single(array) for name, array in readers[path.suffix](path).items()}
     except ImportError as error:
         raise UserError(
             f"{what}: reading {path} needs {error.name} (pip install {error.name}), "
@@ -68,7 +68,10 @@ def _read_torch(path: Path) -> Arrays:
             "damaged, or more than a state dict of tensors; other objects could run code, "
             "so they are not loaded"
         ) from None
-    return {name: tensor.numpy() for name, tensor in state.items()}
+    return {  # NumPy has no bfloat16.
+        name: (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()
+        for name, tensor in state.items()
+    }
 
 
 def _read_safetensors(path: Path) -> Arrays:
@@ -88,6 +91,11 @@ def _read_frozen_graph(path: Path) -> Arrays:
     if elements > MOST_ELEMENTS or any(size < 0 for shape in shapes for size in shape):
         raise ValueError(f"declares {elements:,} numbers, more than {MOST_ELEMENTS:,}")
     return {name: make_ndarray(tensor) for name, tensor in constants.items()}
+
+
+def _single(array: np.ndarray) -> np.ndarray:
+    """Returns floats of any width (bfloat16, float16) in float32, other arrays as they are."""
+    return array.astype(np.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
 def sha256(path: str | Path) -> str:

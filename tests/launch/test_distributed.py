@@ -5,11 +5,13 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
+from pnr_jax import distributed
 from pnr_jax.distributed import LOST, join
 from pnr_jax.errors import UserError
 
@@ -139,3 +141,49 @@ def test_contradicting_flags_are_refused(flags):
 def test_without_a_cluster_the_flags_are_named():
     with pytest.raises(UserError, match="--coordinator"):
         join()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["host", "host:", "host:port", ":1234", "host:0", "host:65536", "host:１２", "host:-1"],
+)
+def test_an_address_without_a_port_is_named(address):
+    with pytest.raises(UserError, match=r"expected HOST:PORT"):
+        join(address, 2, 1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "no-such-host.invalid"])
+def test_a_coordinator_that_does_not_answer_is_named(host, monkeypatch):
+    monkeypatch.setattr(distributed, "REACH", 1)
+    address = f"{host}:{free_port()}"
+    with pytest.raises(UserError, match=r"does not answer .* start process 0") as caught:
+        join(address, 2, 1)
+    assert address in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_port_that_is_taken_is_named():
+    with socket.socket() as other:
+        other.bind(("", 0))
+        other.listen()
+        with pytest.raises(UserError, match="the port cannot be used"):
+            join(f"127.0.0.1:{other.getsockname()[1]}", 2, 0)
+
+
+ALONE = """
+import sys
+from pnr_jax import distributed
+distributed.GATHER = 3
+distributed.join(sys.argv[1], 2, int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("process_id", [0, 1])
+def test_who_waits_for_others_in_vain_says_so(process_id):
+    with socket.socket() as other:  # Listens, but is no coordinator of ours.
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1] if process_id else free_port()
+        command = [sys.executable, "-c", ALONE, f"127.0.0.1:{port}", str(process_id)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "error: not all processes have come within 3 seconds" in done.stderr

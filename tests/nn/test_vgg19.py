@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import jax
+import ml_dtypes
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -169,6 +170,38 @@ def test_conv1_2_is_numpys_on_the_files_own_normalisation(name, tmp_path):
     got = features(tmp_path / name)
     assert got.shape == (2, 8, 6, 64)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * expected.max())
+
+
+def write_pth(path, arrays):
+    torch = pytest.importorskip("torch")
+    tensors = {name: torch.tensor(a.astype(np.float32)) for name, a in arrays.items()}
+    halves = {name: torch.nn.Parameter(tensor.bfloat16()) for name, tensor in tensors.items()}
+    torch.save(halves | {"steps": torch.tensor(3)}, path)
+
+
+def write_half_npz(path, arrays):
+    names = ("conv1_1_w_OIHW_BGR", "conv1_1_b", "conv1_2_w_OIHW", "conv1_2_b")
+    first, *others = arrays.values()
+    np.savez(path, **dict(zip(names, (first[:, ::-1], *others), strict=False)))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "write"),
+    [
+        ("a.safetensors", ml_dtypes.bfloat16, lambda path, arrays: save_file(arrays, path)),
+        ("a.safetensors", np.float16, lambda path, arrays: save_file(arrays, path)),
+        ("a.pth", ml_dtypes.bfloat16, write_pth),
+        ("a.npz", ml_dtypes.bfloat16, write_half_npz),
+    ],
+)
+def test_weights_of_half_the_width_are_read(name, kind, write, tmp_path):
+    halves = {key: array.astype(kind) for key, array in state_dict().items()}
+    write(tmp_path / name, halves)
+    vgg = vgg19.load(tmp_path / name)
+    loaded = [*(np.transpose(kernel, (3, 2, 0, 1)) for kernel in vgg.kernels), *vgg.biases]
+    for array, half in zip(loaded, [KERNELS[0], KERNELS[1], *BIASES], strict=True):
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, half.astype(kind).astype(np.float32))
 
 
 def test_path_may_be_a_string(tmp_path):
