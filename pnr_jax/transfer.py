@@ -69,7 +69,8 @@ class PoseTransfer:
 
         Args:
           source_images: uint8 [B, M, H, W, 3].
-          source_keypoints: [B, M, 18, 2], (y, x) pixels, -1 where missing; floats keep fractions.
+          source_keypoints: [B, M, 18, 2], (y, x) pixels, -1 or NaN where missing; floats keep
+            fractions.
           source_valid: bool [B, M], False pads a person that has fewer sources.
           row_weights: float [B, M, h, w], v of eq. 4, of a system that has `regions` (h, w).
 
@@ -111,13 +112,16 @@ class PoseTransfer:
 
         Args:
           code: of `encode`, of B people.
-          target_keypoints: [B, 18, 2], (y, x) pixels, -1 where missing; floats keep fractions.
+          target_keypoints: [B, 18, 2], (y, x) pixels, -1 or NaN where missing; floats keep
+            fractions.
 
         Returns:
           uint8 [B, H, W, 3].
         """
         target_keypoints = np.asarray(target_keypoints)
         B = jax.tree.leaves(code)[0].shape[0]
+        if not B:
+            raise ValueError("there must be a person to draw, not B = 0")
         if target_keypoints.shape != (B, 18, 2):
             raise ValueError(
                 f"target_keypoints must be {(B, 18, 2)} for {B} people, "
@@ -154,4 +158,4 @@ def repeated(code: Any, times: int) -> Any:
 def _pixels(keypoints: np.ndarray) -> np.ndarray:
     """Keypoints as one of the two types that programs are compiled for."""
     kind = np.float32 if np.issubdtype(keypoints.dtype, np.floating) else np.int32
-    return keypoints.astype(kind)
+    return np.where(np.isfinite(keypoints).all(axis=-1, keepdims=True), keypoints, -1).astype(kind)

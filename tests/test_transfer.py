@@ -116,6 +116,23 @@ def test_wrong_shapes_are_named(transfer, make_batch):
         "(1, 18, 2)",
     )
     refuses(lambda: transfer.render(F, keypoints[:, 0, :17]), "target_keypoints", "(2, 17, 2)")
+    refuses(lambda: transfer.encode(images[:0], keypoints[:0]), "B = 0")
+    refuses(lambda: transfer.encode(images[:, :0], keypoints[:, :0]), "M = 0")
+    refuses(lambda: transfer.render(F[:0], keypoints[:0, 0]), "B = 0")
+
+
+def test_joints_that_are_nan_are_missing(transfer, make_batch):
+    batch = make_batch()
+    images, keypoints = sources(batch)
+    keypoints = keypoints.astype(float)
+    keypoints[:, :, 3] = -1
+    odd = keypoints.copy()
+    odd[:, :, 3] = np.nan, 5
+    F = transfer.encode(images, keypoints)
+    np.testing.assert_array_equal(transfer.encode(images, odd), F)
+    np.testing.assert_array_equal(
+        transfer.render(F, odd[:, 0]), transfer.render(F, keypoints[:, 0])
+    )
 
 
 def test_a_workdir_without_a_run_or_a_model_is_named(small_config, tmp_path):

@@ -30,6 +30,8 @@ def read_photos(
     Raises:
       UserError: an image cannot be read, or its keypoints are absent, outside it or all missing.
     """
+    if not paths:
+        raise UserError("no photo is named as a source; name one at least")
     images = [images_lib.read_image(path) for path in paths]
     sizes: list[Size] = [(image.shape[0], image.shape[1]) for image in images]
     keypoints = [
@@ -60,6 +62,8 @@ def read_poses(
     Raises:
       UserError: an image cannot be read, or its keypoints are absent, outside it or all missing.
     """
+    if not paths:
+        raise UserError("no image is named as a target; name one at least")
     poses = []
     for path in map(Path, paths):
         height, width = images_lib.read_image(path).shape[:2] if path.is_file() else default

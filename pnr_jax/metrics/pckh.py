@@ -45,7 +45,9 @@ def pckh_counts(
             "keypoints must be two arrays of one shape [..., 18, 2], "
             f"got predicted {list(predicted.shape)}, target {list(target.shape)}"
         )
-    visible, found = (np.all((x != -1) & ~np.isnan(x), axis=-1) for x in (target, predicted))
+    # Infinite ones are none either, and would not be subtracted in silence.
+    predicted, target = (np.where(np.isfinite(x), x, -1) for x in (predicted, target))
+    visible, found = (np.all(x != -1, axis=-1) for x in (target, predicted))
     has_head = np.sum(visible[..., _HEAD], axis=-1) >= 2
 
     head, head_visible = target[..., _HEAD, :], visible[..., _HEAD, None]

@@ -77,3 +77,10 @@ def test_an_image_without_a_pose_is_named(folder, annotations, message):
 def test_an_absent_image_is_named(folder):
     with pytest.raises(UserError, match=r"image not found: .*c.png"):
         read_photos([folder / "c.png"], {"c.png": pose(1, 1)}, SIZE, "a.csv")
+
+
+def test_no_image_at_all_is_named():
+    with pytest.raises(UserError, match="no photo is named as a source"):
+        read_photos([], {}, SIZE, "a.csv")
+    with pytest.raises(UserError, match="no image is named as a target"):
+        read_poses([], {}, SIZE, SIZE, "a.csv")

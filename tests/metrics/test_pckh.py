@@ -103,7 +103,8 @@ def test_wrong_shapes_are_named():
 
 def test_joints_that_are_nan_are_missing():
     pose = np.arange(36.0).reshape(18, 2)
-    pose[5] = np.nan
-    assert pckh(pose, pose) == 1
-    whole = np.arange(36.0).reshape(18, 2)
-    assert pckh(pose, whole) == 17 / 18
+    for odd in (np.nan, (np.nan, 3), np.inf, (-1, 3)):
+        pose[5] = odd
+        assert pckh(pose, pose) == 1
+        whole = np.arange(36.0).reshape(18, 2)
+        assert pckh(pose, whole) == 17 / 18
