@@ -13,8 +13,8 @@ import numpy as np
 from absl import flags
 
 from pnr_jax import animation, cli
-from pnr_jax.data.annotations import read_annotations
 from pnr_jax.data.images import check_keypoints
+from pnr_jax.data.openpose_json import read_keypoints
 from pnr_jax.data.photos import Size, read_photos, read_poses
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
@@ -22,10 +22,14 @@ from pnr_jax.transfer import PoseTransfer, repeated
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
 SOURCE = flags.DEFINE_list("source", None, "Images of one person.")
-ANNOTATIONS = flags.DEFINE_string("annotations", None, "Keypoints of all named images (CSV).")
+ANNOTATIONS = flags.DEFINE_string(
+    "annotations", None, "Keypoints of all named images: a CSV, OpenPose's JSON, or a folder of it."
+)
 TARGET = flags.DEFINE_list("target", None, "Images whose poses the animation goes through.")
 POSES = flags.DEFINE_string(
-    "poses", None, "CSV of poses in order, in pixels of the first --source, instead of --target."
+    "poses",
+    None,
+    "Poses in order, in pixels of the first --source, instead of --target: CSV, JSON folder.",
 )
 FRAMES = flags.DEFINE_integer(
     "frames",
@@ -48,7 +52,7 @@ def main() -> None:
         animation.check_output(path)
     transfer = PoseTransfer.load(WORKDIR.value)
     size = transfer.image_size
-    annotations = read_annotations(ANNOTATIONS.value)
+    annotations = read_keypoints(ANNOTATIONS.value)
     sources, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
     cli.tell_resized(SOURCE.value, sizes, size)
     if TARGET.value:
@@ -65,7 +69,7 @@ def main() -> None:
 
 def _rows(csv: str, original: Size, size: Size) -> np.ndarray:
     """The poses [K, 18, 2] of a CSV, without empty ones at its start and end."""
-    rows = read_annotations(csv)
+    rows = read_keypoints(csv)
     for name, pose in rows.items():
         check_keypoints(pose, original, f"{csv}: {name}")
     poses = np.stack([*rows.values(), np.full((18, 2), -1)])

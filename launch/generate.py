@@ -13,7 +13,7 @@ import numpy as np
 from absl import flags
 
 from pnr_jax import cli, figures
-from pnr_jax.data.annotations import read_annotations
+from pnr_jax.data.openpose_json import read_keypoints
 from pnr_jax.data.photos import read_photos, read_poses
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton
@@ -21,7 +21,9 @@ from pnr_jax.transfer import PoseTransfer, repeated
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
 SOURCE = flags.DEFINE_list("source", None, "Images of one person.")
-ANNOTATIONS = flags.DEFINE_string("annotations", None, "Keypoints of all named images (CSV).")
+ANNOTATIONS = flags.DEFINE_string(
+    "annotations", None, "Keypoints of all named images: a CSV, OpenPose's JSON, or a folder of it."
+)
 TARGET = flags.DEFINE_list("target", None, "Images whose poses are wanted; only the CSV's row is.")
 OUTPUT = flags.DEFINE_string("output", None, "Image to write, or a folder.")
 flags.mark_flags_as_required(["workdir", "source", "annotations", "target", "output"])
@@ -35,7 +37,7 @@ def main() -> None:
     if Path(OUTPUT.value).suffix:
         figures.check_suffix(OUTPUT.value)
     transfer = PoseTransfer.load(WORKDIR.value)
-    annotations = read_annotations(ANNOTATIONS.value)
+    annotations = read_keypoints(ANNOTATIONS.value)
     size = transfer.image_size
     images, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
     cli.tell_resized(SOURCE.value, sizes, size)

@@ -5,6 +5,9 @@
 FOLDER/IDENTITY/*.jpg has a folder for each person, images of any size. The annotations are those of
 launch/estimate_poses.py; with --model they are made on the way, and kept in --annotations. Images
 without both shoulders and hips are left out, as the field does. configs/folder.py trains on it.
+
+With --unlabelled nobody need know who is in which image: FOLDER/*.jpg will do, one image a person,
+for unsupervised training (--config=configs/folder.py --config.supervised=False).
 """
 
 from pathlib import Path
@@ -28,6 +31,7 @@ HEIGHT = flags.DEFINE_integer(
 TEST_SHARE = flags.DEFINE_float(
     "test_share", 0.2, "Share of the identities for the test.", lower_bound=0, upper_bound=1
 )
+UNLABELLED = flags.DEFINE_bool("unlabelled", False, "Nobody knows who is in which image.")
 SEED = flags.DEFINE_integer("seed", 0, "Of the split.")
 MAX_DAMAGED = flags.DEFINE_integer("max_damaged", 0, "Leave out up to N unreadable images.")
 flags.mark_flags_as_required(["images", "annotations", "data_dir"])
@@ -46,11 +50,13 @@ def main() -> None:
         test_share=TEST_SHARE.value,
         seed=SEED.value,
         max_damaged=MAX_DAMAGED.value,
+        labelled=not UNLABELLED.value,
     )
     cli.tell("image(s) left out, unreadable", made.damaged)
     cli.tell("image(s) left out, without both shoulders and hips", made.bodiless)
     cli.tell("identity(ies) left out, with a single image", made.lonely)
-    print(f"{len(made.train)} identities to train on, {len(made.test)} for the test")
+    who = "images of nobody known" if UNLABELLED.value else "identities"
+    print(f"{len(made.train)} {who} to train on, {len(made.test)} for the test")
     print(", ".join(f"{count:,} {what}" for what, count in made.counts.items()))
     print(f"prepared {made.folder}; train with --data_dir={DATA_DIR.value}")
 

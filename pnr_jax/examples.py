@@ -8,6 +8,7 @@ from pnr_jax.config import Config
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.images import Images, index_tuples, resize
 from pnr_jax.data.protocol import Kind
+from pnr_jax.errors import UserError
 
 
 class Examples(NamedTuple):
@@ -26,6 +27,11 @@ def load_training(config: Config) -> Examples:
     """
     images = config.data.load(config.data_dir, "train")
     where, tuples = config.data.load_tuples(config.data_dir, "train", "pairs", images)
+    if config.supervised and all(row[0] == row[-1] for row in tuples):
+        raise UserError(
+            f"{where}: pairs every image with itself, so that nothing is learnt of other poses; "
+            "train without identities, --config.supervised=False"
+        )
     if not config.supervised:
         tuples = [(name, name) for name in sorted({name for row in tuples for name in row})]
     elif config.sources > 1:

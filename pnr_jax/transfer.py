@@ -156,6 +156,15 @@ def repeated(code: Any, times: int) -> Any:
 
 
 def _pixels(keypoints: np.ndarray) -> np.ndarray:
-    """Keypoints as one of the two types that programs are compiled for."""
+    """Keypoints as one of the two types that programs are compiled for.
+
+    Raises:
+      ValueError: they are shares of the image in place of pixels.
+    """
+    found = keypoints[(keypoints != -1).all(axis=-1)]
+    if len(found) > 1 and (found % 1).any() and found.min() >= 0 and found.max() <= 1:
+        raise ValueError(
+            "keypoints lie between 0 and 1; expected pixels, (y, x), so multiply by image_size"
+        )
     kind = np.float32 if np.issubdtype(keypoints.dtype, np.floating) else np.int32
     return np.where(np.isfinite(keypoints).all(axis=-1, keepdims=True), keypoints, -1).astype(kind)

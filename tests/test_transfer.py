@@ -141,3 +141,13 @@ def test_a_workdir_without_a_run_or_a_model_is_named(small_config, tmp_path):
     config_lib.save(small_config, tmp_path)
     with pytest.raises(UserError, match="no trained model here yet"):
         PoseTransfer.load(tmp_path)
+
+
+def test_shares_of_the_image_in_place_of_pixels_are_refused(transfer, make_batch):
+    images, keypoints = sources(make_batch(B=1, size=(32, 32)))
+    with pytest.raises(ValueError, match=r"expected pixels, .* multiply by image_size"):
+        transfer.encode(images, keypoints / 32)
+    poses = np.full((1, 18, 2), -1.0)
+    code = transfer.encode(images, keypoints)
+    poses[0, 0] = 0.5, 0.5  # A single joint may lie in the corner.
+    transfer.render(code, poses)

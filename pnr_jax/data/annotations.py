@@ -1,6 +1,7 @@
 """Keypoint annotations in the field's CSV format (`name:keypoints_y:keypoints_x`)."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,12 +23,13 @@ OTHER_ORDERS = {
 def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
     """Reads `{name: int32 [18, 2]}`, (y, x) pixels in the CSV's order, -1 where a joint is missing.
 
-    A joint is missing when either coordinate is -1; both are -1 in what comes back. One outside of
+    Fractions of a pixel are rounded. A joint is missing when either coordinate is -1; both are -1
+    in what comes back. One outside of
     its image, as DeepFashion's files have, may have any other number.
 
     Raises:
       UserError: for an absent file, a wrong header, or a row that is not a name and two lists of
-        18 integers; the message names the file and the line.
+        18 numbers in pixels; the message names the file and the line.
     """
     lines = read_lines(path, "annotations")
     if not lines or lines[0].strip() != HEADER:
@@ -89,15 +91,25 @@ def _parse_list(field: str, axis: str, where: str) -> np.ndarray:
         values = json.loads(field)
     except (ValueError, RecursionError):  # Of many digits or brackets, too.
         raise UserError(
-            f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}"
+            f"{where}: keypoints_{axis} is not a list of numbers: {field[:40]}"
         ) from None
-    if not isinstance(values, list) or not all(type(v) is int for v in values):
-        raise UserError(f"{where}: keypoints_{axis} is not a list of integers: {field[:40]}")
+    if not isinstance(values, list) or not all(_is_number(v) for v in values):
+        raise UserError(f"{where}: keypoints_{axis} is not a list of numbers: {field[:40]}")
     if len(values) != JOINT_COUNT:
         raise UserError(
             f"{where}: keypoints_{axis} has {len(values)} numbers, expected 18 in OpenPose's COCO "
             f"order{OTHER_ORDERS.get(len(values), '')}; launch/estimate_poses.py writes them"
         )
-    if not all(abs(v) < 2**31 for v in values):
+    if not all(abs(v) < 2**31 - 1 for v in values):
         raise UserError(f"{where}: keypoints_{axis} has a number of more than 31 bits")
-    return np.array(values, np.int32)
+    found = [v for v in values if v != -1]
+    if any(v % 1 for v in found) and all(0 <= v <= 1 for v in found):
+        raise UserError(
+            f"{where}: keypoints_{axis} lies between 0 and 1; expected pixels, so multiply by the "
+            f"image's {'height' if axis == 'y' else 'width'}"
+        )
+    return np.rint(values).astype(np.int32)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int or (type(value) is float and math.isfinite(value))

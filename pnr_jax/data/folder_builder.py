@@ -56,6 +56,7 @@ def prepare(
     test_share: float = 0.2,
     seed: int = 0,
     max_damaged: int = 0,
+    labelled: bool = True,
 ) -> Prepared:
     """Crops the people of a folder, splits them by identity and writes the data set.
 
@@ -71,20 +72,23 @@ def prepare(
       test_share: of the identities, at least one.
       seed: of the split and of the test tuples.
       max_damaged: how many unreadable images are left out before giving up.
+      labelled: False where nobody knows who is in which image, for unsupervised training: folders
+        mean nothing, each image is an identity of its own, and is paired with itself.
 
     Raises:
       UserError: names the image, the row or the identity at fault.
     """
-    people, damaged, bodiless = _crop_all(Path(source), annotations, height, max_damaged)
+    people, damaged, bodiless = _crop_all(Path(source), annotations, height, max_damaged, labelled)
     identities: dict[str, list[str]] = {}
     for name in people:
         identities.setdefault(before_underscore(name), []).append(name)
-    lonely = [identity for identity, names in identities.items() if len(names) < 2]
+    lonely = [key for key, names in identities.items() if labelled and len(names) < 2]
     known = sorted(set(identities).difference(lonely))
     if len(known) < 2:
+        what = "identity(ies) with two usable images" if labelled else "usable image(s)"
         raise UserError(
-            f"{source}: {len(known)} identity(ies) with two usable images (both shoulders and hips "
-            "visible); a split into train and test needs two"
+            f"{source}: {len(known)} {what} (both shoulders and hips visible); a split into train "
+            "and test needs two"
         )
     order = np.random.default_rng(seed).permutation(len(known))
     count = min(max(1, round(test_share * len(known))), len(known) - 1)
@@ -94,7 +98,7 @@ def prepare(
     }
     Path(data_dir).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".folder.", dir=data_dir) as temporary:
-        counts = _write(Path(temporary), people, identities, split, seed)
+        counts = _write(Path(temporary), people, identities, split, seed, labelled)
         folder = Path(data_dir) / "folder"
         if folder.exists():
             folder_lib.prepared_folder(data_dir)  # Nothing else is replaced.
@@ -120,7 +124,11 @@ def tuples_with_repeats(
 
 
 def _crop_all(
-    source: Path, annotations: Mapping[str, np.ndarray], height: int, max_damaged: int
+    source: Path,
+    annotations: Mapping[str, np.ndarray],
+    height: int,
+    max_damaged: int,
+    labelled: bool,
 ) -> tuple[People, list[str], list[str]]:
     """{new name: (image, keypoints)}, damaged, bodiless."""
     files = folder_lib.list_images(source)
@@ -131,7 +139,7 @@ def _crop_all(
     damaged: list[str] = []
     bodiless: list[str] = []
     for name, path in files.items():
-        new = _new_name(source, name)
+        new = _new_name(source, name) if labelled else f"{_plain(name.rpartition('.')[0])}.png"
         if new in origin:
             raise UserError(f"{source}: {origin[new]} and {name} would both be {new}; rename one")
         origin[new] = name
@@ -167,12 +175,15 @@ def _new_name(source: Path, name: str) -> str:
     identity, _, rest = name.partition("/")
     if not rest:
         raise UserError(f"{source}: {name} lies in no identity's folder; expected IDENTITY/{name}")
-    identity, stem = (
-        re.sub(r"[\W_]+", "-", part).strip("-") for part in (identity, rest.rpartition(".")[0])
-    )
+    identity, stem = _plain(identity), _plain(rest.rpartition(".")[0])
     if not identity:
         raise UserError(f"{source}: the folder of {name} names nobody; rename it")
     return f"{identity}_{stem}.png"
+
+
+def _plain(text: str) -> str:
+    """Letters, digits and hyphens alone."""
+    return re.sub(r"[\W_]+", "-", text).strip("-")
 
 
 def _replace(folder: Path, new: Path) -> None:
@@ -191,6 +202,7 @@ def _write(
     identities: Mapping[str, list[str]],
     split: Mapping[str, list[str]],
     seed: int,
+    labelled: bool,
 ) -> dict[str, int]:
     folder = temporary / "folder"
     (folder / "images").mkdir(parents=True)
@@ -206,7 +218,9 @@ def _write(
         for name, data in zip(names, files, strict=True):
             (folder / "images" / name).write_bytes(data)
         pairs = pairs_lib.make_pairs(keypoints, before_underscore)
-        if part == "test":
+        if not labelled:
+            pairs = [(name, name) for name in names]
+        elif part == "test":
             pairs = pairs_lib.sample_pairs(pairs, TEST_PAIRS, seed)
             tuples = tuples_with_repeats(mine, TEST_TUPLES, seed)
             pairs_lib.write_tuples(folder / folder_lib.tuples_file(part, "tuples"), tuples)

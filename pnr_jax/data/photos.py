@@ -76,7 +76,8 @@ def _pose(
     path: Path, annotations: Mapping[str, np.ndarray], size: Size, csv: str | Path
 ) -> np.ndarray:
     parts = path.absolute().parts
-    names = ("/".join(parts[start:]) for start in range(1, len(parts)))
+    ends = ["/".join(parts[start:]) for start in range(1, len(parts))]
+    names = [*ends, *(end.removesuffix(path.suffix) for end in ends)]  # JSON's have no suffix.
     name = next((name for name in names if name in annotations), None)
     if name is None:
         raise UserError(f"{csv}: has no row for {path.name}; add its 18 keypoints")

@@ -127,7 +127,11 @@ def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1)
     if config.data.pairs_are_tuples:
         tuples = evaluation_set("tuples", examples_lib.load_test(config, "tuples"))
         return Sets(tuples, tuples)
-    single = evaluation_set("pairs", examples_lib.load_test(config, "pairs"))
+    pairs_of = examples_lib.load_test(config, "pairs")
+    if (pairs_of.tuples[:, 0] == pairs_of.tuples[:, 1]).all():  # Of nobody is there another image.
+        images = evaluation_set("images", pairs_of)
+        return Sets(images, images)
+    single = evaluation_set("pairs", pairs_of)
     if not several:
         return Sets(single, single)
     return Sets(single, evaluation_set("tuples", examples_lib.load_test(config, "tuples", fewest)))

@@ -41,6 +41,11 @@ def notes(
             lines.append(
                 f"The first {limit:,} of {whole[name]:,} {what} only: not the published protocol."
             )
+    if any(row["set"] == "images" for row in ours):
+        lines.append(
+            "Reconstruction alone: nobody has a second image, so that no other pose can be scored, "
+            "and copying the source is perfect."
+        )
     if published:
         lines.append('"published": as the paper prints it, not run here.')
         if not any("inception_score" in row for row in ours):

@@ -57,5 +57,6 @@ def _title(name: str, count: int, config: Config) -> str:
         "pairs": "pairs, one source each",
         "tuples": "tuples; M sources of each are seen",
         "listed": "pairs of --pairs",
+        "images": "images, each drawn from itself in its own pose",
     }[name]
     return f"{config.data.title}: {count:,} {what}"

@@ -37,6 +37,11 @@ def test_writes_what_it_reads(tmp_path):
         np.testing.assert_array_equal(read[name], written[name])
 
 
+def test_fractions_of_a_pixel_are_rounded(tmp_path):
+    row = GOOD.replace("17]", "16.7]", 1).replace(" 3]", " 0.2]")
+    assert read_annotations(write(tmp_path, row))["a.jpg"][17].tolist() == [17, 0]
+
+
 def test_a_joint_outside_of_its_image_is_kept_and_only_minus_one_is_missing(tmp_path):
     row = GOOD.replace("17]", "-31]", 1)
     assert read_annotations(write(tmp_path, row))["a.jpg"][17, 0] == -31
@@ -48,9 +53,10 @@ def test_a_joint_outside_of_its_image_is_kept_and_only_minus_one_is_missing(tmp_
         ("a.jpg: [1, 2]: [1, 2]", "a.csv:2: keypoints_y has 2 numbers, expected 18 in OpenPose's"),
         (f"a.jpg: {[1] * 17}: {[1] * 17}", "has 17 numbers, expected 18 .* which has no neck"),
         (f"a.jpg: {[1] * 25}: {[1] * 25}", "has 25 numbers, expected 18 .* BODY_25"),
-        (GOOD.replace("17]", "x]"), "a.csv:2: keypoints_y is not a list of integers"),
-        (GOOD.replace("17]", "1.5]"), "a.csv:2: keypoints_y is not a list of integers"),
-        (GOOD.replace("17]", "true]"), "a.csv:2: keypoints_y is not a list of integers"),
+        (GOOD.replace("17]", "x]"), "a.csv:2: keypoints_y is not a list of numbers"),
+        (GOOD.replace("17]", "NaN]"), "a.csv:2: keypoints_y is not a list of numbers"),
+        (f"a.jpg: {[0.5] * 18}: {[3] * 18}", "keypoints_y lies between 0 and 1; .* height"),
+        (GOOD.replace("17]", "true]"), "a.csv:2: keypoints_y is not a list of numbers"),
         (GOOD.replace("17]", f"{-(2**31)}]"), "a.csv:2: keypoints_y has a number of more than 31"),
         ("a.jpg: [1]", "a.csv:2: expected 'name: .18 y.: .18 x.', found 2 field"),
         (f"{GOOD}\n{GOOD}", "a.csv:3: a.jpg is annotated twice"),

@@ -15,6 +15,8 @@ from pnr_jax.data import (
 )
 from pnr_jax.data.crops import crop_person
 from pnr_jax.errors import UserError
+from pnr_jax.evaluation.entrants import load_sets
+from pnr_jax.evaluation.notes import notes
 from pnr_jax.keypoints import JOINTS
 from pnr_jax.walk import list_files
 
@@ -268,3 +270,34 @@ def test_a_person_0000_is_somebody(own):
         own.add(f"0000/{i}.png")
     made = own.prepare()
     assert "0000" in made.train + made.test
+
+
+def test_a_flat_folder_of_single_images_is_paired_with_itself(own, small_config):
+    own.annotations.clear()
+    for i in range(6):
+        own.add(f"flat/a_{i}.png")
+    own.images = own.images / "flat"
+    own.annotations = {name.rpartition("/")[2]: row for name, row in own.annotations.items()}
+    made = own.prepare(labelled=False, test_share=0.4)
+    assert made.counts == {"train images": 4, "train pairs": 4, "test images": 2, "test pairs": 2}
+    assert made.lonely == []
+    config = small_config.replace(
+        data={"name": "folder"}, data_dir=str(own.data_dir), supervised=False
+    )
+    training = examples.load_training(config)
+    np.testing.assert_array_equal(training.tuples, np.arange(4)[:, None].repeat(2, axis=1))
+    with pytest.raises(UserError, match=r"--config\.supervised=False"):
+        examples.load_training(config.replace(supervised=True))
+    sets = load_sets(config, None, several=True, fewest=5)
+    assert sets.single is sets.multi
+    assert sets.single.name == "images"
+    (row,) = [{"method": "copy source", "set": "images", "sources": 1}]
+    said = "\n".join(notes([row], limit=None, whole={}, jpeg=False, problems=[]))
+    assert "Reconstruction alone" in said
+
+
+def test_one_single_image_is_no_data_set(own):
+    for path in own.images.rglob("*.png"):
+        if path.name != "0.png" or path.parent.name != "anna":
+            path.unlink()
+    assert "1 usable image(s)" in own.refusal(labelled=False)

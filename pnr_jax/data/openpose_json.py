@@ -1,0 +1,87 @@
+"""Poses as OpenPose writes them (`--write_json`): a JSON file an image, several people in each.
+
+References:
+  Cao et al., OpenPose: Realtime Multi-Person 2D Pose Estimation, TPAMI 2021.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pnr_jax.data.annotations import read_annotations
+from pnr_jax.errors import UserError
+from pnr_jax.walk import list_files
+
+ENDING = "_keypoints"  # OpenPose calls the poses of a.jpg a_keypoints.json.
+# Where BODY_25 has the 18 joints: it counts a hip's middle (8) and the feet (19 to 24) too.
+FROM_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
+
+
+def read_keypoints(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads {name: int32 [18, 2]} of a CSV, of OpenPose's JSON, or of a folder of it, by name.
+
+    The poses of JSON are called by their image's name without its suffix.
+
+    Raises:
+      UserError: names the file at fault.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = [file for file in list_files(path, inside=False).files if file.suffix == ".json"]
+        if not files:
+            raise UserError(
+                f"{path}: no .json inside; expected the folder of OpenPose's --write_json"
+            )
+        return {_image(file): read_pose(file) for file in files}
+    if path.suffix == ".json":
+        return {_image(path): read_pose(path)}
+    return read_annotations(path)
+
+
+def read_pose(path: Path) -> np.ndarray:
+    """Reads the pose of the largest person in OpenPose's JSON, rounded to pixels.
+
+    Args:
+      path: of a file with `people`, each with `pose_keypoints_2d`: x, y, confidence of 18 (COCO) or
+        25 joints (BODY_25); a joint of confidence 0 is missing.
+
+    Returns:
+      int32 [18, 2], (y, x) pixels, -1 where missing; all -1 where nobody was found.
+
+    Raises:
+      UserError: it is no such file, or its numbers are no pixels.
+    """
+    try:
+        people = json.loads(path.read_text(encoding="utf-8"))["people"]
+        poses = [np.array(person["pose_keypoints_2d"], float).reshape(-1, 3) for person in people]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise UserError(
+            f"{path}: not OpenPose's JSON (people, each with pose_keypoints_2d)"
+        ) from None
+    for pose in poses:
+        if len(pose) not in (18, 25):
+            raise UserError(
+                f"{path}: a person has {len(pose)} joints, expected 18 (COCO) or 25 (BODY_25)"
+            )
+        found = pose[pose[:, 2] > 0]
+        if not np.isfinite(pose).all() or (len(found) > 1 and abs(found[:, :2]).max() <= 1):
+            raise UserError(
+                f"{path}: its joints are no pixels; run OpenPose with --keypoint_scale=0"
+            )
+    if not poses:
+        return np.full((18, 2), -1, np.int32)
+    largest = max(poses, key=_size)
+    joints = largest[list(FROM_25)] if len(largest) == 25 else largest
+    places = np.rint(joints[:, 1::-1]).astype(np.int32)
+    return np.where(joints[:, 2:] > 0, np.maximum(places, 0), np.int32(-1))
+
+
+def _size(pose: np.ndarray) -> float:
+    """The diagonal of the box around the joints that were found."""
+    found = pose[pose[:, 2] > 0, :2]
+    return float(np.linalg.norm(np.ptp(found, axis=0))) if len(found) else -1.0
+
+
+def _image(path: Path) -> str:
+    return path.stem.removesuffix(ENDING)
