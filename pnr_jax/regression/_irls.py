@@ -71,7 +71,8 @@ def inverse_of(problem: Problem, W: jax.Array) -> Inverse:
     if not problem.rowwise:
         return lambda b: cholesky_solve(L, b)
     eye = jnp.eye(A.shape[-2], dtype=A.dtype).reshape((1,) * (A.ndim - 3) + A.shape[-3:-1])
-    inverse = cholesky_solve(L, jnp.broadcast_to(eye, A.shape[:-1]))
+    # The sum lies on A's devices.
+    inverse = cholesky_solve(L, jnp.zeros_like(A[..., 0]) + eye)
     return lambda b: matmul(inverse, b)
 
 
