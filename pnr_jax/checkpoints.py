@@ -15,8 +15,15 @@ from orbax.checkpoint import v1 as ocp
 from pnr_jax import box
 from pnr_jax.checksum import checksum
 from pnr_jax.errors import UserError, first_line
+from pnr_jax.files import is_utf8
 
 SCORE = "l1"  # What "best" means: the lowest L1 over fixed training pairs.
+
+
+def check_folder(folder: Path) -> None:
+    """Raises a `UserError` for a folder that Orbax can neither read nor write."""
+    if not is_utf8(str(folder.resolve())):
+        raise UserError(f"{folder}: the path is not UTF-8; rename it or choose another folder")
 
 
 class Checkpoints:
@@ -24,6 +31,7 @@ class Checkpoints:
 
     def __init__(self, workdir: Path, keep: int):
         """Opens `workdir`/checkpoints, which need not exist, to keep the `keep` latest."""
+        check_folder(workdir)
         # Orbax tells of every step, and of damage a page; what goes wrong is raised, and told once.
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -189,6 +197,7 @@ def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
     packed = box.find(workdir) / box.WEIGHTS
     if name == "model" and packed.is_file():
         return box.load_weights(packed)
+    check_folder(workdir)
     path = workdir / name
     if not path.is_dir():
         raise UserError(f"{workdir}: no trained model here yet ({name}/ is missing)")

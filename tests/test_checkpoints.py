@@ -1,9 +1,11 @@
 """What is saved comes back to the bit; damage is named; models restore without this package."""
 
 import gc
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +13,9 @@ import numpy as np
 import optax
 import pytest
 
-from pnr_jax.checkpoints import export_model, load_model, open_checkpoints
+from pnr_jax.checkpoints import Checkpoints, export_model, load_model, open_checkpoints
 from pnr_jax.errors import UserError
+from pnr_jax.export import export_run
 
 
 def make_state(seed):
@@ -151,6 +154,7 @@ def test_a_model_comes_back_as_a_plain_tree(tmp_path):
 
 PLAIN = """
 import sys
+from pathlib import Path
 sys.modules["pnr_jax"] = None  # Importing it raises ImportError from here on.
 import numpy as np
 from orbax.checkpoint import v1 as ocp
@@ -180,3 +184,13 @@ def test_a_damaged_model_is_named(damage, tmp_path):
     damage(export_model(tmp_path, make_state(1)["params"]))
     message = refusal(lambda: load_model(tmp_path))
     assert message.startswith(f"{tmp_path / 'model'}: cannot be restored")
+
+
+def test_a_folder_of_other_bytes_is_refused_before_the_work(tmp_path):
+    folder = tmp_path / os.fsdecode(b"m\xfcller")
+    for use in (lambda: Checkpoints(folder, keep=1), lambda: load_model(folder)):
+        with pytest.raises(UserError, match="not UTF-8; rename it or choose another"):
+            use()
+    with pytest.raises(UserError, match="not UTF-8"):
+        export_run(Path("people"), folder)
+    assert not list(tmp_path.iterdir())

@@ -371,3 +371,13 @@ def test_a_workdir_lets_a_run_go_on_with_what_may_change(tmp_path):
 
 def test_any_configuration_may_start_in_a_new_workdir(tmp_path):
     check_workdir(Config(), tmp_path / "not_yet")
+
+
+def test_a_saved_configuration_may_have_a_byte_order_mark(tmp_path, small_config):
+    config_lib.save(small_config, tmp_path)
+    text = (tmp_path / "config.json").read_text(encoding="utf-8")
+    (tmp_path / "config.json").write_text(text, encoding="utf-8-sig")
+    assert config_lib.load(tmp_path) == small_config
+    (tmp_path / "config.json").write_text(text, encoding="utf-16")
+    with pytest.raises(UserError, match=r"config\.json: is UTF-16 .* save it as UTF-8"):
+        config_lib.load(tmp_path)

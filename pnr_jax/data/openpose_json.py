@@ -11,6 +11,7 @@ import numpy as np
 
 from pnr_jax.data.annotations import read_annotations
 from pnr_jax.errors import UserError
+from pnr_jax.files import read_text
 from pnr_jax.walk import list_files
 
 ENDING = "_keypoints"  # OpenPose calls the poses of a.jpg a_keypoints.json.
@@ -52,8 +53,9 @@ def read_pose(path: Path) -> np.ndarray:
     Raises:
       UserError: it is no such file, or its numbers are no pixels.
     """
+    text = read_text(path, "poses")
     try:
-        people = json.loads(path.read_text(encoding="utf-8"))["people"]
+        people = json.loads(text)["people"]
         poses = [np.array(person["pose_keypoints_2d"], float).reshape(-1, 3) for person in people]
     except (KeyError, TypeError, ValueError, RecursionError):
         raise UserError(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pnr_jax import box
 from pnr_jax import config as config_lib
-from pnr_jax.checkpoints import export_model, load_model
+from pnr_jax.checkpoints import check_folder, export_model, load_model
 from pnr_jax.errors import UserError
 from pnr_jax.export.card import model_card
 from pnr_jax.export.programs import PLATFORMS, export_programs
@@ -33,6 +33,7 @@ def export_run(
       UserError: there is no model in `workdir`, `output` exists, TensorFlow is asked for and
         missing, or this is no CPU.
     """
+    check_folder(output)
     if output.exists():
         raise UserError(f"--output={output}: exists already; choose a folder that does not")
     if tensorflow:

@@ -108,3 +108,12 @@ def test_what_is_no_such_file_is_named(tmp_path, text, message):
         empty = tmp_path / "empty"
         empty.mkdir()
         read_keypoints(empty)
+
+
+def test_a_byte_order_mark_is_no_mistake_and_another_encoding_is_named(tmp_path):
+    text = json.dumps({"people": []})
+    (tmp_path / "a.json").write_text(text, encoding="utf-8-sig")
+    assert (read_pose(tmp_path / "a.json") == -1).all()
+    (tmp_path / "a.json").write_text(text, encoding="utf-16")
+    with pytest.raises(UserError, match=r"a\.json: is UTF-16 .* save it as UTF-8"):
+        read_pose(tmp_path / "a.json")

@@ -116,3 +116,14 @@ def test_a_bad_file_is_one_sentence(data, status, part):
         open_photo(data, SIZE, None)
     assert caught.value.status == status
     assert "\n" not in str(caught.value)
+
+
+def test_a_motion_photo_is_a_photo_and_an_odd_one_says_why():
+    video = np.random.default_rng(0).bytes(8 << 20)
+    assert video.count(b"\xff\xda") > 100
+    assert open_photo(encoded(RAMP, "JPEG") + video, SIZE, None).note == ""
+    film = io.BytesIO()
+    frames = [Image.fromarray(RAMP[::step]) for step in (1, -1)]
+    frames[0].save(film, "WEBP", save_all=True, append_images=frames[1:])
+    with pytest.raises(Refusal, match="holds several pictures; save one of them"):
+        open_photo(film.getvalue(), SIZE, None)
