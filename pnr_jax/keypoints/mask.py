@@ -11,7 +11,7 @@ from pnr_jax.keypoints.skeleton import check_shape
 # fmt: off
 # The mask has limbs of its own: they close the torso (hip to hip, hips to shoulders) and the head
 # (neck to ears, ear to ear).
-_MASK_LIMBS = np.array([
+MASK_LIMBS = np.array([
     (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12),
     (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17), (1, 16), (1, 17), (8, 11), (11, 5),
     (8, 2), (16, 17),
@@ -57,7 +57,7 @@ def body_mask(keypoints: np.ndarray, image_size: tuple[int, int] = (128, 64)) ->
         # Two programs: in one, XLA would draw anew for each of the 100 shifts of the closing.
         with jax.enable_x64(True):
             mask = _draw(*shapes, image_size)
-        masks[start : start + len(chunk)] = _close(mask)[: len(chunk)]
+        masks[start : start + len(chunk)] = close(mask)[: len(chunk)]
     return masks.reshape(*keypoints.shape[:-2], *image_size)
 
 
@@ -66,10 +66,10 @@ def _shapes(keypoints: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndar
     radius = max(1, round(4 * image_size[0] / 128))
     present = np.all(keypoints != -1, axis=-1)
     squared_radius = np.where(present, radius**2, 0)
-    start, end = keypoints[:, _MASK_LIMBS[:, 0]], keypoints[:, _MASK_LIMBS[:, 1]]
+    start, end = keypoints[:, MASK_LIMBS[:, 0]], keypoints[:, MASK_LIMBS[:, 1]]
     direction = end - start
     length = np.linalg.norm(direction, axis=-1)
-    drawn = np.all(present[:, _MASK_LIMBS], axis=-1) & (length > 0)
+    drawn = np.all(present[:, MASK_LIMBS], axis=-1) & (length > 0)
     normal = radius * direction[..., ::-1] * (1, -1)
     side = normal / np.where(drawn, length, 1)[..., None]
     return keypoints, squared_radius, start, direction, side, drawn
@@ -113,7 +113,8 @@ def _draw(
 
 
 @jax.jit
-def _close(mask: jax.Array) -> jax.Array:
+def close(mask: jax.Array) -> jax.Array:
+    """Closes gaps: a dilation and an erosion of bool [B, H, W] with a 5×5 square."""
     # Erosion is the dilation of the complement.
     return ~_dilate(~_dilate(mask))
 

@@ -7,6 +7,7 @@ in `SYSTEMS`; `docs/extending.md` walks through it.
 from pnr_jax.systems.defgan import DefGANSystem
 from pnr_jax.systems.fusion import FusionSystem
 from pnr_jax.systems.patn import PATNSystem
+from pnr_jax.systems.pg2 import PG2System
 from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, Variables
 from pnr_jax.systems.unet import UNetSystem
@@ -18,6 +19,7 @@ SYSTEMS: dict[str, type[System]] = {
     "xinggan": XingGANSystem,
     "defgan": DefGANSystem,
     "fusion": FusionSystem,
+    "pg2": PG2System,
     "unet": UNetSystem,
 }
 

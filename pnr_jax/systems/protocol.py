@@ -4,6 +4,8 @@ A system holds settings and modules, never arrays: parameters come in and go out
 """
 
 import abc
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -81,6 +83,8 @@ class System(abc.ABC):
       perceptual: whether a loss sees VGG19's features.
       regions: (h, w) where `encode` takes weights for each region of a source, else None.
       discriminators: their names, in the order of their updates.
+      periods: the first step and the one past the last in which a discriminator, or a part of the
+        parameters of what draws, is trained; where parts are named, all are. Else it always is.
       title: the method's name in tables.
       label: its name beside others of its kind, such as the norm of a regression.
       about: the method in a sentence or two of Markdown, for a model card.
@@ -96,6 +100,7 @@ class System(abc.ABC):
     perceptual: bool = False
     regions: tuple[int, int] | None = None
     discriminators: tuple[str, ...] = ()
+    periods: Mapping[str, tuple[int, float]] = MappingProxyType({})
     title: str
     label: str
     about: str

@@ -54,9 +54,34 @@ class TrainState(struct.PyTreeNode):
     skipped: Skipped
 
 
-def build_optimizer(config: Config) -> optax.GradientTransformation:
-    """Adam, at a constant rate that from `decay_from` of the steps on falls linearly to 0."""
-    return optax.adam(learning_rate(config), b1=config.adam_b1, b2=config.adam_b2)
+def build_optimizer(
+    config: Config, discriminator: str | None = None
+) -> optax.GradientTransformation:
+    """Adam, at a constant rate that from `decay_from` of the steps on falls linearly to 0.
+
+    What a system trains in a period of the steps alone keeps its numbers and moments outside of it.
+
+    Args:
+      config: of the run.
+      discriminator: whose optimiser it is; None is that of what draws.
+    """
+    system = config.build_system()
+    moments = optax.scale_by_adam(b1=config.adam_b1, b2=config.adam_b2)
+
+    def within(name: str) -> optax.GradientTransformation:
+        first, last = system.periods[name]
+        return optax.transforms.conditionally_mask(
+            moments, lambda step: (step >= first) & (step < last)
+        )
+
+    parts = [name for name in system.periods if name not in system.discriminators]
+    if discriminator is not None and discriminator in system.periods:
+        moments = within(discriminator)
+    elif discriminator is None and parts:
+        moments = optax.partition(
+            {name: within(name) for name in parts}, {name: name for name in parts}
+        )
+    return optax.chain(moments, optax.scale_by_learning_rate(learning_rate(config)))
 
 
 def learning_rate(config: Config) -> optax.Schedule:
@@ -105,6 +130,7 @@ def init_state(config: Config, shardings: TrainState | None = None) -> TrainStat
 def fresh_state(config: Config) -> TrainState:
     """The state at step 0, to be traced: see `init_state`."""
     system, optimizer = config.build_system(), build_optimizer(config)
+    judged = {name: build_optimizer(config, name) for name in system.discriminators}
     variables, discriminators = system.init(jax.random.key(config.seed))
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -112,7 +138,7 @@ def fresh_state(config: Config) -> TrainState:
         opt_state=optimizer.init(variables["params"]),
         ema=jax.tree.map(jnp.copy, variables) if config.ema else {},
         discriminators=discriminators,
-        discriminator_opt_states={name: optimizer.init(p) for name, p in discriminators.items()},
+        discriminator_opt_states={name: judged[name].init(p) for name, p in discriminators.items()},
         pool=_empty_pool(config, system) if discriminators and config.pool_size else None,
         skipped=Skipped(*(jnp.asarray(count, jnp.int32) for count in (0, 0, -1))),
     )

@@ -35,6 +35,7 @@ def make_step(config: Config, vgg: VGG19 | None) -> Step:
     """
     system = config.build_system()
     optimizer = state_lib.build_optimizer(config)
+    judged_by = {name: state_lib.build_optimizer(config, name) for name in system.discriminators}
 
     def generator_loss(
         params: Any, state: TrainState, batch: Batch[jax.Array], key: jax.Array
@@ -60,7 +61,9 @@ def make_step(config: Config, vgg: VGG19 | None) -> Step:
             metrics[f"discriminator_{name}"], grads[name] = jax.value_and_grad(discriminator_loss)(
                 params, name, real, fake, key
             )
-            judges[name], opt_states[name] = _update(optimizer, grads[name], opt_state, params)
+            judges[name], opt_states[name] = _update(
+                judged_by[name], grads[name], opt_state, params
+            )
         judged = state.replace(
             discriminators=judges, discriminator_opt_states=opt_states, pool=past
         )

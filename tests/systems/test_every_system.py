@@ -21,6 +21,7 @@ SHRUNK = {
     "defgan": {"width": 4, "sigma": 2.0},
     "fusion": {"width": 4, "sigma": 2.0},
     "patn": {"width": 4, "blocks": 2, "sigma": 2.0},
+    "pg2": {"width": 4, "code": 8, "radius": 2, "first_steps": 2},
     "pnr": {"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2},
     "unet": {"width": 4, "sigma": 2.0},
     "xinggan": {"width": 4, "blocks": 2, "sigma": 2.0},
@@ -28,6 +29,8 @@ SHRUNK = {
 # Where they are not PATN's: the discriminators' size and what is logged.
 JUDGES = {name: {"width": 4, "layers": 2} for name in ("defgan", "fusion")}
 PARTS = {name: {"loss", "l1", "gan", "neighbour", "discriminator_pair"} for name in JUDGES}
+JUDGES["pg2"] = {"width": 4}
+PARTS["pg2"] = {"loss", "l1", "masked_l1", "gan", "discriminator_image"}
 PATNS = {"loss", "l1", "perceptual", "gan_image", "gan_pose"}
 PATNS |= {"discriminator_image", "discriminator_pose"}
 
