@@ -1,0 +1,285 @@
+"""Table 1 made again: every system trained and scored by one program on the same data.
+
+    python -m benchmarks.table1 --workdir=runs/table1
+    python -m benchmarks.table1 --workdir=runs/table1_market --data_dir=data --seeds=1
+    python -m benchmarks.table1 --workdir=runs/table1_published --data_dir=data --budget=published
+
+"equal": the quickstart's narrow networks and number of samples for all, each by its own losses and
+without discriminators, on the drawn people, or at 128×64 on the Market-1501 of --data_dir.
+"published": each at its published settings, on Market-1501. --steps=3 rehearses either.
+
+Runs go on where they were stopped, and one that is done is only scored. Scores are means over
+seeds; the intervals, of 95%, are a bootstrap over seeds and people together. GFLOP are XLA's count
+for one image from one source, of the CPU's program where that differs. "100 poses" is how many
+images a second come of one person in 100 poses, where a system that encodes does so once.
+"""
+
+import argparse
+import functools
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from benchmarks.turns import machine, medians, table
+from pnr_jax import config_files
+from pnr_jax.config import Config
+from pnr_jax.evaluation import entrants, protocol, scorers
+from pnr_jax.evaluation.summary import RESAMPLES, Result
+from pnr_jax.evaluation.tables import slug
+from pnr_jax.export.programs import functions
+from pnr_jax.files import write_text
+from pnr_jax.training.loop import train
+from pnr_jax.training.state import parameter_count
+from pnr_jax.transfer import PoseTransfer, repeated
+
+POSES, BATCH = 100, 20
+PNR: dict[str, dict[str, Any]] = {
+    "pNR (LAD)": {},
+    "pNR (LSE)": {"p": 2.0},
+    "pNR (LAD of rows)": {"rowwise": True},
+}
+PEERS = {
+    "PATN": "patn",
+    "XingGAN": "xinggan",
+    "Def-GAN": "defgan",
+    "Lathuilière et al.": "fusion",
+    "PG2": "pg2",
+    "U-Net": "unet",
+}
+
+
+class Trained(NamedTuple):
+    """A method in the table: its runs, one a seed."""
+
+    name: str
+    configs: list[Config]
+    workdirs: list[Path]
+
+
+def equal(data_dir: str | None) -> dict[str, Config]:
+    """The narrow configurations by the methods' names."""
+    base = config_files.read("quickstart")
+    configs = {name: base.replace(model=changes) for name, changes in PNR.items()}
+    configs |= {name: config_files.read(f"quickstart_{key}") for name, key in PEERS.items()}
+    return {name: _on_market(c, data_dir) if data_dir else c for name, c in configs.items()}
+
+
+def _on_market(config: Config, data_dir: str) -> Config:
+    # Heatmaps and discs are of the larger image.
+    size = {"radius": 4} if config.system.name == "pg2" else {"sigma": 6.0}
+    return config.replace(
+        image_size=(128, 64), data_dir=data_dir, data={"name": "market1501"}, model=size
+    )
+
+
+def published(data_dir: str | None) -> dict[str, Config]:
+    """The published configurations by the methods' names."""
+    if data_dir is None:
+        raise SystemExit("--budget=published: say where Market-1501 lies by --data_dir")
+    files = {"pNR (LAD)": "supervised_lad", "pNR (LSE)": "supervised_lse"}
+    files |= {name: key for name, key in PEERS.items() if key != "unet"}
+    return {
+        name: config_files.read(f"market1501_{key}").replace(data_dir=data_dir)
+        for name, key in files.items()
+    }
+
+
+def shortened(config: Config, steps: int | None) -> Config:
+    """A configuration of fewer steps, its stages in proportion."""
+    if steps is None:
+        return config
+    first = getattr(config.model, "first_steps", None)
+    model = {} if first is None else {"first_steps": first * steps // config.steps}
+    return config.replace(steps=steps, model=model)
+
+
+def trained(name: str, config: Config, seeds: int, folder: Path) -> Trained:
+    """Trains a method with each seed."""
+    configs = [config.replace(seed=seed) for seed in range(seeds)]
+    workdirs = [folder / f"{slug(name)}-{seed}" for seed in range(seeds)]
+    for seeded, workdir in zip(configs, workdirs, strict=True):
+        print(f"{name}, seed {seeded.seed}", flush=True)
+        if not train(seeded, workdir):
+            raise SystemExit("stopped; the same command goes on")
+    return Trained(name, configs, workdirs)
+
+
+def results(
+    method: Trained, sets: entrants.Sets, asked: list[scorers.Scorer], flags: argparse.Namespace
+) -> dict[tuple[str, int], list[Result]]:
+    """Scores the runs of a method: results of all seeds by set and number of sources."""
+    rules = entrants.Rules(sources=flags.sources, limit=flags.limit)
+    found: dict[tuple[str, int], list[Result]] = {}
+    for config, workdir in zip(method.configs, method.workdirs, strict=True):
+        runs = [entrants.Run(method.name, workdir, config)]
+        jobs, _ = entrants.make_jobs(sets, None, runs, [], rules)
+        for result in protocol.evaluate(jobs, asked, workdir / "evaluation" / "cache"):
+            found.setdefault((result.test.name, result.method.sources), []).append(result)
+    return found
+
+
+def interval(scores: np.ndarray, people: np.ndarray) -> tuple[float, float]:
+    """95% interval of the mean of scores [seeds, N], seeds and people [N] resampled."""
+    group = np.unique(people, return_inverse=True)[1]
+    sums, counts = np.stack([np.bincount(group, row) for row in scores]), np.bincount(group)
+    rng = np.random.default_rng(0)
+
+    def draws(size: int) -> np.ndarray:
+        return rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES)
+
+    seeds, times = draws(len(scores)) / len(scores), draws(len(counts))
+    means = np.einsum("rs,sg,rg->r", seeds, sums, times) / (times @ counts)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def summarised(found: list[Result], columns: Iterable[scorers.Column]) -> dict[str, Any]:
+    """Means over seeds of what the results have, and intervals where images have scores."""
+    images, tuples = found[0].test.examples
+    people = np.array([images.identity_of(images.names[i]) for i in tuples[:, -1]])
+    row: dict[str, Any] = {}
+    for column in columns:
+        values = [result.row[column.score] for result in found if column.score in result.row]
+        if values:
+            row[column.score] = float(np.mean(values))
+        if all(column.score in result.scores for result in found):
+            single = np.stack([result.scores[column.score] for result in found])
+            row[f"{column.score}_interval"] = interval(single, people)
+    return row
+
+
+def cost(method: Trained) -> dict[str, float]:
+    """Parameters of what draws, GFLOP an image, and training samples a second."""
+    config = method.configs[0]
+    system = config.build_system()
+    variables, _ = jax.eval_shape(system.init, jax.random.key(0))
+    arrays = {
+        "images": jax.ShapeDtypeStruct((1, 1, *config.image_size, 3), np.uint8),
+        "keypoints": jax.ShapeDtypeStruct((1, 1, 18, 2), np.int32),
+        "valid": jax.ShapeDtypeStruct((1, 1), np.bool_),
+        "poses": jax.ShapeDtypeStruct((1, 18, 2), np.int32),
+    }
+    lowered = jax.jit(functions(system)["transfer"]).lower(variables, *arrays.values())
+    flops = (lowered.cost_analysis() or {}).get("flops", float("nan"))
+    lines = [
+        json.loads(line)
+        for workdir in method.workdirs
+        for line in (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    rates = [line["images_per_second"] for line in lines]
+    return {
+        "parameters": parameter_count(variables["params"]) / 1e6,
+        "gflop": flops / 1e9,
+        "samples_per_second": float(np.median(rates)),
+    }
+
+
+def drawing(method: Trained, sets: entrants.Sets) -> dict[str, Callable[[], Any]]:
+    """Functions that draw `BATCH` people once, and one person in `POSES` poses."""
+    transfer = PoseTransfer.load(method.workdirs[0])
+    images, tuples = sets.single.examples
+    rows = np.resize(np.arange(len(tuples)), POSES)
+    sources, poses = tuples[rows, :1], images.keypoints[tuples[rows, -1]]
+    photos = images.images[sources], images.keypoints[sources]
+    batch = functools.partial(transfer.transfer, *(x[:BATCH] for x in photos), poses[:BATCH])
+
+    def one_person() -> np.ndarray:
+        code = repeated(transfer.encode(*(x[:1] for x in photos)), BATCH)
+        parts = [transfer.render(code, poses[i : i + BATCH]) for i in range(0, POSES, BATCH)]
+        return np.concatenate(parts)
+
+    return {"batch": batch, "poses": one_person}
+
+
+def speeds(methods: list[Trained], sets: entrants.Sets, turns: int) -> dict[str, dict[str, float]]:
+    """Images a second of each method, drawn in turns."""
+    calls = {
+        (method.name, kind): call
+        for method in methods
+        for kind, call in drawing(method, sets).items()
+    }
+    seconds = medians(calls, turns)
+    return {
+        method.name: {
+            "drawn_per_second": BATCH / seconds[method.name, "batch"],
+            "poses_per_second": POSES / seconds[method.name, "poses"],
+        }
+        for method in methods
+    }
+
+
+def written(rows: list[dict[str, Any]], columns: list[scorers.Column], folder: Path) -> str:
+    """Writes `table1.md` and `table1.json`; returns the first."""
+    costs = [
+        scorers.Column("parameters", "M parameters", 2),
+        scorers.Column("gflop", "GFLOP", 2),
+        scorers.Column("samples_per_second", "trained/s", 1),
+        scorers.Column("drawn_per_second", "drawn/s", 1),
+        scorers.Column("poses_per_second", "100 poses, drawn/s", 1),
+    ]
+    shown = [column for column in columns if any(column.score in row for row in rows)]
+
+    def cell(row: dict[str, Any], column: scorers.Column) -> str:
+        if column.score not in row:
+            return "–"
+        text = f"{row[column.score]:,.{column.digits}f}"
+        if (key := f"{column.score}_interval") in row:
+            low, high = (f"{value:.{column.digits}f}" for value in row[key])
+            text += f" ({low} to {high})"
+        return text
+
+    lines = [
+        [row["method"], row["set"], str(row["sources"]), str(row["seeds"]),
+         *(cell(row, column) for column in [*shown, *costs])]
+        for row in rows
+    ]  # fmt: skip
+    heads = [column.heading for column in [*shown, *costs]]
+    text = f"{machine()}\n\n{table(['method', 'set', 'M', 'seeds', *heads], lines)}\n"
+    write_text(folder / "table1.md", text)
+    write_text(folder / "table1.json", json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workdir", type=Path, default=Path("runs/table1"))
+    parser.add_argument("--budget", choices=("equal", "published"), default="equal")
+    parser.add_argument("--data_dir", help="Market-1501 in place of the drawn people")
+    parser.add_argument("--seeds", type=int, help="3 for equal budgets, else 1")
+    parser.add_argument("--steps", type=int, help="of each run, for a rehearsal")
+    parser.add_argument("--sources", type=int, nargs="+", default=[1, 3, 5])
+    parser.add_argument("--limit", type=int, help="score the first tuples only")
+    parser.add_argument("--only", nargs="+", help="names of methods")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--inception", help="Inception-v3 of 2015: IS and masked IS")
+    flags = parser.parse_args()
+    configs = {"equal": equal, "published": published}[flags.budget](flags.data_dir)
+    if unknown := set(flags.only or ()) - set(configs):
+        raise SystemExit(f"--only: {unknown.pop()!r} is not among {', '.join(configs)}")
+    seeds = flags.seeds or {"equal": 3, "published": 1}[flags.budget]
+    methods = [
+        trained(name, shortened(config, flags.steps), seeds, flags.workdir)
+        for name, config in configs.items()
+        if name in (flags.only or configs)
+    ]
+    asked = [make() for make in scorers.ALWAYS]
+    if flags.inception:
+        asked += [s._replace(fit=None) for s in scorers.inception_scorers(flags.inception)]
+    columns = [column for scorer in asked for column in scorer.columns]
+    sets = entrants.load_sets(methods[0].configs[0], None, several=max(flags.sources) > 1)
+    drawn = speeds(methods, sets, flags.turns)
+    rows = []
+    for method in methods:
+        costs = cost(method) | drawn[method.name]
+        for (name, M), found in results(method, sets, asked, flags).items():
+            row = {"method": method.name, "set": name, "sources": M, "seeds": len(found)}
+            rows.append(row | summarised(found, columns) | costs)
+    print("\n" + written(rows, columns, flags.workdir))
+
+
+if __name__ == "__main__":
+    main()
