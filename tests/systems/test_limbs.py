@@ -238,3 +238,18 @@ def test_what_cannot_be_solved_or_inverted_reads_nothing(where, how):
     collinear = maps if how == "a point" else maps[:2]
     assert (collinear[..., 2] > 1000).all()
     assert np.asarray(masks_of(jnp.asarray(flat[None]), SIZE))[0, 2:].any() == (how == "a line")
+
+
+def test_lines_in_any_direction_are_not_solved():
+    along = RNG.normal(size=(200, 1, 2)) * np.arange(4)[:, None]
+    target = 20 + along + RNG.normal(size=(200, 1, 2))
+    source = RNG.uniform(0, 64, (200, 4, 2))
+    found = limbs.fit(*(jnp.asarray(x, jnp.float32) for x in (target, source)), jnp.ones(4))
+    assert (np.asarray(found)[..., 2] > 1000).all()
+
+
+def test_a_limb_lies_in_a_rectangle_as_wide_as_the_torso_says():
+    pose = a_pose()
+    found = np.asarray(limbs.quadrilaterals(jnp.float32(xy(pose)[None]), np.float32(REACH)))[0]
+    wanted = [quadrilateral(xy(pose), limb, e) for limb, e in zip(LIMBS, REACH, strict=True)]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
