@@ -176,7 +176,7 @@ def test_a_model_restores_by_orbax_alone(tmp_path):
 
 def test_says_that_there_is_no_model_yet(tmp_path):
     message = refusal(lambda: load_model(tmp_path))
-    assert message.startswith(f"--workdir={tmp_path}: no trained model")
+    assert message.startswith(f"{tmp_path}: no trained model")
 
 
 @pytest.mark.parametrize("damage", [truncate_files, remove_contents])
