@@ -161,10 +161,11 @@ def _pixels(keypoints: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: they are shares of the image in place of pixels.
     """
+    keypoints = np.where(np.isfinite(keypoints).all(axis=-1, keepdims=True), keypoints, -1)
     found = keypoints[(keypoints != -1).all(axis=-1)]
     if len(found) > 1 and (found % 1).any() and found.min() >= 0 and found.max() <= 1:
         raise ValueError(
             "keypoints lie between 0 and 1; expected pixels, (y, x), so multiply by image_size"
         )
     kind = np.float32 if np.issubdtype(keypoints.dtype, np.floating) else np.int32
-    return np.where(np.isfinite(keypoints).all(axis=-1, keepdims=True), keypoints, -1).astype(kind)
+    return keypoints.astype(kind)

@@ -147,6 +147,10 @@ def test_shares_of_the_image_in_place_of_pixels_are_refused(transfer, make_batch
     images, keypoints = sources(make_batch(B=1, size=(32, 32)))
     with pytest.raises(ValueError, match=r"expected pixels, .* multiply by image_size"):
         transfer.encode(images, keypoints / 32)
+    missing = keypoints / 32
+    missing[:, :, 3] = np.nan
+    with pytest.raises(ValueError, match="expected pixels"):
+        transfer.encode(images, missing)
     poses = np.full((1, 18, 2), -1.0)
     code = transfer.encode(images, keypoints)
     poses[0, 0] = 0.5, 0.5  # A single joint may lie in the corner.
