@@ -239,6 +239,11 @@ class TransposedConv(nn.Module):
         return jnp.stack(rows, axis=2).reshape(B, 2 * H, 2 * W, self.features)
 
 
+def nearest_doubled(x: jax.Array) -> jax.Array:
+    """Writes every pixel four times: [..., H, W, C] -> [..., 2 H, 2 W, C]."""
+    return jnp.repeat(jnp.repeat(x, 2, axis=-3), 2, axis=-2)
+
+
 class UpBlock(nn.Module):
     """Transposed convolution, norm, ReLU: doubles the image size."""
 

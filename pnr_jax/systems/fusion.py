@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from pnr_jax.keypoints import heatmaps
-from pnr_jax.nn.blocks import KERAS
+from pnr_jax.nn.blocks import KERAS, nearest_doubled
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.defgan import (
@@ -139,11 +139,6 @@ def shares(gates: jax.Array, valid: jax.Array) -> jax.Array:
     """
     gates = jnp.clip(gates, LEAST, 1 - LEAST) * valid
     return gates / jnp.sum(gates, axis=1, keepdims=True)
-
-
-def nearest_doubled(x: jax.Array) -> jax.Array:
-    """Writes every pixel four times: [..., H, W, C] -> [..., 2 H, 2 W, C]."""
-    return jnp.repeat(jnp.repeat(x, 2, axis=-3), 2, axis=-2)
 
 
 def bilinear_doubled(x: jax.Array) -> jax.Array:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn import losses
-from pnr_jax.nn.blocks import KERAS, Norm, Start
+from pnr_jax.nn.blocks import KERAS, Norm, Start, nearest_doubled
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Rule, Settings
@@ -138,7 +138,7 @@ class Coarse(nn.Module):
         for i in range(LEVELS, 0, -1):
             x = Residual(self.dtype)(jnp.concatenate([x, skips[i - 1]], axis=-1))
             if i > 1:
-                x = Conv(self.width * (i - 1), self.dtype, size=1)(_doubled(x))
+                x = Conv(self.width * (i - 1), self.dtype, size=1)(nearest_doubled(x))
         return Conv(3, self.dtype, relu=False)(x).astype(jnp.float32)
 
     def _dense(self, features: int) -> nn.Dense:
@@ -163,17 +163,13 @@ class Fine(nn.Module):
                 x = Conv(self.width * i, self.dtype, strides=2)(x)
         for skip in (skips[2], skips[1]):
             x = self._two(jnp.concatenate([x, skip], axis=-1), self.width)
-            x = _doubled(x)
+            x = nearest_doubled(x)
         x = self._two(x, self.width)
         return Conv(3, self.dtype, relu=False)(x).astype(jnp.float32)
 
     def _two(self, x: jax.Array, features: int) -> jax.Array:
         x = Conv(features, self.dtype)(x)
         return Conv(features, self.dtype)(x)
-
-
-def _doubled(x: jax.Array) -> jax.Array:
-    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
 
 
 class ImageDiscriminator(nn.Module):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from pnr_jax.config import Config
+from pnr_jax.nn.blocks import nearest_doubled
 from pnr_jax.settings import SettingError
 from pnr_jax.systems import limbs
-from pnr_jax.systems.fusion import Fusion, Gate, bilinear_doubled, nearest_doubled, shares
+from pnr_jax.systems.fusion import Fusion, Gate, bilinear_doubled, shares
 from pnr_jax.systems.protocol import Sources
 from pnr_jax.training.state import init_state
 from pnr_jax.training.step import make_step
