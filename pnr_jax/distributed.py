@@ -3,13 +3,15 @@
 import contextlib
 import errno
 import os
+import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
+from jax.experimental import multihost_utils
 
 from pnr_jax.errors import UserError, first_line
 
@@ -58,6 +60,11 @@ def join(
             f"the processes could not be joined ({first_line(error)}); without a cluster manager "
             "give --coordinator=HOST:PORT --num_processes=N --process_id=I"
         ) from None
+
+
+def is_main_process() -> bool:
+    """Returns whether this process writes the run's files and logs."""
+    return jax.process_index() == 0
 
 
 def _is_address(text: str) -> bool:
@@ -140,3 +147,21 @@ def with_partners() -> Iterator[None]:
             flush=True,
         )
         os._exit(LOST)
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[int], bool]]:
+    """Yields a function: is this step the last one, since SIGTERM came?
+
+    With several processes JAX's preemption service carries the signal to all of them, and they
+    agree on the step.
+    """
+    if jax.process_count() > 1:
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    came = []
+    previous = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    try:
+        yield lambda _: bool(came)
+    finally:
+        signal.signal(signal.SIGTERM, previous)

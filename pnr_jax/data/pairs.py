@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,18 @@ BODY_JOINTS = (2, 5, 8, 11)
 NOBODY = ("-1", "0000")
 
 IdentityOf = Callable[[str], str]
+
+
+class Listing(NamedTuple):
+    """A CSV of pairs or tuples.
+
+    Attributes:
+      tuples: names of sources and target.
+      files: the generated image of each, where the CSV has the column `image`.
+    """
+
+    tuples: list[tuple[str, ...]]
+    files: list[str] | None
 
 
 def market1501_identity(name: str) -> str:
@@ -138,6 +151,27 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     if tuples and len(tuples[0]) != 2:
         raise UserError(f"{path}:1: expected pairs (from,to), found {len(tuples[0])} columns")
     return [(source, target) for source, target in tuples]
+
+
+def read_listing(path: str | Path) -> Listing:
+    """Reads a CSV `from,to` or `from_0,...,to`, with or without a last column `image`.
+
+    Raises:
+      UserError: the file is missing or of another form; the message names the line.
+    """
+    head, *lines = read_lines(path, "pairs") or [""]
+    if not head.replace(" ", "").endswith(",image"):
+        return Listing(read_tuples(path), None)
+    columns = head.count(",") + 1
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        row = tuple(field.strip() for field in line.split(","))
+        if not line.strip():
+            continue
+        if len(row) != columns or not all(row):
+            raise UserError(f"{path}:{number}: expected {columns} names, found {len(row)}")
+        rows.append(row)
+    return Listing([row[:-1] for row in rows], [row[-1] for row in rows])
 
 
 def write_tuples(path: str | Path, tuples: Sequence[tuple[str, ...]]) -> None:

@@ -1,12 +1,21 @@
 """Images that another program drew, as a method.
 
-Which file is of which pair is told by the names that the field gives (`names.py`), or by a CSV
-(`listing.py`). A strip of five panels, as PATN and its descendants write them (source, its pose,
+A CSV says which file is of which pair, or the file's name does, FROM and TO with or without their
+`.jpg`:
+
+| name | whose |
+| --- | --- |
+| `FROM___TO.png`, `FROM.jpg___TO.jpg_vis.jpg` | PATN and its descendants |
+| `FROM_2_TO.png`, `FROM_2_TO_vis.png` | GFLA, PIDM |
+| `FROM.jpg_TO.jpg.png` | Def-GAN |
+
+A strip of five panels, as PATN and its descendants write them (source, its pose,
 target, its pose, generated), counts for its last.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +24,14 @@ import numpy as np
 
 from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation.jpeg import jpeg_round_trip
-from pnr_jax.evaluation.methods import Method, NamedBatch
-from pnr_jax.evaluation.names import SUFFIXES, Names, file_name, match
+from pnr_jax.evaluation.methods import Method, NamedBatch, jpeg_round_trip
 from pnr_jax.walk import list_files
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+SEPARATORS = ("___", "_2_", "_")
+
+Names = tuple[str, ...]
+Ends = tuple[str, ...]  # (FROM, TO) without their suffixes.
 
 _PANELS = 5
 _THREADS = 4
@@ -62,7 +75,7 @@ def folder_method(
     folder = Path(folder)
     present = _images(folder)
     if files is None:
-        paths, extra = match(present, tuples, folder)
+        paths, extra = match_files(present, tuples, folder)
     else:
         paths = [folder / file for file in files]
         if len(set(tuples)) < len(tuples):
@@ -85,6 +98,41 @@ def folder_method(
         name, len(tuples[0]) - 1, _reader(by_names, size, jpeg), f"{digest} {jpeg} {size}"
     )
     return method, usable, summary
+
+
+def match_files(
+    files: Iterable[Path], tuples: Sequence[Names], folder: Path
+) -> tuple[list[Path | None], list[Path]]:
+    """Returns the file of each tuple, by its name, and the files of none.
+
+    Raises:
+      UserError: two files are of one pair, or a name may be of several.
+    """
+    wanted = [_ends(names) for names in tuples]
+    asked = set(wanted)
+    if len(asked) < len(set(tuples)):
+        raise UserError(
+            f"{folder}: several tuples share a FROM and a TO; name their files in a column `image` "
+            "of the CSV of --pairs"
+        )
+    spelt = _spellings(tuples)
+    known: dict[Ends, Path] = {}
+    odd = []
+    for path in files:
+        ends = _ends_of_file(path, spelt, folder)
+        if ends in known:
+            raise UserError(f"{folder}: {known[ends].name} and {path.name} are of the same pair")
+        if len(ends) == 2:
+            known[ends] = path
+        else:
+            odd.append(path)
+    extra = [path for ends, path in known.items() if ends not in asked]
+    return [known.get(ends) for ends in wanted], extra + odd
+
+
+def file_name(names: Names) -> str:
+    """Returns how the image of a tuple may be called."""
+    return f"{'___'.join(_ends(names))}.png"
 
 
 def _summary(
@@ -158,3 +206,37 @@ def _reader(
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _spellings(tuples: Iterable[Names]) -> dict[str, set[Ends]]:
+    """Returns what the images of tuples may be called: no separator tells FROM and TO apart."""
+    found: dict[str, set[Ends]] = {}
+    for names in tuples:
+        ends = _ends(names)
+        choices = ({names[0], ends[0]}, SEPARATORS, {names[-1], ends[1]})
+        for spelling in itertools.product(*choices):
+            found.setdefault("".join(spelling), set()).add(ends)
+    return found
+
+
+def _ends_of_file(path: Path, spelt: Mapping[str, set[Ends]], folder: Path) -> Ends:
+    """Returns FROM and TO of a file's name; of a name that says nothing, less or more."""
+    stem = path.stem.removesuffix("_vis")
+    ends = spelt.get(stem, {tuple(map(_stem, stem.split("___")))})
+    if len(ends) > 1:
+        raise UserError(
+            f"{folder}: {path.name} may be of several pairs; list the files by --pairs=CSV, in a "
+            "column `image`"
+        )
+    return next(iter(ends))
+
+
+def _ends(names: Names) -> Ends:
+    return _stem(names[0]), _stem(names[-1])
+
+
+def _stem(name: str) -> str:
+    """A name without its suffix, or two: Market-1501 has some that end in .jpg.jpg."""
+    while Path(name).suffix.lower() in SUFFIXES:
+        name = name.rpartition(".")[0]
+    return name

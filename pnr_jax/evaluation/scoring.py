@@ -19,8 +19,7 @@ import numpy as np
 import pnr_jax
 from pnr_jax.data.images import Images
 from pnr_jax.data.pipeline import gather
-from pnr_jax.evaluation.jpeg import jpeg_round_trip
-from pnr_jax.evaluation.methods import Method, NamedBatch
+from pnr_jax.evaluation.methods import Method, NamedBatch, jpeg_round_trip
 from pnr_jax.evaluation.scorers import Scorer, Scores
 from pnr_jax.examples import Examples
 from pnr_jax.files import replacing

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pnr_jax.errors import UserError
+from pnr_jax.evaluation.results import Result, Row
 from pnr_jax.evaluation.scorers import Column
-from pnr_jax.evaluation.summary import Result, Row
-from pnr_jax.files import write_text
+from pnr_jax.files import is_utf8, write_text
 
 NOTHING = "—"
 
@@ -84,6 +85,19 @@ def write_scores(result: Result, folder: Path) -> Path:
     path = folder / f"{slug(result.method.name)}-{result.test.name}-{M}.csv"
     write_text(path, "\n".join(lines) + "\n")
     return path
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises a `UserError` for names of methods that are not UTF-8, or share a file of scores."""
+    seen: dict[str, str] = {}
+    for name in ("copy source", "mean image", *names):
+        if not is_utf8(name):
+            raise UserError(f"{name!r}: the name is not UTF-8; choose another `name`")
+        if slug(name) in seen:
+            raise UserError(
+                f"two methods would be called {name!r}; choose another `name` for one of them"
+            )
+        seen[slug(name)] = name
 
 
 def slug(name: str) -> str:

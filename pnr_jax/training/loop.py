@@ -20,25 +20,24 @@ from pnr_jax import metrics as metrics_lib
 from pnr_jax.checkpoints import Checkpoints, export_model, open_checkpoints
 from pnr_jax.config import Config
 from pnr_jax.data.shuffle import batch_indices
-from pnr_jax.distributed import with_partners
+from pnr_jax.distributed import is_main_process, stop_requests, with_partners
 from pnr_jax.errors import UserError
 from pnr_jax.examples import Examples
 from pnr_jax.files import locked, write_text
 from pnr_jax.nn import vgg19
-from pnr_jax.training import inputs, program, samples
+from pnr_jax.training import inputs, samples
 from pnr_jax.training import state as state_lib
-from pnr_jax.training.report import Report, leads
-from pnr_jax.training.signals import stop_requests
+from pnr_jax.training.logger import RunLogger
 from pnr_jax.training.start import start_from
 from pnr_jax.training.state import TrainState, trained_variables
-from pnr_jax.training.step import Step, make_step
+from pnr_jax.training.step import Step, count_flops, lower_step, make_step
 
 SCORED = 64  # Fixed training examples that choose the best checkpoint.
 
 Say = Callable[[str], None]
 
 
-class Run(NamedTuple):
+class RunContext(NamedTuple):
     """What does not change while a run trains."""
 
     config: Config
@@ -64,14 +63,14 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
     Raises:
       UserError: for input that the user can mend.
     """
-    say = say if leads() else lambda line: None
+    say = say if is_main_process() else lambda line: None
     mesh = sharding.make_mesh()
     _check_devices(config, mesh)
     vgg = _perceptual_network(config, say)
     config_lib.check_workdir(config, workdir)
     examples = examples_lib.load_training(config)
     say(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
-    run = Run(inputs.choose_input(config, examples, say), workdir, examples, mesh, say)
+    run = RunContext(inputs.choose_input(config, examples, say), workdir, examples, mesh, say)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
     refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
     with (
@@ -79,7 +78,7 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
         locked(lock, refusal),
         open_checkpoints(workdir, config.keep_checkpoints) as checkpoints,
     ):
-        if leads():
+        if is_main_process():
             config_lib.save(config, workdir)
             _write_mean_image(run)
         state = state_lib.init_state(config, state_lib.state_shardings(config, mesh))
@@ -101,7 +100,7 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
     return done
 
 
-def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) -> TrainState:
+def _steps(run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoints) -> TrainState:
     """Steps from the state's step to the configuration's last, or to SIGTERM."""
     config, start, stride = run.config, int(state.step), run.config.steps_per_call
     if start % stride:
@@ -116,18 +115,18 @@ def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) ->
     first = next(feeds)
     call = _compile(inputs.with_input(step, config, run.examples, run.mesh), state, first, run)
     numbers = range(start + stride, config.steps + 1, stride)
-    report = Report(config, run.workdir, start, run.say)
-    with contextlib.closing(report), stop_requests() as stopped_at:
+    logger = RunLogger(config, run.workdir, start, run.say)
+    with contextlib.closing(logger), stop_requests() as stopped_at:
         for number, feed in zip(numbers, itertools.chain([first], feeds), strict=False):
             state, metrics = call(state, feed)
-            report.advance(stride)
+            logger.advance(stride)
             stopped, last = stopped_at(number), number == config.steps
             if number % config.log_every == 0 or last:
-                report.scalars(number, metrics, state.skipped)
+                logger.scalars(number, metrics, state.skipped)
                 _check_skipped(run, state, checkpoints)
             if number % config.sample_every == 0 or last:
                 generated = draw(trained_variables(state), shown)
-                report.samples(number, figures.generated_sheet(shown, generated))
+                logger.samples(number, figures.generated_sheet(shown, generated))
             if number % config.checkpoint_every == 0 or last:
                 generated = draw(trained_variables(state), scored)
                 score = float(metrics_lib.l1(scored["target_image"], generated).mean())
@@ -147,7 +146,7 @@ def _check_devices(config: Config, mesh: Mesh) -> None:
         )
 
 
-def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> None:
+def _check_skipped(run: RunContext, state: TrainState, checkpoints: Checkpoints) -> None:
     """Stops a run whose losses or gradients have stopped being finite."""
     count, last = int(state.skipped.in_a_row), int(state.skipped.last)
     if count <= run.config.max_skipped:
@@ -157,7 +156,7 @@ def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> Non
     names = [[images.names[i] for i in row if i >= 0] for row in tuples[rows]]
     checkpoints.save(int(state.step), state, score=math.inf)
     path = run.workdir / "not_finite.json"
-    if leads():
+    if is_main_process():
         write_text(path, json.dumps({"step": last, "batch": names}, indent=1) + "\n")
     raise UserError(
         f"step {last + 1:,}: a loss or a gradient is not finite, as in the {count} steps before it "
@@ -166,7 +165,7 @@ def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> Non
     )
 
 
-def _write_mean_image(run: Run) -> None:
+def _write_mean_image(run: RunContext) -> None:
     # The evaluation's "mean image" row needs it, and later commands need the workdir alone.
     mean = np.round(run.examples.images.images.mean(axis=0)).astype(np.uint8)
     figures.save_png(run.workdir / "mean_image.png", mean)
@@ -191,13 +190,13 @@ def _description(state: TrainState, mesh: Mesh) -> str:
     return f"parameters: {', '.join(counts)}; on {devices}{processes}"
 
 
-def _compile(call: Step, state: TrainState, feed: Any, run: Run) -> Any:
+def _compile(call: Step, state: TrainState, feed: Any, run: RunContext) -> Any:
     """The step, compiled ahead of time: a batch of another shape is refused, not compiled."""
     if jax.debug_nans.value:  # Runs a failing step again, so its state must not be given away.
         return jax.jit(call)
     began = time.monotonic()
-    lowered = program.lower(call, state, feed, run.mesh)
+    lowered = lower_step(call, state, feed, run.mesh)
     compiled = lowered.compile()
-    seconds, gflop = time.monotonic() - began, program.flops(lowered) / 1e9
+    seconds, gflop = time.monotonic() - began, count_flops(lowered) / 1e9
     run.say(f"compiled the training step in {seconds:.0f} s: {gflop:,.1f} GFLOP")
     return compiled

@@ -13,7 +13,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 
+from pnr_jax import sharding
 from pnr_jax.config import Config
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.pixels import scale_images
@@ -96,6 +98,27 @@ def make_step(config: Config, vgg: VGG19 | None) -> Step:
         return new.replace(step=state.step + 1, skipped=skipped), metrics
 
     return step
+
+
+def lower_step(step: Step, state: TrainState, feed: Any, mesh: Mesh) -> jax.stages.Lowered:
+    """Traces a step for arguments like `state` and `feed`; what it compiles to takes no others.
+
+    The new state lies where the given one does, whose memory it takes over; metrics lie everywhere.
+
+    Args:
+      step: of `pnr_jax.training.inputs.with_input`.
+      state: a state on its devices.
+      feed: what `pnr_jax.training.inputs.feeds` yields.
+      mesh: of `pnr_jax.sharding`.
+    """
+    shardings = jax.tree.map(lambda x: x.sharding, state)
+    jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, sharding.copied(mesh)))
+    return jitted.lower(state, feed)
+
+
+def count_flops(lowered: jax.stages.Lowered) -> float:
+    """Floating point operations of a call as XLA counts them; NaN where it does not."""
+    return (lowered.cost_analysis() or {}).get("flops", float("nan"))
 
 
 def _all_finite(tree: Any) -> jax.Array:

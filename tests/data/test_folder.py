@@ -15,8 +15,8 @@ from pnr_jax.data import (
 )
 from pnr_jax.data.crops import crop_person
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation.entrants import load_sets
-from pnr_jax.evaluation.notes import notes
+from pnr_jax.evaluation.jobs import load_sets
+from pnr_jax.evaluation.report import notes
 from pnr_jax.keypoints import JOINTS
 from pnr_jax.walk import list_files
 

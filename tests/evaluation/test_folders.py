@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pnr_jax.data.pairs import read_listing
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.folders import folder_method
-from pnr_jax.evaluation.listing import read_listing
 
 SIZE = (24, 16)
 RNG = np.random.default_rng(0)

@@ -8,12 +8,11 @@ import pytest
 
 from pnr_jax.evaluation import tables
 from pnr_jax.evaluation.methods import Method
-from pnr_jax.evaluation.notes import notes
-from pnr_jax.evaluation.published import COLUMNS, published_rows
+from pnr_jax.evaluation.report import PUBLISHED_COLUMNS, notes, published_rows
+from pnr_jax.evaluation.results import summarise
 from pnr_jax.evaluation.scorers import pixel_scorer
-from pnr_jax.evaluation.summary import summarise
 
-ALL = (*pixel_scorer().columns, *COLUMNS)
+ALL = (*pixel_scorer().columns, *PUBLISHED_COLUMNS)
 
 
 def table(title, rows):

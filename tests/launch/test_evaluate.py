@@ -196,7 +196,10 @@ def test_mistakes_are_one_line_that_says_how_to_mend_them(workdir):
         ([], "say what to score: --workdir=RUN or --generated=FOLDER"),
         (["--generated=x"], "say where Market-1501 lies by --data_dir"),
         (["--generated=x,y", "--name=X"], "--name has 1 names, --generated 2"),
-        (["--generated=x/images,y/images"], "two methods would be called 'images'; give --name"),
+        (
+            ["--generated=x/images,y/images"],
+            "two methods would be called 'images'; choose another --name",
+        ),
         ([run, f"--compare={workdir}"], "two methods would be called 'pNR (LAD), untrained'; "),
         ([run, "--compare=x/copy-source"], "two methods would be called 'copy-source'; "),
         (["--workdir=none"], "none: no run here"),
