@@ -13,7 +13,7 @@ from pnr_jax.config import Config
 def get_config() -> Config:
     """Returns the configuration."""
     return config_files.read("people").replace(
-        steps=4_000,
+        steps=2_200,
         batch_size=4,
         learning_rate=5e-4,
         decay_from=0.5,
@@ -22,5 +22,5 @@ def get_config() -> Config:
         vary_sources=True,
         init_from="people",
         loss={"gan_image": 1.0, "gan_pose": 1.0},
-        discriminator={"width": 32, "blocks": 1},
+        discriminator={"width": 16, "blocks": 1},
     )
