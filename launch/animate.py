@@ -63,7 +63,7 @@ def main() -> None:
     poses = animation.interpolate(keys, frames, size, LOOP.value)
     images = _render(transfer, transfer.encode(sources[None], keypoints[None]), poses)
     for path in OUTPUT.value:
-        animation.write(path, images, poses, FPS.value)
+        animation.write_animation(path, images, poses, FPS.value)
         print(f"{path}: {len(images)} frames from {len(keys)} poses and {len(sources)} source(s)")
 
 

@@ -44,7 +44,7 @@ def main() -> None:
     if kept:
         print(f"{output}: keeps the rows of {kept:,} image(s)")
     if kept < len(files):
-        estimator = pose_estimation.load(MODEL.value)
+        estimator = pose_estimation.load_estimator(MODEL.value)
 
         def save() -> None:
             if annotations:

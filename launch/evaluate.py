@@ -16,7 +16,7 @@ from pnr_jax import box, cli, examples, pose_estimation
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import jobs, methods, network_scorers, pictures, report, results, scorers
-from pnr_jax.evaluation.tables import check_names, write_scores
+from pnr_jax.evaluation.tables import check_method_names, write_scores
 from pnr_jax.nn.convert import sha256
 from pnr_jax.walk import list_files
 
@@ -96,7 +96,7 @@ def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:
     if not workdirs and not folders:
         raise UserError("say what to score: --workdir=RUN or --generated=FOLDER")
     runs = jobs.read_runs(workdirs, DATA_DIR.value)
-    check_names([other.name for other in (*runs, *folders)])
+    check_method_names([other.name for other in (*runs, *folders)])
     return runs, folders
 
 
@@ -133,7 +133,7 @@ def _scorers() -> list[scorers.Scorer]:
     if CLASSIFIER.value:
         asked.append(network_scorers.proxy_scorer(CLASSIFIER.value))
     if POSE_MODEL.value:
-        estimator = pose_estimation.load(POSE_MODEL.value)
+        estimator = pose_estimation.load_estimator(POSE_MODEL.value)
         asked.append(network_scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
     return asked
 

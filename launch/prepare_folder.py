@@ -68,7 +68,7 @@ def _annotations(path: Path) -> dict[str, np.ndarray]:
         rows = folder.match_rows(files, annotations)
         files = {name: file for name, file in files.items() if name not in rows}
         if files:
-            estimator = pose_estimation.load(MODEL.value)
+            estimator = pose_estimation.load_estimator(MODEL.value)
             noted = annotate.annotate(
                 files,
                 estimator,

@@ -66,7 +66,7 @@ def define_config() -> Callable[[], Config]:
 
     def read() -> Config:
         try:
-            config = config_files.read(name.value or "")
+            config = config_files.find_config(name.value or "")
         except UserError as error:
             raise UserError(f"--config={error}") from None
         try:

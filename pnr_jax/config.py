@@ -191,12 +191,12 @@ def cpu_config() -> Config:
     )
 
 
-def save(config: Config, workdir: Path) -> None:
+def write_config(config: Config, workdir: Path) -> None:
     """Writes `config.json`."""
     write_text(workdir / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
 
 
-def load(workdir: str | Path) -> Config:
+def read_config(workdir: str | Path) -> Config:
     """Reads the configuration of a run; fields that it lacks have their defaults.
 
     Args:
@@ -237,7 +237,7 @@ def check_workdir(config: Config, workdir: Path) -> None:
     """Raises a `UserError` when `workdir` belongs to another configuration, naming a field."""
     if not (workdir / "config.json").exists():
         return
-    here, there = config.flat(), load(workdir).flat()
+    here, there = config.flat(), read_config(workdir).flat()
     for name in here | there:
         if here.get(name) != there.get(name) and name not in CHANGEABLE:
             raise UserError(

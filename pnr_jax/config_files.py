@@ -25,7 +25,7 @@ def names() -> list[str]:
     return sorted({x.stem for x in files if x.suffix == ".py" and not x.stem.startswith("_")})
 
 
-def read(name: str) -> Config:
+def find_config(name: str) -> Config:
     """Reads a configuration: what `get_config` of the file returns.
 
     Args:

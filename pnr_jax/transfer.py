@@ -55,7 +55,7 @@ class PoseTransfer:
         Raises:
           UserError: there is no run, or no model yet.
         """
-        config = config_lib.load(workdir)
+        config = config_lib.read_config(workdir)
         return cls(config.build_system(), load_model(Path(workdir), model))
 
     def encode(

@@ -28,7 +28,7 @@ def check_output(path: str | Path) -> None:
         )
 
 
-def write(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -> None:
+def write_animation(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -> None:
     """Writes an animation by the suffix of `path`: .gif, .mp4, or .png for a contact strip.
 
     Args:

@@ -52,7 +52,7 @@ class DeepFashion(DataSet):
     def load(self, data_dir: str, split: Split) -> Images:
         """Returns a split's images, 6.6 GB of training where the archive is whole."""
         path = prepared_folder(self.named(data_dir)) / packed_file(split)
-        images = packed_lib.unpack(packed_lib.read(path), str(path))
+        images = packed_lib.unpack(packed_lib.read_packed(path), str(path))
         return images._replace(identity_of=before_last_underscore)
 
     def load_tuples(

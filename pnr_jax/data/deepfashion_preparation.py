@@ -210,5 +210,5 @@ def _write_images(
         raise UserError(f"the source has none of the {len(rows):,} images of {split}.lst")
     keypoints = np.stack([rows[name] for name in encoded])
     made = packed.pack(list(encoded), keypoints, list(encoded.values()))
-    packed.write(folder / deepfashion.packed_file(split), made)
+    packed.write_packed(folder / deepfashion.packed_file(split), made)
     return set(encoded)

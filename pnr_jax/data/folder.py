@@ -43,7 +43,7 @@ class Folder(DataSet):
 
     def load(self, data_dir: str, split: Split) -> Images:
         """Returns a split's images."""
-        return load(self.named(data_dir), split)
+        return load_images(self.named(data_dir), split)
 
     def load_tuples(
         self, data_dir: str, split: Split, kind: Kind, images: Images
@@ -106,10 +106,10 @@ def tuples_file(split: str, kind: str) -> str:
     return f"{kind}-{split}.csv"
 
 
-def load(data_dir: str | Path, split: str) -> Images:
+def load_images(data_dir: str | Path, split: str) -> Images:
     """Decodes a prepared split into memory, sorted by name."""
     path = prepared_folder(data_dir) / packed_file(split)
-    return packed_lib.unpack(packed_lib.read(path), str(path))
+    return packed_lib.unpack(packed_lib.read_packed(path), str(path))
 
 
 def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:

@@ -214,7 +214,7 @@ def _write(
         keypoints = {name: people[name][1] for name in names}
         files = [encode_png(people[name][0]) for name in names]
         packed = packed_lib.pack(names, np.stack(list(keypoints.values())), files)
-        packed_lib.write(folder / folder_lib.packed_file(part), packed)
+        packed_lib.write_packed(folder / folder_lib.packed_file(part), packed)
         for name, data in zip(names, files, strict=True):
             (folder / "images" / name).write_bytes(data)
         pairs = pairs_lib.make_pairs(keypoints, before_underscore)

@@ -45,7 +45,7 @@ class Market1501(DataSet):
 
     def load(self, data_dir: str, split: Split) -> images_lib.Images:
         """Returns a split's images."""
-        return load(self.named(data_dir), split)
+        return load_images(self.named(data_dir), split)
 
     def load_tuples(
         self, data_dir: str, split: Split, kind: Kind, images: images_lib.Images
@@ -130,7 +130,7 @@ def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list
     return {pairs_file(split): pairs, tuples_file(split): tuples}
 
 
-def load(data_dir: str | Path, split: str) -> images_lib.Images:
+def load_images(data_dir: str | Path, split: str) -> images_lib.Images:
     """Decodes a prepared split into memory, sorted by name (train: 12,936 images, 318 MB).
 
     From its packed file where there is one, without TensorFlow; else from the TFDS records. Both
@@ -142,7 +142,7 @@ def load(data_dir: str | Path, split: str) -> images_lib.Images:
     folder = prepared_folder(data_dir)
     path = folder / packed_file(split)
     if path.is_file():
-        return _unpack(packed_lib.read(path), path)
+        return _unpack(packed_lib.read_packed(path), path)
     try:
         from pnr_jax.data import market1501_builder  # Imports TensorFlow.
     except ImportError as error:

@@ -83,7 +83,9 @@ def prepare(
     if folder.is_dir():
         for split in market1501.FOLDERS:
             path = folder / market1501.packed_file(split)
-            check_same(folder, packed_lib.read(path), inputs.rows[split], inputs.files[split])
+            check_same(
+                folder, packed_lib.read_packed(path), inputs.rows[split], inputs.files[split]
+            )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".market1501.", dir=folder.parent) as temporary:
         new = Path(temporary) / "new"
@@ -157,7 +159,7 @@ def write_files(folder: Path, packed: Mapping[str, packed_lib.Packed], inputs: I
     for name, tuples in inputs.tuples.items():
         pairs_lib.write_tuples(folder / name, [row for row in tuples if kept.issuperset(row)])
     for split, x in packed.items():
-        packed_lib.write(folder / market1501.packed_file(split), x)
+        packed_lib.write_packed(folder / market1501.packed_file(split), x)
 
 
 def check_same(

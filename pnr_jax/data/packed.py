@@ -71,13 +71,13 @@ def select(packed: Packed, names: Iterable[str]) -> Packed:
     return pack(packed.names[kept], packed.keypoints[kept], [packed.file(i) for i in kept])
 
 
-def write(path: str | Path, packed: Packed) -> None:
+def write_packed(path: str | Path, packed: Packed) -> None:
     """Writes the file, in one rename."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **packed._asdict())
 
 
-def read(path: str | Path) -> Packed:
+def read_packed(path: str | Path) -> Packed:
     """Reads the file.
 
     Raises:

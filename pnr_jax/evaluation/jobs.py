@@ -81,7 +81,7 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun
     Raises:
       UserError: there is no run, or one has other data or image sizes than the first.
     """
-    configs = [config_lib.load(workdir) for workdir in workdirs]
+    configs = [config_lib.read_config(workdir) for workdir in workdirs]
     if data_dir is not None:
         configs = [c.replace(data_dir=str(Path(data_dir).resolve())) for c in configs]
     for workdir, config in zip(workdirs, configs, strict=True):

@@ -24,7 +24,7 @@ _THREADS = 2
 
 def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
     """Inception-v3 of 2015: IS and FID, and IS under the body's mask."""
-    variables, digest = inception_weights.load(path), sha256(path)
+    variables, digest = inception_weights.load_inception(path), sha256(path)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         del batch
@@ -72,7 +72,7 @@ def with_fid(scorer: Scorer) -> Scorer:
 
 def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Path) -> Scorer:
     """LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
-    variables = lpips_lib.load(trunk, linear, network)
+    variables = lpips_lib.load_lpips(trunk, linear, network)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         distances = lpips_lib.lpips(variables, batch["target_image"], generated, network)

@@ -87,7 +87,7 @@ def write_scores(result: Result, folder: Path) -> Path:
     return path
 
 
-def check_names(names: Sequence[str]) -> None:
+def check_method_names(names: Sequence[str]) -> None:
     """Raises a `UserError` for names of methods that are not UTF-8, or share a file of scores."""
     seen: dict[str, str] = {}
     for name in ("copy source", "mean image", *names):

@@ -39,7 +39,7 @@ def export_run(
     if tensorflow:
         check_tensorflow()
     workdir = box.find(workdir)
-    config = config_lib.load(workdir)
+    config = config_lib.read_config(workdir)
     # Folders of this machine are nobody else's business.
     config = config.replace(data_dir="", vgg19="", init_from="")
     system, variables = config.build_system(), load_model(workdir, name)
@@ -50,7 +50,7 @@ def export_run(
     shutil.rmtree(temporary, ignore_errors=True)  # Of a process that was killed.
     try:
         export_model(temporary, variables)
-        config_lib.save(config, temporary)
+        config_lib.write_config(config, temporary)
         for program, exported in programs.items():
             (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
         if tensorflow:

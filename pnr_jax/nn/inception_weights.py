@@ -87,7 +87,7 @@ class _Layer(NamedTuple):
     variance: np.ndarray
 
 
-def load(path: str | Path) -> dict[str, Any]:
+def load_inception(path: str | Path) -> dict[str, Any]:
     """Reads the variables of `InceptionV3`, batch norms folded into the convolutions.
 
     Weights of the same layout other than the published ones load too, with a logged warning: their

@@ -127,7 +127,7 @@ def lpips(
     """LPIPS of image pairs.
 
     Args:
-      variables: from `load`, of the same network.
+      variables: from `load_lpips`, of the same network.
       reference: uint8 [N, H, W, 3], at least 32 pixels each way; a few at a time go to the device.
       generated: uint8 [N, H, W, 3].
       network: "alex" or "vgg".
@@ -155,7 +155,7 @@ def _distance(
     return cast(jax.Array, LPIPS(network).apply(variables, *scaled))
 
 
-def load(
+def load_lpips(
     trunk_path: str | Path, linear_path: str | Path, network: Network = "alex"
 ) -> dict[str, Any]:
     """Reads the variables of `LPIPS` from the files that users have.

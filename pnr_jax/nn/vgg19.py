@@ -59,7 +59,7 @@ def conv1_2(vgg: VGG19, images: jax.Array) -> jax.Array:
     return x / vgg.divisor
 
 
-def load(path: str | Path = SHIPPED) -> VGG19:
+def load_vgg19(path: str | Path = SHIPPED) -> VGG19:
     """Reads conv1_1 and conv1_2 from a file, by its ending; by default from the package's own.
 
     * `.npz`: `conv1_{1,2}_w_OIHW[_BGR]`, `conv1_{1,2}_b` (Caffe: BGR, 0-255, mean subtracted);

@@ -93,7 +93,7 @@ def to_joints(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return joints[:, 1::-1], joints[:, 2]
 
 
-def load(path: str | Path) -> MediaPipe:
+def load_blazepose(path: str | Path) -> MediaPipe:
     """Reads a pose landmarker's `.task` file.
 
     Raises:

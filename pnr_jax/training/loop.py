@@ -79,7 +79,7 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
         open_checkpoints(workdir, config.keep_checkpoints) as checkpoints,
     ):
         if is_main_process():
-            config_lib.save(config, workdir)
+            config_lib.write_config(config, workdir)
             _write_mean_image(run)
         state = state_lib.init_state(config, state_lib.state_shardings(config, mesh))
         say(_description(state, mesh))
@@ -176,7 +176,7 @@ def _perceptual_network(config: Config, say: Say) -> vgg19.VGG19 | None:
         if config.vgg19:
             say("vgg19 is not used: there is no perceptual loss")
         return None
-    return vgg19.load(config.vgg19 or vgg19.SHIPPED)
+    return vgg19.load_vgg19(config.vgg19 or vgg19.SHIPPED)
 
 
 def _description(state: TrainState, mesh: Mesh) -> str:

@@ -55,7 +55,7 @@ def start_from(name: str, state: TrainState, mesh: Mesh, say: Callable[[str], No
 def _read(name: str, mesh: Mesh) -> Networks:
     """The networks of a run as NumPy arrays."""
     folder = box.find(name)
-    config = config_lib.load(folder)
+    config = config_lib.read_config(folder)
     shapes = jax.eval_shape(lambda: state_lib.fresh_state(config))
     like = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding.copied(mesh)), shapes

@@ -205,7 +205,7 @@ def test_a_part_of_the_archive_will_do_and_what_lacks_is_named(archive):
     assert made.missing == [flat_name(gone)]
     assert made.poseless == [extra]
     assert made.counts["train pairs"] == 24 - 6
-    names = packed.read(archive.folder / "data/deepfashion/packed-train.npz").names.tolist()
+    names = packed.read_packed(archive.folder / "data/deepfashion/packed-train.npz").names.tolist()
     assert flat_name(gone) not in names
 
 

@@ -14,7 +14,7 @@ from pnr_jax.evaluation import jobs, report
 from pnr_jax.evaluation.methods import Method, mean_image
 from pnr_jax.evaluation.results import summarise
 from pnr_jax.evaluation.scorers import pixel_scorer
-from pnr_jax.evaluation.tables import check_names
+from pnr_jax.evaluation.tables import check_method_names
 from pnr_jax.examples import load_training
 from pnr_jax.figures import save_png
 
@@ -60,4 +60,4 @@ def test_the_mean_image_is_the_run_s_file_or_that_of_the_training_images(small_c
 
 def test_a_folder_whose_name_no_table_holds_is_refused_before_the_work():
     with pytest.raises(UserError, match="not UTF-8; choose another `name`"):
-        check_names(["PATN", os.fsdecode(b"m\xfcller")])
+        check_method_names(["PATN", os.fsdecode(b"m\xfcller")])

@@ -203,7 +203,7 @@ def minus_log(logits, real):
 
 
 def test_losses_are_the_published_ones(config, make_batch):
-    system, batch, vgg = config.build_system(), make_batch(), vgg19.load()
+    system, batch, vgg = config.build_system(), make_batch(), vgg19.load_vgg19()
     variables, discriminators = jax.jit(system.init)(jax.random.key(0))
     total, drawn = jax.jit(
         lambda *arguments: system.generator_loss(*arguments, vgg, jax.random.key(1))
