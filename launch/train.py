@@ -40,6 +40,7 @@ def main() -> None:
     by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if DISTRIBUTED.value or by_hand != (None, None, None):
         distributed.join(*by_hand)
+    cli.hint_at_malloc()
     with jax.debug_nans(DEBUG_NANS.value):
         train(config, Path(WORKDIR.value))
 

@@ -32,9 +32,6 @@ class Checkpoints:
     def __init__(self, workdir: Path, keep: int):
         """Opens `workdir`/checkpoints, which need not exist, to keep the `keep` latest."""
         check_folder(workdir)
-        # Orbax tells of every step, and of damage a page; what goes wrong is raised, and told once.
-        for name in ("absl", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._workdir, self._keep = workdir, keep
         self._checkpointer = self._open()
 
@@ -142,12 +139,31 @@ class Checkpoints:
 
 @contextmanager
 def open_checkpoints(workdir: Path, keep: int = 1) -> Iterator[Checkpoints]:
-    """The checkpoints of a workdir, closed at the end of the block."""
-    checkpoints = Checkpoints(workdir, keep)
+    """Opens the checkpoints of a workdir and closes them at the end of the block.
+
+    Orbax logs every step, and a page about damage; inside the block it is silent, since what goes
+    wrong is raised.
+    """
+    with _silent("absl", "asyncio"):
+        checkpoints = Checkpoints(workdir, keep)
+        try:
+            yield checkpoints
+        finally:
+            checkpoints.close()
+
+
+@contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    """Lets loggers log nothing below CRITICAL while the block runs."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
-        yield checkpoints
+        yield
     finally:
-        checkpoints.close()
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def read_latest(workdir: Path, like: Any) -> Any:

@@ -15,8 +15,6 @@ from pnr_jax.data.colours import to_rgb
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS, resize_keypoints
 
-warnings.simplefilter("error", Image.DecompressionBombWarning)  # As Pillow's manual has it.
-
 
 def before_underscore(name: str) -> str:
     """Returns the identity in an image's name: what stands before the first underscore.
@@ -81,7 +79,10 @@ def decode(data: bytes, where: str) -> np.ndarray:
         scans, which is refused by its header.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=formats.FORMATS) as image:
+        with (
+            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            Image.open(io.BytesIO(data), formats=formats.FORMATS) as image,
+        ):
             formats.check_picture(image, data, where)
             ImageOps.exif_transpose(image, in_place=True)
             return np.asarray(to_rgb(image))
