@@ -112,7 +112,7 @@ def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weig
             if line not in planned:
                 raise UserError(
                     f"{path}:{number}: not of this plan or not by these weights; give the flags "
-                    "and the model that began it (--views may grow), or another --output"
+                    "and the model that began it (`views` may grow), or choose another `output`"
                 )
     write_text(path, text.getvalue())
 

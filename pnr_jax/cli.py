@@ -127,6 +127,15 @@ def _parse(argv: Sequence[str]) -> list[str]:
         _fail(error)
 
 
+def _with_flags(message: str) -> str:
+    """Returns a message of the library with its arguments, such as `data_dir=x`, as flags."""
+
+    def flag(found: re.Match[str]) -> str:
+        return f"--{found[1]}" if found[2] in flags.FLAGS else found[0]
+
+    return re.sub(r"`((\w+)(?:[.=][^`]*)?)`", flag, message)
+
+
 def _fail(error: Exception) -> NoReturn:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {_with_flags(' '.join(str(error).split()))}", file=sys.stderr)
     sys.exit(2)

@@ -21,10 +21,10 @@ def check_output(path: str | Path) -> None:
     """Raises a `UserError` for a file that `write` cannot write, before anything is drawn."""
     suffix = Path(path).suffix
     if suffix not in (".gif", ".mp4", ".png"):
-        raise UserError(f"--output={path}: the suffix must be .gif, .mp4 or .png (contact strip)")
+        raise UserError(f"`output={path}`: the suffix must be .gif, .mp4 or .png (contact strip)")
     if suffix == ".mp4" and not importlib.util.find_spec("imageio_ffmpeg"):
         raise UserError(
-            f"--output={path}: MP4 needs FFmpeg; pip install imageio-ffmpeg, or write a .gif"
+            f"`output={path}`: MP4 needs FFmpeg; pip install imageio-ffmpeg, or write a .gif"
         )
 
 

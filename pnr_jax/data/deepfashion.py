@@ -134,7 +134,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     folder = Path(data_dir) / "deepfashion"
     if not (folder / packed_file("train")).is_file():
         raise UserError(
-            f"--data_dir={data_dir}: no prepared DeepFashion there; run "
+            f"`data_dir={data_dir}`: no prepared DeepFashion there; run "
             "launch/prepare_deepfashion.py --source=... --annotations=... --data_dir=... first"
         )
     return folder

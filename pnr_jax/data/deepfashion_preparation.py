@@ -87,7 +87,7 @@ def prepare(
                 pairs.write_tuples(new / deepfashion.tuples_file(split, kind), whole)
                 made.counts[f"{split} {kind}"] = len(whole)
             if not made.counts[f"{split} pairs"]:
-                raise UserError(f"--source={source}: has both images of no pair of {split}.lst")
+                raise UserError(f"`source={source}`: has both images of no pair of {split}.lst")
         new.rename(folder)
     return made
 
@@ -105,12 +105,12 @@ def list_photos(source: Path) -> dict[str, Read]:
             continue
         if name in found:
             raise UserError(
-                f"--source={source}: holds {name} twice; name one of its img and img_highres"
+                f"`source={source}`: holds {name} twice; name one of its img and img_highres"
             )
         found[name] = read
     if not found:
         raise UserError(
-            f"--source={source}: no image inside; expected img.zip, img_highres.zip or a folder "
+            f"`source={source}`: no image inside; expected img.zip, img_highres.zip or a folder "
             "with MEN/CATEGORY/id_00000000/NN_V_view.jpg in it"
         )
     return found
@@ -129,7 +129,7 @@ def read_rows(annotations: Path, split: str, listed: list[str]) -> Rows:
              for resize in ("resize-", "") for spelling in SPELLINGS]  # fmt: skip
     path = _first_of(annotations, kinds)
     if path is None:
-        raise UserError(f"--annotations={annotations}: has no {' nor '.join(kinds)}")
+        raise UserError(f"`annotations={annotations}`: has no {' nor '.join(kinds)}")
     rows = read_annotations(path)
     known = set(listed)
     strangers = [name for name in rows if name not in known]
@@ -203,7 +203,7 @@ def _write_images(
         except UserError as error:
             damaged.append(name)
             if len(damaged) > max_damaged:
-                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
             continue
         encoded[name] = images.encode_png(frame_photo(photo))
     if not encoded:

@@ -127,7 +127,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     folder = Path(data_dir) / "folder"
     if not (folder / packed_file("train")).is_file():
         raise UserError(
-            f"--data_dir={data_dir}: no prepared folder of people there; "
+            f"`data_dir={data_dir}`: no prepared folder of people there; "
             "run launch/prepare_folder.py --images=... --annotations=... --data_dir=... first"
         )
     return folder

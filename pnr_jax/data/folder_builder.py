@@ -154,7 +154,7 @@ def _crop_all(
         except UserError as error:
             damaged.append(str(error))
             if len(damaged) > max_damaged:
-                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
             continue
         if name not in rows:
             raise UserError(

@@ -158,7 +158,7 @@ def index_tuples(
     found = len(tuples[0]) - 1 if tuples else sources
     if found < sources:
         raise UserError(
-            f"{where}: has {found} source{'s' * (found > 1)} a row, --sources asks for {sources}; "
+            f"{where}: has {found} source{'s' * (found > 1)} a row, `sources` asks for {sources}; "
             f"ask for {found} at most"
         )
     position: Mapping[str, int] = {name: i for i, name in enumerate(names)}

@@ -87,11 +87,11 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
         if path.suffix != ".jpg" or path.parent.name != folder:
             continue
         if path.name in found:
-            raise UserError(f"--source={source}: holds {folder}/{path.name} twice; remove one")
+            raise UserError(f"`source={source}`: holds {folder}/{path.name} twice; remove one")
         found[path.name] = read
     if not found:
         raise UserError(
-            f"--source={source}: no {folder}/*.jpg inside; expected Market-1501-v15.09.15.zip "
+            f"`source={source}`: no {folder}/*.jpg inside; expected Market-1501-v15.09.15.zip "
             "or the folder that it unpacks to"
         )
     return found
@@ -105,7 +105,7 @@ def passed_over(source: Path) -> list[str]:
 def read_split(annotations: Path, split: str) -> dict[str, np.ndarray]:
     """The annotations of a split from the folder of the CSVs."""
     if not annotations.is_dir():
-        raise UserError(f"--annotations={annotations}: no such folder")
+        raise UserError(f"`annotations={annotations}`: no such folder")
     return read_annotations(annotations / annotation_file(split))
 
 
@@ -174,7 +174,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     folder = Path(data_dir) / "market1501" / VERSION
     if not folder.is_dir():
         raise UserError(
-            f"--data_dir={data_dir}: no prepared Market-1501 there; "
+            f"`data_dir={data_dir}`: no prepared Market-1501 there; "
             "run launch/prepare_market1501.py --source=... --annotations=... --data_dir=... first"
         )
     return folder

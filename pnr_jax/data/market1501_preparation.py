@@ -136,7 +136,7 @@ def encoded_examples(
         except UserError as error:
             notes.damaged.append(name)
             if len(notes.damaged) > max_damaged:
-                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
             continue
         size = (image.shape[0], image.shape[1])
         images_lib.check_keypoints(keypoints, size, name)

@@ -131,7 +131,7 @@ def load_classifier(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
       UserError: the file is missing, no such classifier, or no interpreter is installed.
     """
     if not Path(path).is_file():
-        raise UserError(f"--classifier={path}: no such file; expected a .tflite classifier")
+        raise UserError(f"`classifier={path}`: no such file; expected a .tflite classifier")
     interpreter = _interpreter(str(path))
     (entry, *more), (answer, *others) = (
         interpreter.get_input_details(),
@@ -141,7 +141,7 @@ def load_classifier(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
     quantised = entry["dtype"] == answer["dtype"] == np.uint8
     if more or others or not quantised or len(shape) != 4 or shape[-1] != 3:
         raise UserError(
-            f"--classifier={path}: expected uint8 images [1, H, W, 3] in and uint8 answers out, "
+            f"`classifier={path}`: expected uint8 images [1, H, W, 3] in and uint8 answers out, "
             f"found {np.dtype(entry['dtype'])} {shape} and {np.dtype(answer['dtype'])}"
         )
     scale, zero = answer["quantization"]
@@ -175,7 +175,7 @@ def _interpreter(path: str) -> Any:
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UserError(
-                f"--classifier={path}: not a TFLite model ({first_line(error)})"
+                f"`classifier={path}`: not a TFLite model ({first_line(error)})"
             ) from None
         return interpreter
-    raise UserError("--classifier needs an interpreter: pip install ai-edge-litert")
+    raise UserError("`classifier` needs an interpreter: pip install ai-edge-litert")

@@ -155,7 +155,7 @@ def notes(
         if not any("inception_score" in row for row in ours):
             lines.append(
                 f"{NOTHING} under IS and masked IS: they need Inception-v3 of 2015, "
-                "--inception=FILE; docs/evaluation.md says where it is."
+                "launch/evaluate.py --inception=FILE; docs/evaluation.md says where it is."
             )
     if jpeg:
         lines.append("Scored after a JPEG round trip of generated images and targets.")
@@ -182,7 +182,8 @@ def notes(
         if not any(key.startswith(score) for row in ours for key in row)
     ]
     if absent:
-        lines.append(f"More columns: {', '.join(absent)} (docs/evaluation.md).")
+        columns = ", ".join(absent)
+        lines.append(f"More columns of launch/evaluate.py: {columns} (docs/evaluation.md).")
     return lines
 
 
@@ -190,7 +191,7 @@ def _title(name: str, count: int, config: Config) -> str:
     what = {
         "pairs": "pairs, one source each",
         "tuples": "tuples; M sources of each are seen",
-        "listed": "pairs of --pairs",
+        "listed": "listed pairs",
         "images": "images, each drawn from itself in its own pose",
     }[name]
     return f"{config.data.title}: {count:,} {what}"

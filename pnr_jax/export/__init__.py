@@ -35,7 +35,7 @@ def export_run(
     """
     check_folder(output)
     if output.exists():
-        raise UserError(f"--output={output}: exists already; choose a folder that does not")
+        raise UserError(f"`output={output}`: exists already; choose a folder that does not")
     if tensorflow:
         check_tensorflow()
     workdir = box.find(workdir)

@@ -15,8 +15,8 @@ def check_tensorflow() -> None:
         importlib.import_module("tensorflow")
     except ImportError as error:
         raise UserError(
-            f"--tensorflow: TensorFlow cannot be imported ({first_line(error)}); "
-            "pip install 'pnr-jax[tensorflow]', or leave the flag out"
+            f"`tensorflow`: TensorFlow cannot be imported ({first_line(error)}); "
+            "pip install 'pnr-jax[tensorflow]', or export without it"
         ) from None
 
 

@@ -78,18 +78,18 @@ def load_vgg19(path: str | Path = SHIPPED) -> VGG19:
         ".h5": _from_keras,
     }
     if path.suffix not in readers:
-        raise UserError(f"--vgg19={path}: expected a file ending in {', '.join(readers)}")
+        raise UserError(f"`vgg19={path}`: expected a file ending in {', '.join(readers)}")
     if not path.is_file():
-        raise UserError(f"--vgg19={path}: no such file")
+        raise UserError(f"`vgg19={path}`: no such file")
     try:
         return readers[path.suffix](path)
     except UserError:
         raise
     except KeyError as error:
         entry = first_line(error)
-        raise UserError(f"--vgg19={path}: has no entry {entry}; is it VGG19?") from None
+        raise UserError(f"`vgg19={path}`: has no entry {entry}; is it VGG19?") from None
     except Exception as error:
-        raise UserError(f"--vgg19={path}: cannot be read ({first_line(error)})") from None
+        raise UserError(f"`vgg19={path}`: cannot be read ({first_line(error)})") from None
 
 
 def _from_npz(path: Path) -> VGG19:
@@ -128,7 +128,7 @@ def _from_keras(path: Path) -> VGG19:
 
 
 def _from_state_dict(path: Path) -> VGG19:
-    return _torchvision(read_arrays(path, "--vgg19", "torchvision"), path)
+    return _torchvision(read_arrays(path, "`vgg19`", "torchvision"), path)
 
 
 def _torchvision(state: Mapping[str, np.ndarray], path: Path) -> VGG19:
@@ -170,9 +170,9 @@ def _checked(
     shapes = [array.shape for array in (*kernels, *biases)]
     expected = [(3, 3, 3, 64), (3, 3, 64, 64), (64,), (64,)]
     if shapes != expected:
-        raise UserError(f"--vgg19={path}: conv1_1, conv1_2 have shapes {shapes}, not {expected}")
+        raise UserError(f"`vgg19={path}`: conv1_1, conv1_2 have shapes {shapes}, not {expected}")
     if not all(map(is_finite, (*kernels, *biases))):
-        raise UserError(f"--vgg19={path}: conv1_1 or conv1_2 holds what is no finite number")
+        raise UserError(f"`vgg19={path}`: conv1_1 or conv1_2 holds what is no finite number")
     first, second = (np.ascontiguousarray(kernel, np.float32) for kernel in kernels)
     return VGG19(
         (first, second),

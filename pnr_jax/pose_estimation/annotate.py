@@ -108,5 +108,5 @@ def _read(
         except UserError as error:
             damaged.append(str(error))
             if len(damaged) > max_damaged:
-                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
     return images

@@ -72,7 +72,7 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
     say(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
     run = RunContext(inputs.choose_input(config, examples, say), workdir, examples, mesh, say)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
-    refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
+    refusal = f"`workdir={workdir}`: another run is training here; wait for it, or choose another"
     with (
         with_partners(),
         locked(lock, refusal),
@@ -105,7 +105,7 @@ def _steps(run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoi
     config, start, stride = run.config, int(state.step), run.config.steps_per_call
     if start % stride:
         raise UserError(
-            f"--config.steps_per_call={stride}: the run goes on from step {start}, between two "
+            f"`config.steps_per_call={stride}`: the run goes on from step {start}, between two "
             "calls; take a number that divides it, or 1"
         )
     shown = samples.first(examples_lib.load_test(config, "pairs"), samples.ROWS)
@@ -141,7 +141,7 @@ def _steps(run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoi
 def _check_devices(config: Config, mesh: Mesh) -> None:
     if config.batch_size % mesh.size:
         raise UserError(
-            f"--config.batch_size={config.batch_size}: is split over {mesh.size} devices; "
+            f"`config.batch_size={config.batch_size}`: is split over {mesh.size} devices; "
             f"choose a multiple of {mesh.size}"
         )
 
@@ -160,8 +160,8 @@ def _check_skipped(run: RunContext, state: TrainState, checkpoints: Checkpoints)
         write_text(path, json.dumps({"step": last, "batch": names}, indent=1) + "\n")
     raise UserError(
         f"step {last + 1:,}: a loss or a gradient is not finite, as in the {count} steps before it "
-        f"(--config.max_skipped={run.config.max_skipped}); {path} has the batch's names, the "
-        f"checkpoint {int(state.step)} the state; --debug_nans finds the operation"
+        f"(`config.max_skipped={run.config.max_skipped}`); {path} has the batch's names, the "
+        f"checkpoint {int(state.step)} the state; `debug_nans` finds the operation"
     )
 
 

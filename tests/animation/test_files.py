@@ -67,7 +67,7 @@ def test_a_strip_shows_frames_under_their_poses(tmp_path, moving):
 
 
 def test_what_cannot_be_written_is_said_before(tmp_path, moving, monkeypatch):
-    with pytest.raises(UserError, match=r"--output=a.avi: the suffix must be .gif, .mp4 or .png"):
+    with pytest.raises(UserError, match=r"`output=a.avi`: the suffix must be .gif, .mp4 or .png"):
         animation.check_output("a.avi")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install imageio-ffmpeg"):

@@ -280,7 +280,7 @@ def test_a_damaged_image_stops_or_is_left_out(archive):
     folder = archive.as_folder()
     path = next(folder.rglob("*.jpg"))
     path.write_bytes(b"no photo")
-    assert "--max_damaged=N" in archive.refusal(folder)
+    assert "`max_damaged=N`" in archive.refusal(folder)
     assert len(archive.prepare(folder, max_damaged=1).damaged) == 1
 
 

@@ -198,7 +198,7 @@ def test_a_truncated_image_is_named_or_left_out(archive, form):
     source = getattr(archive, form)()
     message = archive.refusal(source)
     assert name in message
-    assert "--max_damaged" in message
+    assert "`max_damaged=N`" in message
     builder = archive.prepare(source, max_damaged=1)
     assert builder.damaged == [name]
     assert name not in market1501.load_images(archive.data_dir, "train").names
@@ -233,7 +233,7 @@ def test_a_damaged_zip_entry_is_named(archive, compression):
 def test_a_truncated_zip_is_refused(archive):
     path = archive.as_zip()
     path.write_bytes(path.read_bytes()[:-30])
-    assert archive.refusal(path) == f"--source={path}: neither a folder nor a sound zip file"
+    assert archive.refusal(path) == f"`source={path}`: neither a folder nor a sound zip file"
 
 
 def test_a_missing_image_is_named_with_the_csv(archive):
@@ -264,17 +264,17 @@ def test_wrong_flags_are_named(archive, tmp_path):
     source = archive.as_folder()
     absent, empty = tmp_path / "absent", tmp_path / "empty"
     empty.mkdir()
-    assert archive.refusal(absent) == f"--source={absent}: no such file or folder"
-    assert f"--source={empty}: no bounding_box_train/*.jpg inside" in archive.refusal(empty)
+    assert archive.refusal(absent) == f"`source={absent}`: no such file or folder"
+    assert f"`source={empty}`: no bounding_box_train/*.jpg inside" in archive.refusal(empty)
     archive.csvs = absent
-    assert archive.refusal(source) == f"--annotations={absent}: no such folder"
+    assert archive.refusal(source) == f"`annotations={absent}`: no such folder"
     archive.csvs = empty
     assert str(empty / "market-annotation-train.csv") in archive.refusal(source)
 
 
 def test_loading_what_was_not_prepared_says_how_to(tmp_path):
     for load in (market1501.load_images, partial(market1501.load_tuples, kind="pairs")):
-        with pytest.raises(UserError, match=rf"--data_dir={tmp_path}.*prepare_market1501.py"):
+        with pytest.raises(UserError, match=rf"`data_dir={tmp_path}`.*prepare_market1501.py"):
             load(tmp_path, "train")
 
 
