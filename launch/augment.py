@@ -37,7 +37,7 @@ flags.mark_flags_as_required(["workdir", "output"])
 
 
 def main() -> None:
-    """Augments."""
+    """Draws the views."""
     settings = config.read_config(WORKDIR.value)
     if DATA_DIR.value is not None:
         settings = settings.replace(data_dir=str(Path(DATA_DIR.value).resolve()))

@@ -31,7 +31,7 @@ SHOWN = 24  # Images of the sheet, spread over the folder.
 
 
 def main() -> None:
-    """Estimates."""
+    """Estimates the poses."""
     path, output = Path(IMAGES.value), Path(OUTPUT.value)
     if output.suffix.lower() != ".csv":
         raise UserError(f"--output={output}: the suffix must be .csv; the sheet beside it is .png")

@@ -44,7 +44,7 @@ POSE_MODEL = flags.DEFINE_string("pose_model", None, "A pose estimator: PCKh.")
 
 
 def main() -> None:
-    """Evaluates."""
+    """Scores what the flags name."""
     runs, folders = _scored()
     folder = _output(runs[0].workdir if runs else folders[0].path)
     settings = runs[0].config if runs else _market1501()
@@ -117,7 +117,7 @@ def _sources() -> list[int]:
 
 
 def _scorers() -> list[scorers.Scorer]:
-    """The metrics asked for."""
+    """Returns the metrics that the flags ask for."""
     asked = [make() for make in scorers.ALWAYS]
     if FAMILIES.value:
         asked.append(scorers.family_scorer())

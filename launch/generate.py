@@ -30,7 +30,7 @@ flags.mark_flags_as_required(["workdir", "source", "annotations", "target", "out
 
 
 def main() -> None:
-    """Generates."""
+    """Draws the images."""
     names = [Path(path).stem for path in TARGET.value]
     if len(set(names)) < len(names):
         raise UserError("--target: two of the images have one name, and so would what is drawn")

@@ -25,7 +25,7 @@ flags.mark_flags_as_required(["source", "annotations", "lists", "data_dir"])
 
 
 def main() -> None:
-    """Prepares."""
+    """Prepares the data set."""
     cli.tell_passed_over(open_source(Path(SOURCE.value)).passed_over)
     made = deepfashion_preparation.prepare(
         SOURCE.value, ANNOTATIONS.value, LISTS.value, DATA_DIR.value, MAX_DAMAGED.value

@@ -38,7 +38,7 @@ flags.mark_flags_as_required(["images", "annotations", "data_dir"])
 
 
 def main() -> None:
-    """Prepares."""
+    """Prepares the data set."""
     if Path(IMAGES.value).is_dir():
         cli.tell_passed_over(list_files(IMAGES.value).passed_over)
     annotations = _annotations(Path(ANNOTATIONS.value))

@@ -26,7 +26,7 @@ flags.mark_flags_as_required(["source", "annotations", "data_dir"])
 
 
 def main() -> None:
-    """Prepares."""
+    """Prepares the data set."""
     cli.tell_passed_over(market1501.passed_over(Path(SOURCE.value)))
     prepare = _with_records() if TFDS.value else market1501_preparation.prepare
     made = prepare(SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value)

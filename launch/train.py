@@ -30,7 +30,7 @@ flags.mark_flag_as_required("workdir")
 
 
 def main() -> None:
-    """Trains."""
+    """Trains the configuration."""
     config = CONFIG()
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:

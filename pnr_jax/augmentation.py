@@ -118,7 +118,7 @@ def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weig
 
 
 def absent_views(views: Sequence[View], folder: Path) -> list[View]:
-    """The views that have no file in `folder` yet."""
+    """Returns the views that have no file in `folder` yet."""
     present = {path.name for path in folder.glob("*.jpg")}
     return [view for view in views if view.file not in present]
 
@@ -180,7 +180,7 @@ def _numbers(identities: Sequence[str]) -> list[int]:
 
 
 def _indices(view: View, M: int) -> np.ndarray:
-    """The sources, -1 where there are fewer, and the pose: int [M + 1]."""
+    """Returns the sources, -1 where there are fewer, and the pose: int [M + 1]."""
     return np.array([*view.sources, *[-1] * (M - len(view.sources)), view.pose])
 
 

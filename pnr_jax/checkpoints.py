@@ -78,7 +78,7 @@ class Checkpoints:
             self._checkpointer.save(step, tree, metrics={SCORE: score}, force=True)
 
     def restore(self, step: int, like: Any) -> Any:
-        """The state saved at `step`, with the structure and placement of `like`.
+        """Restores the state saved at `step`, with the structure and placement of `like`.
 
         Raises:
           UserError: the checkpoint is damaged or of another configuration.
@@ -87,7 +87,7 @@ class Checkpoints:
         return _sound(partial(self._checkpointer.load, step), like, where)
 
     def restore_newest(self, like: Any, say: Callable[[str], None]) -> Any:
-        """The state of the newest sound checkpoint; None where there is none at all.
+        """Restores the newest sound checkpoint; returns None if there is no checkpoint at all.
 
         Damaged newer ones are named and moved to `workdir`/damaged, once a sound one is found.
 
@@ -167,7 +167,7 @@ def _silent(*names: str) -> Iterator[None]:
 
 
 def read_latest(workdir: Path, like: Any) -> Any:
-    """The state of a run's latest checkpoint, None where there is none; the folder stays untouched.
+    """Reads the latest checkpoint of a run, None if there is none; leaves the folder untouched.
 
     So it may be another run's, which trains meanwhile.
 
@@ -205,7 +205,7 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
 
 
 def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
-    """The variables that `export_model` wrote under `name`, or of a model in the box: NumPy arrays.
+    """Loads the variables that `export_model` wrote, or those of a bundled model: NumPy arrays.
 
     Raises:
       UserError: the run has not written them yet, or they are damaged.
@@ -245,7 +245,7 @@ def _sound(load: Callable[[Any], Any], like: Any, where: str) -> Any:
 
 
 def _unused(path: Path) -> Path:
-    """`path`, or with a number behind it where that exists."""
+    """Returns `path`, or with a number behind it where that exists."""
     number = 1
     unused = path
     while unused.exists():
@@ -255,7 +255,7 @@ def _unused(path: Path) -> Path:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the error at the root: Orbax wraps it in a page of its own types."""
+    """Returns the first line of the root error: Orbax wraps it in a page of its own types."""
     while error.__cause__:
         error = error.__cause__
     return first_line(error)

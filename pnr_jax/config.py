@@ -34,7 +34,7 @@ class SystemChoice(Settings):
     name: str = "pnr"
 
     def rules(self) -> Iterator[Rule]:
-        """There is such a method."""
+        """Checks that the method exists."""
         yield from self.one_of(tuple(SYSTEMS), "name")
 
 
@@ -80,7 +80,7 @@ class Config(Settings):
     keep_checkpoints: int = 2
 
     def rules(self) -> Iterator[Rule]:
-        """The values can be, together."""
+        """Checks that the values are possible, alone and together."""
         system, size = SYSTEMS[self.system.name], self.image_size
         multiple = system.size_multiple
         every = ("log_every", "checkpoint_every", "sample_every")

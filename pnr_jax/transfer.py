@@ -156,7 +156,7 @@ def repeated(code: Any, times: int) -> Any:
 
 
 def _pixels(keypoints: np.ndarray) -> np.ndarray:
-    """Keypoints as one of the two types that programs are compiled for.
+    """Converts keypoints to one of the two types that programs are compiled for.
 
     Raises:
       ValueError: they are shares of the image in place of pixels.

@@ -54,7 +54,7 @@ def write_animation(path: str | Path, images: np.ndarray, poses: np.ndarray, fps
 
 
 def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """Up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
+    """Returns up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
     chosen = np.unique(np.linspace(0, len(images) - 1, STRIP).round().astype(int))
     drawn = draw_skeleton(images.shape[1:3], poses[chosen])
     return figures.sheet(
@@ -63,7 +63,7 @@ def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
 
 
 def to_gif(frames: Sequence[np.ndarray], milliseconds: float) -> bytes:
-    """A GIF that loops.
+    """Returns a GIF that loops.
 
     Args:
       frames: uint8 [H, W, 3] each.

@@ -19,7 +19,7 @@ SIDES = 0.9  # Share of the width that the joints take at most.
 
 
 def person_box(keypoints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """The box of a person: [[top, left], [bottom, right]], float pixels, twice as high as wide.
+    """Returns a person's box: [[top, left], [bottom, right]], pixels, twice as high as wide.
 
     It may reach out of the image. Where the head or the ankles are missing, the torso says how far
     the person goes on, to the image's end at most.

@@ -116,17 +116,17 @@ def make_tuples(
 
 
 def packed_file(split: str) -> str:
-    """The name of a split's packed file."""
+    """Returns the name of a split's packed file."""
     return f"packed-{split}.npz"
 
 
 def tuples_file(split: str, kind: str) -> str:
-    """The name of a split's "pairs" or "tuples"."""
+    """Returns the name of a split's "pairs" or "tuples"."""
     return f"{kind}-{split}.csv"
 
 
 def prepared_folder(data_dir: str | Path) -> Path:
-    """DATA_DIR/deepfashion.
+    """Returns DATA_DIR/deepfashion.
 
     Raises:
       UserError: there is none.

@@ -117,7 +117,7 @@ def list_photos(source: Path) -> dict[str, Read]:
 
 
 def read_rows(annotations: Path, split: str, listed: list[str]) -> Rows:
-    """The keypoints of a split's listed images, in the frame of 256×176.
+    """Reads the keypoints of a split's listed images, in the frame of 256×176.
 
     The CSVs come in two frames, and one name (`fasion-annotation-*`) stands for either: in the
     square one people stand about x = 128, in the other about x = 88.

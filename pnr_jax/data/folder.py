@@ -55,7 +55,7 @@ class Folder(DataSet):
 
 
 def list_images(folder: str | Path) -> dict[str, Path]:
-    """{name: path} of a folder's images and its sub-folders'; names are relative, sorted.
+    """Lists a folder's images and its sub-folders': {name: path}; names are relative, sorted.
 
     Raises:
       UserError: no folder, none inside, or a name that the CSV cannot hold.
@@ -75,7 +75,7 @@ def list_images(folder: str | Path) -> dict[str, Path]:
 
 
 def match_rows(names: Collection[str], annotations: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """{image: name of its row}, the image's path or its file name; images without are left out.
+    """Returns {image: name of its row}, its path or file name; images without are left out.
 
     Raises:
       UserError: several images have the file name that a row is called by.
@@ -97,12 +97,12 @@ def match_rows(names: Collection[str], annotations: Mapping[str, np.ndarray]) ->
 
 
 def packed_file(split: str) -> str:
-    """The name of a split's packed file."""
+    """Returns the name of a split's packed file."""
     return f"packed-{split}.npz"
 
 
 def tuples_file(split: str, kind: str) -> str:
-    """The name of a split's "pairs" or "tuples"."""
+    """Returns the name of a split's "pairs" or "tuples"."""
     return f"{kind}-{split}.csv"
 
 
@@ -113,13 +113,13 @@ def load_images(data_dir: str | Path, split: str) -> Images:
 
 
 def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:
-    """The prepared "pairs" or "tuples" of a split, and the file that they lie in."""
+    """Loads the prepared "pairs" or "tuples" of a split; returns their file too."""
     path = prepared_folder(data_dir) / tuples_file(split, kind)
     return path, pairs_lib.read_tuples(path)
 
 
 def prepared_folder(data_dir: str | Path) -> Path:
-    """DATA_DIR/folder.
+    """Returns DATA_DIR/folder.
 
     Raises:
       UserError: it is no prepared folder.

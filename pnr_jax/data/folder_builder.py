@@ -130,7 +130,7 @@ def _crop_all(
     max_damaged: int,
     labelled: bool,
 ) -> tuple[People, list[str], list[str]]:
-    """{new name: (image, keypoints)}, damaged, bodiless."""
+    """Returns {new name: (image, keypoints)}, damaged, bodiless."""
     files = folder_lib.list_images(source)
     rows = folder_lib.match_rows(files, annotations)
     origin: dict[str, str] = {}
@@ -171,7 +171,7 @@ def _crop_all(
 
 
 def _new_name(source: Path, name: str) -> str:
-    """IDENTITY_NAME.png: letters, digits and hyphens, so that the identity ends at the first _."""
+    """Returns IDENTITY_NAME.png: letters, digits and hyphens; the identity ends at the first _."""
     identity, _, rest = name.partition("/")
     if not rest:
         raise UserError(f"{source}: {name} lies in no identity's folder; expected IDENTITY/{name}")
@@ -182,7 +182,7 @@ def _new_name(source: Path, name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Letters, digits and hyphens alone."""
+    """Replaces all but letters and digits by hyphens."""
     return re.sub(r"[\W_]+", "-", text).strip("-")
 
 

@@ -135,7 +135,7 @@ def check_keypoints(keypoints: np.ndarray, size: tuple[int, int], where: str) ->
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """The bytes of a PNG file of uint8 [H, W, 3]."""
+    """Encodes uint8 [H, W, 3] as PNG."""
     data = io.BytesIO()
     Image.fromarray(image).save(data, "PNG")
     return data.getvalue()

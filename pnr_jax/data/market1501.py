@@ -57,22 +57,22 @@ class Market1501(DataSet):
 
 
 def annotation_file(split: str) -> str:
-    """The field's name of a split's annotations."""
+    """Returns the field's name of a split's annotations."""
     return f"market-annotation-{split}.csv"
 
 
 def pairs_file(split: str) -> str:
-    """The field's name of a split's pairs."""
+    """Returns the field's name of a split's pairs."""
     return f"market-pairs-{split}.csv"
 
 
 def tuples_file(split: str) -> str:
-    """The name of a split's multi-shot tuples (5 sources and a target)."""
+    """Returns the name of a split's multi-shot tuples (5 sources and a target)."""
     return f"market-tuples-{split}.csv"
 
 
 def packed_file(split: str) -> str:
-    """The name of a split's packed file, which needs no TensorFlow."""
+    """Returns the name of a split's packed file, which needs no TensorFlow."""
     return f"market-packed-{split}.npz"
 
 
@@ -103,14 +103,14 @@ def passed_over(source: Path) -> list[str]:
 
 
 def read_split(annotations: Path, split: str) -> dict[str, np.ndarray]:
-    """The annotations of a split from the folder of the CSVs."""
+    """Reads the annotations of a split from the folder of the CSVs."""
     if not annotations.is_dir():
         raise UserError(f"`annotations={annotations}`: no such folder")
     return read_annotations(annotations / annotation_file(split))
 
 
 def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list[tuple[str, ...]]]:
-    """The pair and tuple files of a split: {file name: tuples}.
+    """Returns the pair and tuple files of a split: {file name: tuples}.
 
     Pairs are the published files where the folder has them, else made by the published rule: all
     of the training split's, 12,000 of the test split's. Tuples are 12,000 of the test split's.
@@ -159,14 +159,14 @@ def _unpack(packed: packed_lib.Packed, where: Path) -> images_lib.Images:
 
 
 def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:
-    """The prepared "pairs" or "tuples" of a split, and the file that they lie in."""
+    """Loads the prepared "pairs" or "tuples" of a split; returns their file too."""
     name = {"pairs": pairs_file, "tuples": tuples_file}[kind](split)
     path = prepared_folder(data_dir) / name
     return path, pairs_lib.read_tuples(path)
 
 
 def prepared_folder(data_dir: str | Path) -> Path:
-    """The folder of the prepared data set.
+    """Returns the folder of the prepared data set.
 
     Raises:
       UserError: there is none.

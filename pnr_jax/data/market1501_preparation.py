@@ -184,7 +184,7 @@ def check_same(
 def _is_left_out_or_resized(
     keypoints: np.ndarray, kept: np.ndarray | None, name: str, read: Read
 ) -> bool:
-    """Whether the record of an image should differ from its row as it does."""
+    """Returns whether the record of an image should differ from its row as it does."""
     try:
         size = images_lib.decode(read(), name).shape[:2]
     except UserError:

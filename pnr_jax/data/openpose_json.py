@@ -80,7 +80,7 @@ def read_pose(path: Path) -> np.ndarray:
 
 
 def _size(pose: np.ndarray) -> float:
-    """The diagonal of the box around the joints that were found."""
+    """Returns the diagonal of the box around the joints that were found."""
     found = pose[pose[:, 2] > 0, :2]
     return float(np.linalg.norm(np.ptp(found, axis=0))) if len(found) else -1.0
 

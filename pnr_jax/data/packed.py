@@ -37,7 +37,7 @@ class Packed(NamedTuple):
     names: np.ndarray
 
     def file(self, i: int) -> bytes:
-        """The image file i."""
+        """Returns the image file i."""
         return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()
 
 
@@ -58,7 +58,7 @@ def pack(
 
 
 def select(packed: Packed, names: Iterable[str]) -> Packed:
-    """The images of some names, in the file's order: what a machine needs that only scores pairs.
+    """Selects the images of some names, in the file's order, such as those of pairs to score.
 
     Raises:
       UserError: a name is not in the file.

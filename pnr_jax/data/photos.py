@@ -49,7 +49,7 @@ def read_poses(
     size: Size,
     csv: str | Path,
 ) -> np.ndarray:
-    """Keypoints int32 [K, 18, 2] of images that need not exist, resized to `size`.
+    """Reads keypoints int32 [K, 18, 2] of images that need not exist, resized to `size`.
 
     Args:
       paths: of the images; only their sizes are looked at.

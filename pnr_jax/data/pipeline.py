@@ -31,7 +31,7 @@ class Batch(TypedDict, Generic[Array]):
 
 
 def gather(images: Images, tuples: np.ndarray) -> Batch[np.ndarray]:
-    """The batch of some tuples, on NumPy arrays or, inside a jitted step, on JAX arrays.
+    """Gathers the batch of some tuples, from NumPy arrays or, inside a jitted step, from JAX's.
 
     Args:
       images: the data set.

@@ -30,7 +30,7 @@ class Augment(Settings):
     scale: float = 0.0  # Share by which a person grows or shrinks at most.
 
     def rules(self) -> Iterator[Rule]:
-        """Each value lies in its range."""
+        """Checks that each value lies in its range."""
         yield from self.at_least(0, "shift")
         yield from self.share("scale")
         yield Rule("mirror", 0 <= self.mirror <= 1, "in [0, 1]")

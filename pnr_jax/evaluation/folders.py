@@ -53,7 +53,7 @@ def folder_method(
     allow_missing: bool = False,
     jpeg: bool = False,
 ) -> tuple[Method, np.ndarray, str]:
-    """The images of a folder as a method, after a look at every one of them.
+    """Makes a method of the images in a folder, after a look at each of them.
 
     Args:
       folder: with the images; folders inside it are not looked at.
@@ -138,7 +138,7 @@ def file_name(names: Names) -> str:
 def _summary(
     folder: Path, wanted: Sequence[str], looks: Sequence["_Look"], extra: Sequence[Path]
 ) -> str:
-    """What is wrong, with numbers and names; nothing where nothing is."""
+    """Returns what is wrong, with numbers and names; "" where nothing is."""
     seen = list(zip(wanted, looks, strict=True))
     problems = {
         "missing": [name for name, look in seen if look.problem == _MISSING],
@@ -175,7 +175,7 @@ def _look(path: Path | None, size: tuple[int, int]) -> _Look:
 
 
 def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """One generated image, uint8 [H, W, 3]; of a strip its last panel."""
+    """Reads one generated image, uint8 [H, W, 3]; of a strip its last panel."""
     height, width = size
     image = read_image(path)
     if image.shape[:2] == (height, _PANELS * width):
@@ -236,7 +236,7 @@ def _ends(names: Names) -> Ends:
 
 
 def _stem(name: str) -> str:
-    """A name without its suffix, or two: Market-1501 has some that end in .jpg.jpg."""
+    """Returns a name without its suffix, or two: Market-1501 has some that end in .jpg.jpg."""
     while Path(name).suffix.lower() in SUFFIXES:
         name = name.rpartition(".")[0]
     return name

@@ -134,7 +134,7 @@ def make_jobs(
     folders: Sequence[ImageFolder],
     options: Options,
 ) -> tuple[list[Job], list[str]]:
-    """All rows, and a line for each folder that something is wrong with.
+    """Makes the jobs of all rows, and a line for each folder that something is wrong with.
 
     Args:
       sets: what is asked for.

@@ -23,7 +23,7 @@ _THREADS = 2
 
 
 def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
-    """Inception-v3 of 2015: IS and FID, and IS under the body's mask."""
+    """Returns the scorers by Inception-v3 of 2015: IS with FID, and IS under the body's mask."""
     variables, digest = inception_weights.load_inception(path), sha256(path)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
@@ -44,7 +44,7 @@ def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
 def inception_score_scorer(
     key: str, score: Callable[[NamedBatch, np.ndarray], Scores], prefix: str, heading: str
 ) -> Scorer:
-    """The Inception Score of the array PREFIXprobabilities [N, classes] that `score` gives."""
+    """Returns the Inception Score of PREFIXprobabilities [N, classes], which `score` gives."""
 
     def totals(arrays: Scores) -> dict[str, float]:
         mean, std = metrics.inception_score(arrays[f"{prefix}probabilities"], SPLITS)
@@ -71,7 +71,7 @@ def with_fid(scorer: Scorer) -> Scorer:
 
 
 def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Path) -> Scorer:
-    """LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
+    """Returns LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
     variables = lpips_lib.load_lpips(trunk, linear, network)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
@@ -84,7 +84,7 @@ def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Pa
 
 
 def proxy_scorer(path: str | Path) -> Scorer:
-    """The Inception Score by a TFLite classifier, for who lacks the Inception of published scores.
+    """Returns the Inception Score by a TFLite classifier, for those without Inception's weights.
 
     It is a *proxy*: it tells one's own methods apart, and compares with nothing published.
     """

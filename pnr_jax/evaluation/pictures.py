@@ -147,6 +147,6 @@ def _first_of_identities(images: Images, tuples: np.ndarray) -> np.ndarray:
 
 
 def _shared_tuples(examples: Sequence[Examples]) -> np.ndarray:
-    """The tuples of the first that all others have too; all are over the same images."""
+    """Returns the first one's tuples that all others have too; all are over the same images."""
     shared = set.intersection(*({tuple(row) for row in e.tuples.tolist()} for e in examples))
     return np.array([row for row in examples[0].tuples if tuple(row.tolist()) in shared])

@@ -125,7 +125,7 @@ def notes(
     jpeg: bool,
     problems: Sequence[str],
 ) -> list[str]:
-    """The lines that hold for these rows.
+    """Returns the notes that apply to these rows.
 
     Args:
       rows: of all tables.

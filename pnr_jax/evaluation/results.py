@@ -104,7 +104,7 @@ def summarise(
 def bootstrap(
     sums: np.ndarray, counts: np.ndarray, groups: np.ndarray, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """95% intervals of ratios of sums, from resampled groups.
+    """Estimates 95% intervals of ratios of sums by resampling groups.
 
     Images of one person are alike, so whole persons are drawn with replacement, not images: the
     interval is for other people, not for other photos of these.

@@ -95,7 +95,7 @@ def model_card(
     platforms: tuple[str, ...],
     saved_model: bool,
 ) -> str:
-    """The card as Markdown.
+    """Writes the card as Markdown.
 
     Args:
       config: of the run.
@@ -153,7 +153,7 @@ def _calls(system: System, variables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _last_step(workdir: Path) -> int:
-    """The last step in the run's metrics, 0 where there are none."""
+    """Returns the last step in the run's metrics, 0 where there are none."""
     path = workdir / "metrics.jsonl"
     # A line is whole when it ends: what stands behind the last end is torn, or nothing.
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []

@@ -84,7 +84,7 @@ class LPIPS(nn.Module):
 
     @nn.compact
     def __call__(self, reference: jax.Array, generated: jax.Array) -> jax.Array:
-        """Args: float [B, H, W, 3] in [-1, 1], twice. Returns: float32 [B]."""
+        """Maps float [B, H, W, 3] in [-1, 1], twice, to float32 [B]."""
         both = jnp.concatenate([reference, generated]).astype(jnp.float32)
         distance = jnp.zeros(len(reference))
         for layer, features in enumerate(self._features((both - _SHIFT) / _SCALE)):
@@ -124,7 +124,7 @@ def lpips(
     generated: np.ndarray,
     network: Network = "alex",
 ) -> np.ndarray:
-    """LPIPS of image pairs.
+    """Returns the LPIPS of image pairs.
 
     Args:
       variables: from `load_lpips`, of the same network.

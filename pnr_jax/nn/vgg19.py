@@ -49,7 +49,7 @@ class VGG19(NamedTuple):
 
 
 def conv1_2(vgg: VGG19, images: jax.Array) -> jax.Array:
-    """Φ_ρ, ρ = conv1_2 after its ReLU: float [B, H, W, 3] in [-1, 1] -> [B, H, W, 64]."""
+    """Computes Φ_ρ, ρ = conv1_2 after its ReLU: [B, H, W, 3] in [-1, 1] -> [B, H, W, 64]."""
     x = images * vgg.scale + vgg.shift
     for kernel, bias in zip(vgg.kernels, vgg.biases, strict=True):
         x = jax.lax.conv_general_dilated(

@@ -75,7 +75,7 @@ def annotate(
 
 
 def overlay(image: np.ndarray, keypoints: np.ndarray, size: tuple[int, int] = CELL) -> np.ndarray:
-    """An image, fitted into `size` and dimmed, under its skeleton.
+    """Draws a skeleton over an image that is fitted into `size` and dimmed.
 
     Args:
       image: uint8 [h, w, 3].

@@ -84,7 +84,7 @@ class Guard:
         self._take_token(path, rule)
 
     def _is_ours(self, host: str) -> bool:
-        """Whether a Host header is this server's: no name of another's DNS leads here."""
+        """Returns whether a Host header is this server's: no name of another's DNS leads here."""
         name, _, port = host.rpartition(":")
         if not name or name.endswith(":"):
             name, port = host, "80"

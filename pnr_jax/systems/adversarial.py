@@ -33,7 +33,7 @@ class LossSettings(Settings):
     gan_pose: float = 10.0  # λ4
 
     def rules(self) -> Iterator[Rule]:
-        """No weight is negative."""
+        """Checks that no weight is negative."""
         yield from self.at_least(0, "l1", "perceptual", "gan_image", "gan_pose")
 
 

@@ -74,7 +74,7 @@ class DefGANLossSettings(Settings):
     neighbour: float = 0.01  # Of conv1_2's features in Caffe's scale.
 
     def rules(self) -> Iterator[Rule]:
-        """No weight is negative."""
+        """Checks that no weight is negative."""
         yield from self.at_least(0, "gan", "neighbour")
 
 
@@ -85,7 +85,7 @@ class WholeNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H, W, C], with one scale and one shift."""
+        """Maps [B, H, W, C] -> [B, H, W, C], with one scale and one shift."""
         scale = self.param("scale", nn.initializers.ones, ())
         shift = self.param("shift", nn.initializers.zeros, ())
         x = x.astype(jnp.float32)
@@ -105,7 +105,7 @@ class Down(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H / 2, W / 2, features]."""
+        """Maps [B, H, W, C] -> [B, H / 2, W / 2, features]."""
         x = nn.leaky_relu(x, 0.2)
         x = nn.Conv(
             self.features,
@@ -127,7 +127,7 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> list[jax.Array]:
-        """[B, H, W, C] -> [B, H, W, width] to [B, H / 32, W / 32, 8 width]."""
+        """Maps [B, H, W, C] -> [B, H, W, width] to [B, H / 32, W / 32, 8 width]."""
         levels = [Conv3(self.width, self.dtype)(x)]
         for i, factor in enumerate(WIDTHS[1:], start=1):
             down = Down(factor * self.width, self.dtype, norm=i + 1 < len(WIDTHS))
@@ -143,7 +143,7 @@ class Conv3(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H, W, features]."""
+        """Maps [B, H, W, C] -> [B, H, W, features]."""
         return nn.Conv(self.features, (3, 3), kernel_init=KERAS.kernel, dtype=self.dtype)(x)
 
 
@@ -157,7 +157,7 @@ class DefGAN(nn.Module):
 
     @nn.compact
     def __call__(self, sources: Sources, keypoints: jax.Array, train: bool) -> jax.Array:
-        """Sources of which the first counts, [B, 18, 2] -> float32 [B, H, W, 3] in [-1, 1]."""
+        """Draws [B, 18, 2] poses of the first source: float32 [B, H, W, 3] in [-1, 1]."""
         image, pose = scale_images(sources.images[:, 0]), sources.keypoints[:, 0]
         image_size = image.shape[1], image.shape[2]
         maps_s, maps_t = (heatmaps(x, image_size, self.sigma) for x in (pose, keypoints))
@@ -207,7 +207,7 @@ class PairDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, 42] -> float32 logits [B, h, w]."""
+        """Maps [B, H, W, 42] -> float32 logits [B, h, w]."""
         x = nn.Conv(
             self.width,
             (4, 4),

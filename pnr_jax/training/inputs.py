@@ -42,14 +42,14 @@ def choose_input(config: Config, examples: Examples, say: Callable[[str], None])
 
 
 def free_memory() -> int:
-    """Bytes that the smallest local device can give, or this host where devices do not tell."""
+    """Returns the bytes free on the smallest local device, or on the host if devices do not say."""
     stats = [device.memory_stats() for device in jax.local_devices()]
     room = [x["bytes_limit"] - x["bytes_in_use"] for x in stats if x and "bytes_limit" in x]
     return min(room) if room else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> Step:
-    """The step of (state, feed), a feed being what `feeds` yields, `steps_per_call` steps a call.
+    """Returns a step of (state, feed), the feeds being those of `feeds`.
 
     Args:
       step: of (state, batch).
@@ -84,7 +84,7 @@ def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> St
 
 
 def feeds(config: Config, examples: Examples, mesh: Mesh, start: int) -> Iterator[Any]:
-    """What the step of `with_input` takes beside the state, call after call from step `start`."""
+    """Yields what the step of `with_input` takes beside the state, call after call."""
     if config.input == "device":
         images, keypoints, *_ = examples.images
         resident = {"images": images, "keypoints": keypoints, "tuples": examples.tuples}
@@ -101,7 +101,7 @@ def feeds(config: Config, examples: Examples, mesh: Mesh, start: int) -> Iterato
 
 
 def _augmented(step: Step, config: Config) -> Step:
-    """The step of (state, batch) that moves the batch's images first, by (seed, step) alone."""
+    """Returns the step that first moves the batch's images, by (seed, step) alone."""
     settings = config.augment
     if not (settings.mirror or settings.moves):
         return step

@@ -112,7 +112,7 @@ class Progress:
         self._bar.update(steps)
 
     def rates(self, step: int) -> dict[str, float]:
-        """Images a second and seconds a step since the last call."""
+        """Returns images a second and seconds a step since the last call."""
         now = time.monotonic()
         seconds = max(now - self._logged, 1e-9) / max(1, step - self._logged_step)
         self._logged, self._logged_step = now, step
@@ -137,7 +137,7 @@ class Progress:
 
 
 def _step(line: str) -> float:
-    """The step of a line; a torn last line counts as later than any."""
+    """Returns the step of a line; a torn last line counts as later than any."""
     try:
         return json.loads(line)["step"]
     except (json.JSONDecodeError, KeyError, TypeError):
@@ -145,7 +145,7 @@ def _step(line: str) -> float:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as a person says them.
+    """Formats seconds as a person would say them.
 
     >>> _duration(42), _duration(600), _duration(7300)
     ('42 s', '10 min', '2 h 2 min')

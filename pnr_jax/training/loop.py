@@ -101,7 +101,7 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
 
 
 def _steps(run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoints) -> TrainState:
-    """Steps from the state's step to the configuration's last, or to SIGTERM."""
+    """Trains from the state's step to the configuration's last, or until SIGTERM."""
     config, start, stride = run.config, int(state.step), run.config.steps_per_call
     if start % stride:
         raise UserError(
@@ -191,7 +191,7 @@ def _description(state: TrainState, mesh: Mesh) -> str:
 
 
 def _compile(call: Step, state: TrainState, feed: Any, run: RunContext) -> Any:
-    """The step, compiled ahead of time: a batch of another shape is refused, not compiled."""
+    """Compiles the step ahead of time: a batch of another shape is refused, not compiled."""
     if jax.debug_nans.value:  # Runs a failing step again, so its state must not be given away.
         return jax.jit(call)
     began = time.monotonic()

@@ -53,7 +53,7 @@ def start_from(name: str, state: TrainState, mesh: Mesh, say: Callable[[str], No
 
 
 def _read(name: str, mesh: Mesh) -> Networks:
-    """The networks of a run as NumPy arrays."""
+    """Reads the networks of a run as NumPy arrays."""
     folder = box.find(name)
     config = config_lib.read_config(folder)
     shapes = jax.eval_shape(lambda: state_lib.fresh_state(config))
@@ -75,7 +75,7 @@ def _fit(x: Any, other: Any) -> bool:
 
 
 def _misfits(own: dict[tuple[str, ...], Any], others: dict[tuple[str, ...], Any]) -> list[str]:
-    """A line for each layer that cannot be taken over whole."""
+    """Returns a line for each layer that cannot be taken over whole."""
     lines: dict[str, str] = {}
     for path, x in own.items():
         layer = "/".join(path[1:-1])
@@ -93,6 +93,6 @@ def _misfits(own: dict[tuple[str, ...], Any], others: dict[tuple[str, ...], Any]
 
 
 def _placed(x: Any, like: jax.Array) -> jax.Array:
-    """An array as parameters of a state, where `like` lies."""
+    """Places an array as parameters of a state, where `like` lies."""
     array = np.asarray(x, like.dtype)
     return jax.make_array_from_callback(array.shape, like.sharding, lambda index: array[index])

@@ -57,7 +57,7 @@ class TrainState(struct.PyTreeNode):
 def build_optimizer(
     config: Config, discriminator: str | None = None
 ) -> optax.GradientTransformation:
-    """Adam, at a constant rate that from `decay_from` of the steps on falls linearly to 0.
+    """Returns Adam, at a constant rate that falls linearly to 0 after `decay_from` of the steps.
 
     What a system trains in a period of the steps alone keeps its numbers and moments outside of it.
 
@@ -85,7 +85,7 @@ def build_optimizer(
 
 
 def learning_rate(config: Config) -> optax.Schedule:
-    """The learning rate as a function of the step."""
+    """Returns the learning rate as a function of the step."""
     start = int(config.decay_from * config.steps)
     return optax.schedules.join_schedules(
         [
@@ -99,7 +99,7 @@ def learning_rate(config: Config) -> optax.Schedule:
 
 
 def state_shardings(config: Config, mesh: Mesh) -> TrainState:
-    """Where the state lies: a `TrainState` of shardings, split where the configuration says so."""
+    """Returns where the state lies: a `TrainState` of shardings, split if `shard_parameters` is."""
     shapes = jax.eval_shape(lambda: fresh_state(config))
     everywhere = jax.tree.map(lambda _: sharding.copied(mesh), shapes)
     if not config.shard_parameters:
@@ -108,7 +108,7 @@ def state_shardings(config: Config, mesh: Mesh) -> TrainState:
 
 
 def init_state(config: Config, shardings: TrainState | None = None) -> TrainState:
-    """The state at step 0, a function of the configuration's seed.
+    """Draws the state at step 0, a function of the configuration's seed.
 
     Compiled without optimisation: it runs once, and optimising dozens of random number generators
     would take many times longer than running them.
@@ -128,7 +128,7 @@ def init_state(config: Config, shardings: TrainState | None = None) -> TrainStat
 
 
 def fresh_state(config: Config) -> TrainState:
-    """The state at step 0, to be traced: see `init_state`."""
+    """Draws the state at step 0, to be traced: see `init_state`."""
     system, optimizer = config.build_system(), build_optimizer(config)
     judged = {name: build_optimizer(config, name) for name in system.discriminators}
     variables, discriminators = system.init(jax.random.key(config.seed))
@@ -158,10 +158,10 @@ def _empty_pool(config: Config, system: System) -> Pool:
 
 
 def trained_variables(state: TrainState) -> dict[str, Any]:
-    """The variables to generate with: the running average where there is one."""
+    """Returns the variables to generate with: the running average where there is one."""
     return state.ema or state.variables
 
 
 def parameter_count(tree: Any) -> int:
-    """How many numbers a tree of parameters has."""
+    """Counts the numbers in a tree of parameters."""
     return sum(x.size for x in jax.tree.leaves(tree))

@@ -117,12 +117,12 @@ def lower_step(step: Step, state: TrainState, feed: Any, mesh: Mesh) -> jax.stag
 
 
 def count_flops(lowered: jax.stages.Lowered) -> float:
-    """Floating point operations of a call as XLA counts them; NaN where it does not."""
+    """Counts the floating point operations of a call as XLA does; NaN where it does not."""
     return (lowered.cost_analysis() or {}).get("flops", float("nan"))
 
 
 def _all_finite(tree: Any) -> jax.Array:
-    """Whether every number is finite, and small enough to be squared."""
+    """Returns whether every number is finite, and small enough to be squared."""
     return jnp.isfinite(optax.tree.norm(tree))
 
 
