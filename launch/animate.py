@@ -54,7 +54,7 @@ def main() -> None:
     size = transfer.image_size
     annotations = read_keypoints(ANNOTATIONS.value)
     sources, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
-    cli.tell_resized(SOURCE.value, sizes, size)
+    cli.print_resized(SOURCE.value, sizes, size)
     if TARGET.value:
         keys = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
     else:

@@ -47,7 +47,7 @@ def main() -> None:
     views = augmentation.plan_views(images, VIEWS.value, SOURCES.value, SEED.value)
     output = Path(OUTPUT.value)
     if ORIGINALS.value is not None:
-        cli.tell_passed_over(market1501.passed_over(Path(ORIGINALS.value)))
+        cli.print_passed_over(market1501.passed_over(Path(ORIGINALS.value)))
         for name, count in augmentation.copy_originals(Path(ORIGINALS.value), output).items():
             print(f"{output / name}: {count:,} images of the data set")
     manifest = output / "manifest.csv"

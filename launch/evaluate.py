@@ -56,7 +56,7 @@ def main() -> None:
     sets = jobs.load_sets(settings, PAIRS.value, several=bool(runs), fewest=fewest)
     for other in folders:
         if other.path.is_dir():
-            cli.tell_passed_over(list_files(other.path, inside=False).passed_over)
+            cli.print_passed_over(list_files(other.path, inside=False).passed_over)
     workdir = runs[0].workdir if runs else None
     mean = methods.mean_image(settings, workdir) if TRIVIAL.value else None
     rows, problems = jobs.make_jobs(sets, mean, runs, folders, options)

@@ -40,7 +40,7 @@ def main() -> None:
     annotations = read_keypoints(ANNOTATIONS.value)
     size = transfer.image_size
     images, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
-    cli.tell_resized(SOURCE.value, sizes, size)
+    cli.print_resized(SOURCE.value, sizes, size)
     poses = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
     code = transfer.encode(images[None], keypoints[None])
     generated = transfer.render(repeated(code, len(poses)), poses)

@@ -18,7 +18,7 @@ CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
 INIT_FROM = flags.DEFINE_string(
-    "init_from", None, "Run, exported model, or name of a model in the box, to begin from."
+    "init_from", None, "Run, exported model, or name of a bundled model, to start from."
 )
 VGG19 = flags.DEFINE_string("vgg19", None, "Other VGG19 weights for the perceptual loss.")
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes the cluster started.")

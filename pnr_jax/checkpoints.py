@@ -86,7 +86,7 @@ class Checkpoints:
         where = f"{self._checkpointer.directory}/{step}"
         return _sound(partial(self._checkpointer.load, step), like, where)
 
-    def restore_newest(self, like: Any, say: Callable[[str], None]) -> Any:
+    def restore_newest(self, like: Any, log: Callable[[str], None]) -> Any:
         """Restores the newest sound checkpoint; returns None if there is no checkpoint at all.
 
         Damaged newer ones are named and moved to `workdir`/damaged, once a sound one is found.
@@ -102,7 +102,7 @@ class Checkpoints:
                 damaged[step] = error
                 continue
             for reason in damaged.values():
-                say(f"{reason}; going on from step {step:,}, that folder is now in damaged/")
+                log(f"{reason}; going on from step {step:,}, that folder is now in damaged/")
             self._set_aside(list(damaged))
             return state
         if damaged:
@@ -172,7 +172,7 @@ def read_latest(workdir: Path, like: Any) -> Any:
     So it may be another run's, which trains meanwhile.
 
     Args:
-      workdir: of the run.
+      workdir: the run's folder.
       like: arrays, or their shapes, with the structure and placement of the state.
 
     Raises:
@@ -189,9 +189,9 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
     """Writes a plain nested dict of arrays that Orbax restores without this package.
 
     Args:
-      workdir: of the run.
+      workdir: the run's folder.
       variables: nested dict of arrays, none of them split over processes.
-      name: of the folder: "model" (the latest) or "model_best".
+      name: the folder's name: "model" (the latest) or "model_best".
     """
     path = (workdir / name).resolve()
     temporary = path.with_name(f"{name}.new")

@@ -80,18 +80,18 @@ def define_config() -> Callable[[], Config]:
     return read
 
 
-def tell(what: str, names: Sequence[str]) -> None:
+def print_names(what: str, names: Sequence[str]) -> None:
     """Prints how many things are so and the first of them; nothing where there is none."""
     if names:
         print(f"{len(names):,} {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
 
 
-def tell_passed_over(names: Sequence[str]) -> None:
+def print_passed_over(names: Sequence[str]) -> None:
     """Prints what a reader of a folder or zip has left alone (`pnr_jax.walk`)."""
-    tell("hidden or system name(s) and link(s) passed over", names)
+    print_names("hidden or system name(s) and link(s) passed over", names)
 
 
-def tell_resized(
+def print_resized(
     paths: Sequence[str], sizes: Sequence[tuple[int, ...]], size: tuple[int, int]
 ) -> None:
     """Prints which photos, of (height, width) `sizes`, were brought to another size."""

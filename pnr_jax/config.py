@@ -200,7 +200,7 @@ def read_config(workdir: str | Path) -> Config:
     """Reads the configuration of a run; fields that it lacks have their defaults.
 
     Args:
-      workdir: the run's folder, or the name of a model in the box.
+      workdir: the run's folder, or the name of a bundled model.
 
     Raises:
       UserError: there is no run, or its config.json holds fields or types of another program.

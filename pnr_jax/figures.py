@@ -53,7 +53,7 @@ def generated_sheet(batch: Mapping[str, Any], generated: np.ndarray, blocks: int
     """Lays out the sheet source | target pose | generated | target.
 
     Args:
-      batch: of `pnr_jax.data.pipeline`, B examples.
+      batch: a batch of B examples, see `pnr_jax.data.pipeline`.
       generated: uint8 [B, H, W, 3].
       blocks: as for `sheet`.
 

@@ -98,7 +98,7 @@ def locked(path: str | Path, refusal: str) -> Iterator[None]:
     """Holds a lock file for the length of the block; the system frees it when a process dies.
 
     Args:
-      path: of the lock file, which stays.
+      path: the lock file, which stays.
       refusal: what to say when another process holds it.
 
     Raises:

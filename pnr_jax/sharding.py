@@ -38,8 +38,8 @@ def split_largest(tree: Any, mesh: Mesh) -> Any:
     """Shardings that split each large array over all devices (ZeRO-3, "FSDP").
 
     Args:
-      tree: of arrays or their shapes.
-      mesh: of `make_mesh`.
+      tree: arrays or their shapes.
+      mesh: what `make_mesh` returned.
 
     Returns:
       A tree of `NamedSharding`s: along its largest axis that the number of devices divides, or

@@ -111,7 +111,7 @@ class PoseTransfer:
         """Draws people in poses.
 
         Args:
-          code: of `encode`, of B people.
+          code: what `encode` returned for B people.
           target_keypoints: [B, 18, 2], (y, x) pixels, -1 or NaN where missing; floats keep
             fractions.
 

@@ -32,7 +32,7 @@ def write_animation(path: str | Path, images: np.ndarray, poses: np.ndarray, fps
     """Writes an animation by the suffix of `path`: .gif, .mp4, or .png for a contact strip.
 
     Args:
-      path: of the file, which is whole or absent.
+      path: the file, which is whole or absent.
       images: uint8 [T, H, W, 3], enlarged by a whole factor where they are small.
       poses: int [T, 18, 2], shown in the contact strip.
       fps: frames a second.

@@ -55,7 +55,7 @@ def crop_person(
     Args:
       image: uint8 [H, W, 3].
       keypoints: int [18, 2], (y, x) pixels, -1 where missing; both shoulders and hips are visible.
-      height: of the result, even.
+      height: the result's height, even.
 
     Returns:
       uint8 [height, height / 2, 3] and int32 [18, 2].

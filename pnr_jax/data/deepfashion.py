@@ -99,8 +99,8 @@ def make_tuples(
 
     Args:
       rows: {name: int [18, 2]}.
-      sources: of a tuple, in random order.
-      seed: of both orders.
+      sources: number of sources in a tuple, in random order.
+      seed: seed of both orders.
     """
     rng = np.random.default_rng(seed)
     groups: dict[str, list[str]] = {}

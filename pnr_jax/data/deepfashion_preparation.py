@@ -67,29 +67,29 @@ def prepare(
     rows = {split: read_rows(Path(annotations), split, names[split]) for split in SPLITS}
     published = {split: _published_pairs(Path(annotations), split) for split in SPLITS}
     files = list_photos(Path(source))
-    made = Prepared(folder, {}, [], [], [])
+    prepared = Prepared(folder, {}, [], [], [])
     Path(data_dir).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".deepfashion.", dir=data_dir) as temporary:
         new = Path(temporary) / "new"
         new.mkdir()
         for split in SPLITS:
-            made.poseless.extend(name for name in names[split] if name not in rows[split])
-            made.missing.extend(name for name in rows[split] if name not in files)
-            kept = _write_images(new, split, rows[split], files, made.damaged, max_damaged)
+            prepared.poseless.extend(name for name in names[split] if name not in rows[split])
+            prepared.missing.extend(name for name in rows[split] if name not in files)
+            kept = _write_images(new, split, rows[split], files, prepared.damaged, max_damaged)
             tuples: dict[str, Tuples] = {
                 "pairs": published[split] or deepfashion.make_pairs(rows[split], split)
             }
             if split == "test":
                 tuples["tuples"] = deepfashion.make_tuples(rows[split])
-            made.counts[f"{split} images"] = len(kept)
+            prepared.counts[f"{split} images"] = len(kept)
             for kind, every in tuples.items():
                 whole = [row for row in every if kept.issuperset(row)]
                 pairs.write_tuples(new / deepfashion.tuples_file(split, kind), whole)
-                made.counts[f"{split} {kind}"] = len(whole)
-            if not made.counts[f"{split} pairs"]:
+                prepared.counts[f"{split} {kind}"] = len(whole)
+            if not prepared.counts[f"{split} pairs"]:
                 raise UserError(f"`source={source}`: has both images of no pair of {split}.lst")
         new.rename(folder)
-    return made
+    return prepared
 
 
 def list_photos(source: Path) -> dict[str, Read]:
@@ -209,6 +209,6 @@ def _write_images(
     if not encoded:
         raise UserError(f"the source has none of the {len(rows):,} images of {split}.lst")
     keypoints = np.stack([rows[name] for name in encoded])
-    made = packed.pack(list(encoded), keypoints, list(encoded.values()))
-    packed.write_packed(folder / deepfashion.packed_file(split), made)
+    split_images = packed.pack(list(encoded), keypoints, list(encoded.values()))
+    packed.write_packed(folder / deepfashion.packed_file(split), split_images)
     return set(encoded)

@@ -68,9 +68,9 @@ def prepare(
       annotations: {name: int [18, 2]}; a name is the path within `source`, or the file name where
         no other image has it.
       data_dir: DATA_DIR; an earlier DATA_DIR/folder is replaced.
-      height: of the cropped people, pixels; they are half as wide.
-      test_share: of the identities, at least one.
-      seed: of the split and of the test tuples.
+      height: height of the cropped people, pixels; they are half as wide.
+      test_share: share of the identities to test on, at least one.
+      seed: seed of the split and of the test tuples.
       max_damaged: how many unreadable images are left out before giving up.
       labelled: False where nobody knows who is in which image, for unsupervised training: folders
         mean nothing, each image is an identity of its own, and is paired with itself.

@@ -147,7 +147,7 @@ def index_tuples(
     """Turns tuples of names into int32 [T, M + 1] indices into `names`.
 
     Args:
-      names: of the images.
+      names: names of the images.
       tuples: M sources and a target each.
       where: the file of the tuples.
       sources: the fewest that are needed.

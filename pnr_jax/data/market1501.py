@@ -121,8 +121,8 @@ def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list
     if published.is_file():
         pairs = list(pairs_lib.read_pairs(published))
     else:
-        made = pairs_lib.make_pairs(keypoints)
-        pairs = list(made if split == "train" else pairs_lib.sample_pairs(made, TEST_PAIRS))
+        every = pairs_lib.make_pairs(keypoints)
+        pairs = list(every if split == "train" else pairs_lib.sample_pairs(every, TEST_PAIRS))
     images_lib.index_tuples(list(keypoints), pairs, str(published))
     if split == "train":
         return {pairs_file(split): pairs}

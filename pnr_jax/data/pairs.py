@@ -96,7 +96,7 @@ def sample_tuples(
       annotations: {name: int [18, 2]}.
       sources: how many sources a tuple has, M >= 1.
       count: how many tuples; fewer come back where the annotations hold fewer.
-      seed: of the draw.
+      seed: seed of the draw.
       identity_of: tells identities by names.
 
     Raises:

@@ -65,7 +65,7 @@ def training_batches(
       images: the data set, in memory.
       tuples: int32 [T, M + 1] into it, drawn without replacement in every epoch.
       batch_size: B.
-      seed: of the order.
+      seed: seed of the order.
       start: the first step.
       stop: one past the last step.
       rows: which rows of every batch to make, for a process that feeds a part of the devices.

@@ -19,7 +19,7 @@ def batch_indices(step: Any, batch_size: int, size: int, seed: int) -> Any:
       step: uint32 array [], the number of the batch, from 0; step * batch_size < 2^32.
       batch_size: B.
       size: how many examples there are, N < 2^31.
-      seed: of the order.
+      seed: seed of the order.
 
     Returns:
       uint32 [B] in [0, N), of the array kind of `step`.
@@ -37,7 +37,7 @@ def permute(position: Any, size: int, seed: int, epoch: Any) -> Any:
     Args:
       position: uint32 array in [0, size).
       size: N < 2^31.
-      seed: of the family of permutations.
+      seed: seed of the family of permutations.
       epoch: uint32 array like `position`: which permutation of the family.
 
     Returns:

@@ -63,8 +63,8 @@ def augment(
     turned, shifted and scaled by itself.
 
     Args:
-      batch: of `pnr_jax.data.pipeline`.
-      key: of the draw.
+      batch: a batch, see `pnr_jax.data.pipeline`.
+      key: random key.
       settings: how far.
       together: move all images of an example alike, as where the target is the source itself.
     """
@@ -108,7 +108,7 @@ def warp_images(images: jax.Array, warps: Warp) -> jax.Array:
 
     Args:
       images: uint8 [..., H, W, 3].
-      warps: of each, [...].
+      warps: the warp of each, [...].
 
     Returns:
       uint8 [..., H, W, 3].
@@ -131,7 +131,7 @@ def warp_keypoints(keypoints: jax.Array, warps: Warp, image_size: tuple[int, int
 
     Args:
       keypoints: int32 [..., 18, 2], (y, x) pixels, -1 = missing, which stays so.
-      warps: of each image, [...].
+      warps: the warp of each image, [...].
       image_size: (H, W).
 
     Returns:

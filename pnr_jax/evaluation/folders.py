@@ -56,8 +56,8 @@ def folder_method(
     """Makes a method of the images in a folder, after a look at each of them.
 
     Args:
-      folder: with the images; folders inside it are not looked at.
-      name: of the method.
+      folder: where the images are; folders inside it are not looked at.
+      name: the method's name.
       tuples: names of sources and target of every tuple that there should be an image of.
       size: (H, W) of the images; of strips one panel's.
       files: file names in the tuples' order; None goes by names such as `FROM___TO.png`.

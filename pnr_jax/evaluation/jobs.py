@@ -44,7 +44,7 @@ class EvaluationSets(NamedTuple):
 
     Attributes:
       single: one source and a target a row, or more of which M = 1 takes the first.
-      multi: for M > 1; the same where one set serves both.
+      multi: what M > 1 is scored on; the same where one set serves both.
       files: the generated images' names, where a CSV has them.
     """
 
@@ -102,7 +102,7 @@ def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1)
     """Loads what is asked for.
 
     Args:
-      config: of a run, or one that names a data set.
+      config: a run's configuration, or one that names a data set.
       pairs: a CSV of pairs or tuples instead of the data set's own.
       several: whether sets of several sources are needed.
       fewest: how many sources those must have.

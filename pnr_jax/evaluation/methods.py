@@ -32,8 +32,8 @@ class Method(NamedTuple):
       generate: batch -> uint8 [B, H, W, 3].
       key: names what it draws; methods of one key draw the same.
       learnt: False for the trivial methods.
-      model: of a run, "model" or "model_best".
-      weights: of a run, the digest of its weights.
+      model: which weights of a run, "model" or "model_best".
+      weights: the digest of a run's weights.
     """
 
     name: str
@@ -52,7 +52,7 @@ def run_methods(
 
     Args:
       name: in the table.
-      workdir: of the run.
+      workdir: the run's folder.
       config: its configuration.
       model: "model" or "model_best".
       sources: the numbers M.

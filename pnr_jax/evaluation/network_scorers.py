@@ -122,7 +122,7 @@ def load_classifier(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
     logits, of which the softmax is taken.
 
     Args:
-      path: of the `.tflite` file.
+      path: a `.tflite` file.
 
     Returns:
       uint8 images [N, H, W, 3] -> float32 probabilities [N, classes].

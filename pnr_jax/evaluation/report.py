@@ -73,31 +73,31 @@ def write_report(
     """Writes `table.md`, `table.json` and `table.tex`; returns what a terminal shows.
 
     Args:
-      results: of all jobs.
+      results: the results of all jobs.
       sets: what they were asked for.
-      config: of the data.
+      config: a configuration that names the data set.
       options: how they were scored.
       problems: a line a folder that images were missing from.
       scorers: the metrics, in the order of their columns.
-      folder: to write to.
+      folder: where the files go.
     """
     columns = list(dict.fromkeys([*(c for s in scorers for c in s.columns), *PUBLISHED_COLUMNS]))
-    made = []
+    shown = []
     for name in dict.fromkeys(result.test.name for result in results):
         rows = [result.row for result in results if result.test.name == name]
         count = max(row["pairs"] for row in rows)
         comparable = config.image_size == config.data.image_size
         published = published_rows(config.data.name, name) if comparable else []
-        made.append(tables.Table(_title(name, count, config), rows + published, columns))
+        shown.append(tables.Table(_title(name, count, config), rows + published, columns))
     whole = {test.name: len(test.examples.tuples) for test in (sets.single, sets.multi)}
     lines = notes(
-        [row for table in made for row in table.rows],
+        [row for table in shown for row in table.rows],
         limit=options.limit,
         whole=whole,
         jpeg=options.jpeg,
         problems=problems,
     )
-    return tables.write_tables(made, lines, folder)
+    return tables.write_tables(shown, lines, folder)
 
 
 def published_rows(data: str, which: str) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def notes(
     """Returns the notes that apply to these rows.
 
     Args:
-      rows: of all tables.
+      rows: the rows of all tables.
       limit: how many of the first tuples of a set were scored; None: all.
       whole: how many each set has, by its name.
       jpeg: whether images made a JPEG round trip.

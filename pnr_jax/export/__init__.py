@@ -21,7 +21,7 @@ def export_run(
     """Writes a run's model to a new folder, whole or not at all.
 
     Args:
-      workdir: of the run, or the name of a model in the box.
+      workdir: the run's folder, or the name of a bundled model.
       output: the folder, which must not exist.
       name: "model" (the latest) or "model_best".
       tensorflow: write `render` as a TensorFlow SavedModel too.

@@ -98,9 +98,10 @@ def model_card(
     """Writes the card as Markdown.
 
     Args:
-      config: of the run.
-      variables: of the model.
-      workdir: of the run; its metrics are quoted, and its evaluation where it is of these weights.
+      config: the run's configuration.
+      variables: the model's variables.
+      workdir: the run's folder; its metrics are quoted, and its evaluation if it is of these
+        weights.
       name: "model" (the latest) or "model_best".
       platforms: that the programs are for.
       saved_model: whether the render half lies beside them for TensorFlow.

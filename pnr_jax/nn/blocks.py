@@ -24,8 +24,8 @@ class Start(NamedTuple):
     """How the parameters of a network begin.
 
     Attributes:
-      kernel: of convolutions.
-      scale: of norms.
+      kernel: initialiser of convolutions.
+      scale: initialiser of norms.
     """
 
     kernel: nn.initializers.Initializer
@@ -48,7 +48,7 @@ class Norm(nn.Module):
 
     Attributes:
       kind: one of `NORMS`.
-      dtype: of the output.
+      dtype: type of the output.
       start: how its scale begins.
     """
 
@@ -210,9 +210,9 @@ class TransposedConv(nn.Module):
 
     Attributes:
       features: channels out.
-      size: of the kernel: 3 is PATN's; its taps overlap unevenly, which draws a checkerboard that
-        4 cannot.
-      dtype: of the computation.
+      size: side of the kernel; 3 is PATN's, whose taps overlap unevenly, which draws a checkerboard
+        that 4 cannot.
+      dtype: type that the layers compute in.
       start: how the kernel begins.
     """
 

@@ -44,7 +44,7 @@ class AppearanceExtractor(nn.Module):
       blocks: N residual blocks.
       norm: kind of norm.
       dropout: in the residual blocks.
-      dtype: of the computation.
+      dtype: type that the layers compute in.
     """
 
     width: int = 64
@@ -79,7 +79,7 @@ class PoseExtractor(nn.Module):
       blocks: N residual blocks.
       norm: kind of norm.
       dropout: in the residual blocks.
-      dtype: of the computation.
+      dtype: type that the layers compute in.
     """
 
     d: int = 20

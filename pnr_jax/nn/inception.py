@@ -143,7 +143,7 @@ def features_and_probabilities(
     """Returns what FID and the Inception Score take: pool3 features and class probabilities.
 
     Args:
-      variables: from `pnr_jax.nn.inception_weights.load_inception`.
+      variables: the result of `pnr_jax.nn.inception_weights.load_inception`.
       images: uint8 [N, H, W, 3]; a few at a time go to the device.
 
     Returns:

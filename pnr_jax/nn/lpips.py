@@ -127,7 +127,7 @@ def lpips(
     """Returns the LPIPS of image pairs.
 
     Args:
-      variables: from `load_lpips`, of the same network.
+      variables: the result of `load_lpips` for the same network.
       reference: uint8 [N, H, W, 3], at least 32 pixels each way; a few at a time go to the device.
       generated: uint8 [N, H, W, 3].
       network: "alex" or "vgg".

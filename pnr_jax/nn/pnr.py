@@ -29,19 +29,19 @@ class PNR(nn.Module):
 
     Attributes:
       image_size: (H, W), multiples of 4.
-      p: of the norm, 1 (LAD) to 2 (LSE, closed form).
+      p: exponent of the norm, 1 (LAD) to 2 (LSE, closed form).
       rowwise: whether the norm is of rows of H, not of entries.
-      solver: of the regression where p < 2, `IRLS` (the paper's) or another.
-      gradient: of the regression, "last_step" (the paper's), "implicit" or "unrolled".
-      ridge: of the regression, relative to each column of P.
+      solver: how the regression is solved where p < 2, `IRLS` (the paper's) or another.
+      gradient: the regression's derivative, "last_step" (the paper's), "implicit" or "unrolled".
+      ridge: weight of the regression's ridge, relative to each column of P.
       d: columns of P.
       width: channels of the stems; D = 4·width.
       blocks: N residual blocks in f_a, f_p and G.
       norm: "batch", "instance" or "group".
       dropout: in the residual blocks.
-      sigma: of the pose heatmaps' peaks, pixels.
+      sigma: width of the pose heatmaps' peaks, pixels.
       up_kernel: size of G's transposed convolutions' kernels.
-      dtype: of the networks' computation; parameters and regression are float32.
+      dtype: type that the networks compute in; parameters and regression are float32.
     """
 
     image_size: tuple[int, int] = (128, 64)

@@ -38,7 +38,7 @@ class VGG19(NamedTuple):
       biases: two float32 [64].
       scale: [3], of images in [-1, 1], before the shift.
       shift: [3].
-      divisor: of the features.
+      divisor: what the features are divided by.
     """
 
     kernels: tuple[np.ndarray, np.ndarray]

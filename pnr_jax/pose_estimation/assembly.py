@@ -64,7 +64,7 @@ def assemble(peaks: Peaks, fields: np.ndarray) -> np.ndarray:
     limbs that share a joint are one person. People of fewer than 4 joints are left out.
 
     Args:
-      peaks: of the heatmaps.
+      peaks: the heatmaps' peaks.
       fields: float [h, w, 19, 2], the limbs' fields in `LIMBS`' order, (y, x) components.
     """
     people: list[np.ndarray] = []
@@ -81,7 +81,7 @@ def add_loose(person: np.ndarray, others: np.ndarray, peaks: Peaks) -> np.ndarra
     Args:
       person: int [18] of `assemble`.
       others: int [people, 18].
-      peaks: of the heatmaps.
+      peaks: the heatmaps' peaks.
     """
     places = peaks.place[person[person >= 0]]
     low, high = places.min(axis=0), places.max(axis=0)

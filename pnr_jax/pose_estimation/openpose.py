@@ -147,7 +147,7 @@ def average(maps: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     Args:
       maps: float [N, h, w, 57] of images.
-      mirrored: of the same images, mirrored.
+      mirrored: the same for the mirrored images.
 
     Returns:
       heatmaps [N, h, w, 18] and fields [N, h, w, 19, 2], (y, x).

@@ -64,7 +64,7 @@ def create_app(
     """Creates the server.
 
     Args:
-      solvers: to draw with, of one image size and different names.
+      solvers: what draws, all of one image size and with different names.
       gallery: the embedded people.
       estimator: finds the joints in photos; None leaves them to the user.
       host: where it will listen.

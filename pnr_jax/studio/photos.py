@@ -41,7 +41,7 @@ def open_photo(data: bytes, size: tuple[int, int], estimator: Estimator | None) 
     """Reads an uploaded file.
 
     Args:
-      data: of the file.
+      data: the file's bytes.
       size: (H, W) of the model's images.
       estimator: finds the joints; None leaves them to the user.
 

@@ -23,7 +23,7 @@ def to_gif(frames: Sequence[Sequence[np.ndarray]], milliseconds: int) -> bytes:
     """Encodes a GIF that loops.
 
     Args:
-      frames: of each moment the pictures side by side, uint8 [H, W, 3].
+      frames: for each moment the pictures side by side, uint8 [H, W, 3].
       milliseconds: that each moment is shown.
     """
     return animation.to_gif([_side_by_side(pictures) for pictures in frames], milliseconds)

@@ -21,7 +21,7 @@ class Solver:
     """A trained system on the page.
 
     Attributes:
-      name: of the system there, with the run's folder behind it where two would be alike.
+      name: the system's name, with the run's folder behind it where two would be alike.
       note: where the networks come from, for the picture's caption.
       image_size: (H, W), pixels.
     """

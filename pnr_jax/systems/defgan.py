@@ -309,7 +309,9 @@ class DefGANSystem(System):
         target = scale_images(batch["target_image"])
         total, metrics = jnp.zeros(()), {"l1": losses.l1(images, target)}
         if self.discriminators:
-            metrics["gan"] = self._minus_log(discriminators["pair"], self.shown(images, batch), 1)
+            metrics["gan"] = self._minus_log(
+                discriminators["pair"], self.discriminator_inputs(images, batch), 1
+            )
             total += self.loss.gan * metrics["gan"]
         if vgg is not None and self.loss.neighbour:
             both = CAFFE_SCALE * conv1_2(vgg, jnp.concatenate([target, images]))
@@ -318,7 +320,9 @@ class DefGANSystem(System):
             total += self.loss.neighbour * metrics["neighbour"]
         return total, Drawn(images, {}, metrics | {"loss": total})
 
-    def shown(self, images: jax.Array, batch: Batch[jax.Array]) -> dict[str, jax.Array]:
+    def discriminator_inputs(
+        self, images: jax.Array, batch: Batch[jax.Array]
+    ) -> dict[str, jax.Array]:
         """Returns images with what they are judged beside: the sources and both poses."""
         sources, keypoints = sources_of(batch), batch["target_keypoints"]
         return {"image": images, "target_keypoints": keypoints} | {
@@ -331,22 +335,22 @@ class DefGANSystem(System):
         """Returns -log D(real) - log(1 - D(fake)), not halved."""
         return self._minus_log(params, real, 1) + self._minus_log(params, fake, -1)
 
-    def _minus_log(self, params: Params, shown: dict[str, jax.Array], sign: int) -> jax.Array:
+    def _minus_log(self, params: Params, inputs: dict[str, jax.Array], sign: int) -> jax.Array:
         """Returns the mean of -log D, or of -log(1 - D) for a sign of -1, over valid sources."""
-        logits = jnp.asarray(self.discriminator.apply({"params": params}, self._pairs(shown)))
+        logits = jnp.asarray(self.discriminator.apply({"params": params}, self._pairs(inputs)))
         values = -jnp.log(nn.sigmoid(sign * logits) + LEAST)
-        valid = shown["source_valid"].reshape(-1).astype(jnp.float32)
+        valid = inputs["source_valid"].reshape(-1).astype(jnp.float32)
         return jnp.sum(jnp.mean(values, axis=(1, 2)) * valid) / jnp.sum(valid)
 
-    def _pairs(self, shown: dict[str, jax.Array]) -> jax.Array:
+    def _pairs(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """Stacks each source, its pose, the image and the target's pose: [B·M, H, W, 42]."""
-        sources = shown["source_images"]
-        target = heatmaps(shown["target_keypoints"], self.image_size, self.sigma)
-        image = jnp.concatenate([shown["image"], target], axis=-1)[:, None]
+        sources = inputs["source_images"]
+        target = heatmaps(inputs["target_keypoints"], self.image_size, self.sigma)
+        image = jnp.concatenate([inputs["image"], target], axis=-1)[:, None]
         pairs = jnp.concatenate(
             [
                 scale_images(sources),
-                heatmaps(shown["source_keypoints"], self.image_size, self.sigma),
+                heatmaps(inputs["source_keypoints"], self.image_size, self.sigma),
                 jnp.broadcast_to(image, (*sources.shape[:-1], image.shape[-1])),
             ],
             axis=-1,

@@ -63,7 +63,7 @@ class Gate(nn.Module):
 
     Attributes:
       features: channels of what is let through.
-      dtype: of the computation.
+      dtype: type that the layers compute in.
     """
 
     features: int

@@ -297,7 +297,9 @@ class PG2System(System):
         updates = {"steps": {"done": variables["steps"]["done"] + 1}}
         return total, Drawn(images, updates, metrics | {"loss": total})
 
-    def shown(self, images: jax.Array, batch: Batch[jax.Array]) -> dict[str, jax.Array]:
+    def discriminator_inputs(
+        self, images: jax.Array, batch: Batch[jax.Array]
+    ) -> dict[str, jax.Array]:
         """Returns images beside their sources."""
         return {"image": images, "source_image": batch["source_images"][:, 0]}
 

@@ -24,11 +24,11 @@ LINE_EVERY = 20.0  # Seconds.
 class RunLogger:
     """Logs a run; does nothing in processes other than the main one."""
 
-    def __init__(self, config: Config, workdir: Path, start: int, say: Callable[[str], None]):
+    def __init__(self, config: Config, workdir: Path, start: int, log: Callable[[str], None]):
         """Opens the log of a run that continues after step `start`."""
         self._workdir = workdir
         self._rate = learning_rate(config)
-        self._progress = Progress(start, config.steps, config.batch_size, say)
+        self._progress = Progress(start, config.steps, config.batch_size, log)
         self._writer = MetricWriter(workdir, start) if is_main_process() else None
 
     def advance(self, steps: int) -> None:
@@ -98,9 +98,9 @@ class MetricWriter:
 class Progress:
     """Rates and remaining time of a run of steps."""
 
-    def __init__(self, start: int, stop: int, batch_size: int, say: Callable[[str], None]):
+    def __init__(self, start: int, stop: int, batch_size: int, log: Callable[[str], None]):
         """Counts from step `start` to `stop`."""
-        self._start, self._stop, self._batch_size, self._say = start, stop, batch_size, say
+        self._start, self._stop, self._batch_size, self._log = start, stop, batch_size, log
         self._began = self._said = self._logged = time.monotonic()
         self._logged_step = start
         terminal = sys.stderr.isatty()
@@ -126,7 +126,7 @@ class Progress:
             return
         self._said = now
         left = (now - self._began) / max(1, step - self._start) * (self._stop - step)
-        self._say(
+        self._log(
             f"step {step:,}/{self._stop:,}  l1 {values['l1']:.4f}  loss {values['loss']:.4f}  "
             f"{values['images_per_second']:.0f} images/s  {_duration(left)} left"
         )

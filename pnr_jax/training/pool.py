@@ -39,7 +39,7 @@ def exchange(pool: Pool, batch: Any, key: jax.Array) -> tuple[Pool, Any]:
     Args:
       pool: the pool.
       batch: tree of arrays [B, ...].
-      key: of the draw.
+      key: random key.
 
     Returns:
       The new pool, and a batch like `batch`.

@@ -1,4 +1,4 @@
-"""What a run shows of itself: fixed examples, drawn now and then."""
+"""Sample images of a run: fixed examples, drawn now and then."""
 
 from typing import Any
 

@@ -53,7 +53,7 @@ def draw_people(identities: range | Sequence[int], views: int, seed: int = 0) ->
     Args:
       identities: numbers of the people, from 1.
       views: pictures of each.
-      seed: of the whole world, 0 or more.
+      seed: seed of the whole world, 0 or more.
 
     Returns:
       The people, N = len(identities) * views, the views of an identity side by side.

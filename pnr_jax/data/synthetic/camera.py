@@ -110,8 +110,8 @@ def draw_background(rng: np.random.Generator, view: View, height: int, width: in
     Args:
       rng: source of the things and of the shift along the street.
       view: the camera, and where the person stands.
-      height: of the picture in pixels.
-      width: of the picture in pixels.
+      height: the picture's height in pixels.
+      width: the picture's width in pixels.
 
     Returns:
       float32 [height, width, 3].

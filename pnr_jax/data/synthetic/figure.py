@@ -97,12 +97,12 @@ def draw_figure(
     """Draws a person.
 
     Args:
-      canvas: to draw on.
+      canvas: what to draw on.
       body: the person's shape; its height is already in the camera's scale.
       pose: the person's pose.
       outfit: what the person wears.
       paint: the outfit's colours.
-      camera: from body to canvas coordinates.
+      camera: maps body to canvas coordinates.
 
     Returns:
       float [18, 3]: the joints' canvas (y, x), and 1 where a joint can be seen, else 0.
