@@ -63,9 +63,9 @@ class Trained(NamedTuple):
 
 def equal(data_dir: str | None) -> dict[str, Config]:
     """The narrow configurations by the methods' names."""
-    base = config_files.read("quickstart")
+    base = config_files.find_config("quickstart")
     configs = {name: base.replace(model=changes) for name, changes in PNR.items()}
-    configs |= {name: config_files.read(f"quickstart_{key}") for name, key in PEERS.items()}
+    configs |= {name: config_files.find_config(f"quickstart_{key}") for name, key in PEERS.items()}
     return {name: _on_market(c, data_dir) if data_dir else c for name, c in configs.items()}
 
 
@@ -84,7 +84,7 @@ def published(data_dir: str | None) -> dict[str, Config]:
     files = {"pNR (LAD)": "supervised_lad", "pNR (LSE)": "supervised_lse"}
     files |= {name: key for name, key in PEERS.items() if key != "unet"}
     return {
-        name: config_files.read(f"market1501_{key}").replace(data_dir=data_dir)
+        name: config_files.find_config(f"market1501_{key}").replace(data_dir=data_dir)
         for name, key in files.items()
     }
 

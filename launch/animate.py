@@ -47,14 +47,14 @@ BATCH = 16
 
 
 def main() -> None:
-    """Animates."""
+    """Animates the person."""
     for path in OUTPUT.value:
         animation.check_output(path)
     transfer = PoseTransfer.load(WORKDIR.value)
     size = transfer.image_size
     annotations = read_keypoints(ANNOTATIONS.value)
     sources, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
-    cli.tell_resized(SOURCE.value, sizes, size)
+    cli.print_resized(SOURCE.value, sizes, size)
     if TARGET.value:
         keys = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
     else:
@@ -63,12 +63,12 @@ def main() -> None:
     poses = animation.interpolate(keys, frames, size, LOOP.value)
     images = _render(transfer, transfer.encode(sources[None], keypoints[None]), poses)
     for path in OUTPUT.value:
-        animation.write(path, images, poses, FPS.value)
+        animation.write_animation(path, images, poses, FPS.value)
         print(f"{path}: {len(images)} frames from {len(keys)} poses and {len(sources)} source(s)")
 
 
 def _rows(csv: str, original: Size, size: Size) -> np.ndarray:
-    """The poses [K, 18, 2] of a CSV, without empty ones at its start and end."""
+    """Returns the poses [K, 18, 2] of a CSV, without empty ones at its start and end."""
     rows = read_keypoints(csv)
     for name, pose in rows.items():
         check_keypoints(pose, original, f"{csv}: {name}")
@@ -80,7 +80,7 @@ def _rows(csv: str, original: Size, size: Size) -> np.ndarray:
 
 
 def _render(transfer: PoseTransfer, code: Any, poses: np.ndarray) -> np.ndarray:
-    """Images uint8 [T, H, W, 3] of one person, in batches of one shape."""
+    """Returns images uint8 [T, H, W, 3] of one person, in batches of one shape."""
     code = repeated(code, BATCH)
     padded = np.concatenate([poses, np.repeat(poses[-1:], -len(poses) % BATCH, axis=0)])
     batches = [transfer.render(code, batch) for batch in padded.reshape(-1, BATCH, 18, 2)]

@@ -31,29 +31,29 @@ SHOWN = 24  # Images of the sheet, spread over the folder.
 
 
 def main() -> None:
-    """Estimates."""
+    """Estimates the poses."""
     path, output = Path(IMAGES.value), Path(OUTPUT.value)
     if output.suffix.lower() != ".csv":
         raise UserError(f"--output={output}: the suffix must be .csv; the sheet beside it is .png")
     files = {path.name: path} if path.is_file() else list_images(path)
     if path.is_dir():
-        cli.tell_passed_over(list_files(path).passed_over)
+        cli.print_passed_over(list_files(path).passed_over)
     check_names(files, path.parent)
     annotations = read_annotations(output) if output.exists() else {}
     kept = sum(name in annotations for name in files)
     if kept:
         print(f"{output}: keeps the rows of {kept:,} image(s)")
     if kept < len(files):
-        estimator = pose_estimation.load(MODEL.value)
+        estimator = pose_estimation.load_estimator(MODEL.value)
 
         def save() -> None:
             if annotations:
                 write_annotations(output, annotations)
 
         noted = annotate.annotate(files, estimator, annotations, save, MAX_DAMAGED.value)
-        cli.tell("image(s) left out, unreadable", noted.damaged)
-        cli.tell("image(s) without a person", noted.nobody)
-        cli.tell("image(s) with several people, the largest taken", noted.several)
+        cli.print_names("image(s) left out, unreadable", noted.damaged)
+        cli.print_names("image(s) without a person", noted.nobody)
+        cli.print_names("image(s) with several people, the largest taken", noted.several)
     found = {name: annotations[name] for name in files if name in annotations}
     joints = np.array([(keypoints != -1).all(axis=-1).sum() for keypoints in found.values()])
     if not joints.any():

@@ -16,7 +16,7 @@ from pnr_jax import box, cli, examples, pose_estimation
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import jobs, methods, network_scorers, pictures, report, results, scorers
-from pnr_jax.evaluation.tables import check_names, write_scores
+from pnr_jax.evaluation.tables import check_method_names, write_scores
 from pnr_jax.nn.convert import sha256
 from pnr_jax.walk import list_files
 
@@ -44,7 +44,7 @@ POSE_MODEL = flags.DEFINE_string("pose_model", None, "A pose estimator: PCKh.")
 
 
 def main() -> None:
-    """Evaluates."""
+    """Scores what the flags name."""
     runs, folders = _scored()
     folder = _output(runs[0].workdir if runs else folders[0].path)
     settings = runs[0].config if runs else _market1501()
@@ -56,7 +56,7 @@ def main() -> None:
     sets = jobs.load_sets(settings, PAIRS.value, several=bool(runs), fewest=fewest)
     for other in folders:
         if other.path.is_dir():
-            cli.tell_passed_over(list_files(other.path, inside=False).passed_over)
+            cli.print_passed_over(list_files(other.path, inside=False).passed_over)
     workdir = runs[0].workdir if runs else None
     mean = methods.mean_image(settings, workdir) if TRIVIAL.value else None
     rows, problems = jobs.make_jobs(sets, mean, runs, folders, options)
@@ -96,7 +96,7 @@ def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:
     if not workdirs and not folders:
         raise UserError("say what to score: --workdir=RUN or --generated=FOLDER")
     runs = jobs.read_runs(workdirs, DATA_DIR.value)
-    check_names([other.name for other in (*runs, *folders)])
+    check_method_names([other.name for other in (*runs, *folders)])
     return runs, folders
 
 
@@ -117,7 +117,7 @@ def _sources() -> list[int]:
 
 
 def _scorers() -> list[scorers.Scorer]:
-    """The metrics asked for."""
+    """Returns the metrics that the flags ask for."""
     asked = [make() for make in scorers.ALWAYS]
     if FAMILIES.value:
         asked.append(scorers.family_scorer())
@@ -133,7 +133,7 @@ def _scorers() -> list[scorers.Scorer]:
     if CLASSIFIER.value:
         asked.append(network_scorers.proxy_scorer(CLASSIFIER.value))
     if POSE_MODEL.value:
-        estimator = pose_estimation.load(POSE_MODEL.value)
+        estimator = pose_estimation.load_estimator(POSE_MODEL.value)
         asked.append(network_scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
     return asked
 

@@ -30,7 +30,7 @@ flags.mark_flags_as_required(["workdir", "source", "annotations", "target", "out
 
 
 def main() -> None:
-    """Generates."""
+    """Draws the images."""
     names = [Path(path).stem for path in TARGET.value]
     if len(set(names)) < len(names):
         raise UserError("--target: two of the images have one name, and so would what is drawn")
@@ -40,7 +40,7 @@ def main() -> None:
     annotations = read_keypoints(ANNOTATIONS.value)
     size = transfer.image_size
     images, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
-    cli.tell_resized(SOURCE.value, sizes, size)
+    cli.print_resized(SOURCE.value, sizes, size)
     poses = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
     code = transfer.encode(images[None], keypoints[None])
     generated = transfer.render(repeated(code, len(poses)), poses)

@@ -17,6 +17,9 @@
 #SBATCH --output=pnr_jax-%j.log
 set -euo pipefail
 
+# Of glibc: huge pages, and one arena a core (pnr_jax/cli.py says why).
+export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1:glibc.malloc.arena_max=${SLURM_CPUS_PER_TASK:-8}}
+
 stopped=
 trap 'stopped=yes; kill -TERM "$step"' TERM # srun passes it on to every task.
 

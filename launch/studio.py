@@ -37,13 +37,13 @@ def main() -> None:
         raise UserError(f"{error.name} is missing: pip install 'pnr-jax[studio]'") from None
     listener = _listen(HOST.value, PORT.value)  # A browser that comes early waits.
     solvers = studio.load_solvers(WORKDIR.value, WORKDIR_LSE.value)
-    first, seed = config.load(WORKDIR.value).data.drawn_people()
+    first, seed = config.read_config(WORKDIR.value).data.drawn_people()
     gallery = Gallery(range(first, first + PEOPLE), solvers[0].image_size, seed)
     estimator = None
     if POSE_MODEL.value is not None:
         from pnr_jax import pose_estimation
 
-        estimator = pose_estimation.load(POSE_MODEL.value)
+        estimator = pose_estimation.load_estimator(POSE_MODEL.value)
     print("compiling ...", flush=True)
     with ThreadPoolExecutor() as pool:
         list(pool.map(studio.Solver.warm_up, solvers))

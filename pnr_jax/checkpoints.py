@@ -32,9 +32,6 @@ class Checkpoints:
     def __init__(self, workdir: Path, keep: int):
         """Opens `workdir`/checkpoints, which need not exist, to keep the `keep` latest."""
         check_folder(workdir)
-        # Orbax tells of every step, and of damage a page; what goes wrong is raised, and told once.
-        for name in ("absl", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._workdir, self._keep = workdir, keep
         self._checkpointer = self._open()
 
@@ -81,15 +78,15 @@ class Checkpoints:
             self._checkpointer.save(step, tree, metrics={SCORE: score}, force=True)
 
     def restore(self, step: int, like: Any) -> Any:
-        """The state saved at `step`, with the structure and placement of `like`.
+        """Restores the state saved at `step`, with the structure and placement of `like`.
 
         Raises:
           UserError: the checkpoint is damaged or of another configuration.
         """
         return _read(Path(self._checkpointer.directory) / str(step), like)
 
-    def restore_newest(self, like: Any, say: Callable[[str], None]) -> Any:
-        """The state of the newest sound checkpoint; None where there is none at all.
+    def restore_newest(self, like: Any, log: Callable[[str], None]) -> Any:
+        """Restores the newest sound checkpoint; returns None if there is no checkpoint at all.
 
         Damaged newer ones are named and moved to `workdir`/damaged, once a sound one is found.
 
@@ -104,7 +101,7 @@ class Checkpoints:
                 damaged[step] = error
                 continue
             for reason in damaged.values():
-                say(f"{reason}; going on from step {step:,}, that folder is now in damaged/")
+                log(f"{reason}; going on from step {step:,}, that folder is now in damaged/")
             self._set_aside(list(damaged))
             return state
         if damaged:
@@ -141,21 +138,40 @@ class Checkpoints:
 
 @contextmanager
 def open_checkpoints(workdir: Path, keep: int = 1) -> Iterator[Checkpoints]:
-    """The checkpoints of a workdir, closed at the end of the block."""
-    checkpoints = Checkpoints(workdir, keep)
+    """Opens the checkpoints of a workdir and closes them at the end of the block.
+
+    Orbax logs every step, and a page about damage; inside the block it is silent, since what goes
+    wrong is raised.
+    """
+    with _silent("absl", "asyncio"):
+        checkpoints = Checkpoints(workdir, keep)
+        try:
+            yield checkpoints
+        finally:
+            checkpoints.close()
+
+
+@contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    """Lets loggers log nothing below CRITICAL while the block runs."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
-        yield checkpoints
+        yield
     finally:
-        checkpoints.close()
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def read_latest(workdir: Path, like: Any) -> Any:
-    """The state of a run's latest checkpoint, None where there is none; the folder stays untouched.
+    """Reads the latest checkpoint of a run, None if there is none; leaves the folder untouched.
 
     So it may be another run's, which trains meanwhile.
 
     Args:
-      workdir: of the run.
+      workdir: the run's folder.
       like: arrays, or their shapes, with the structure and placement of the state.
 
     Raises:
@@ -171,9 +187,9 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
     """Writes a plain nested dict of arrays that Orbax restores without this package.
 
     Args:
-      workdir: of the run.
+      workdir: the run's folder.
       variables: nested dict of arrays, none of them split over processes.
-      name: of the folder: "model" (the latest) or "model_best".
+      name: the folder's name: "model" (the latest) or "model_best".
     """
     path = (workdir / name).resolve()
     temporary = path.with_name(f"{name}.new")
@@ -187,7 +203,7 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
 
 
 def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
-    """The variables that `export_model` wrote under `name`, or of a model in the box: NumPy arrays.
+    """Loads the variables that `export_model` wrote, or those of a bundled model: NumPy arrays.
 
     Raises:
       UserError: the run has not written them yet, or they are damaged.
@@ -246,7 +262,7 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _unused(path: Path) -> Path:
-    """`path`, or with a number behind it where that exists."""
+    """Returns `path`, or with a number behind it where that exists."""
     number = 1
     unused = path
     while unused.exists():
@@ -256,7 +272,7 @@ def _unused(path: Path) -> Path:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the error at the root: Orbax wraps it in a page of its own types."""
+    """Returns the first line of the root error: Orbax wraps it in a page of its own types."""
     while error.__cause__:
         error = error.__cause__
     return first_line(error)

@@ -50,7 +50,7 @@ def check_names(names: Iterable[str], where: str | Path) -> None:
     """Raises a `UserError` for an image's name that the CSV cannot hold, or not give back.
 
     Args:
-      names: of images.
+      names: names of images.
       where: the folder or file that they come from, for the message.
     """
     for name in names:

@@ -69,7 +69,7 @@ def make_pairs(
 def sample_pairs(
     pairs: Sequence[tuple[str, str]], count: int = 12_000, seed: int = 0
 ) -> list[tuple[str, str]]:
-    """`count` of the pairs without replacement; seed 0 gives Market-1501's published test pairs.
+    """Draws `count` pairs without replacement; seed 0 gives Market-1501's published test pairs.
 
     The published file was drawn by pandas' `DataFrame.sample(n=12000, random_state=0)`, which is
     NumPy's legacy `RandomState.choice`; where it asks for all of them, they are shuffled.
@@ -96,7 +96,7 @@ def sample_tuples(
       annotations: {name: int [18, 2]}.
       sources: how many sources a tuple has, M >= 1.
       count: how many tuples; fewer come back where the annotations hold fewer.
-      seed: of the draw.
+      seed: seed of the draw.
       identity_of: tells identities by names.
 
     Raises:

@@ -39,7 +39,7 @@ _SHOWN = 3  # Names in a message.
 _MISSING = "missing"
 _OTHER_NAMES = (
     "names such as FROM___TO.png, FROM_2_TO_vis.png or FROM.jpg_TO.jpg.png are known; list files "
-    "of other names by --pairs=CSV, in a column `image`"
+    "of other names by `pairs=CSV`, in a column `image`"
 )
 
 
@@ -53,11 +53,11 @@ def folder_method(
     allow_missing: bool = False,
     jpeg: bool = False,
 ) -> tuple[Method, np.ndarray, str]:
-    """The images of a folder as a method, after a look at every one of them.
+    """Makes a method of the images in a folder, after a look at each of them.
 
     Args:
-      folder: with the images; folders inside it are not looked at.
-      name: of the method.
+      folder: where the images are; folders inside it are not looked at.
+      name: the method's name.
       tuples: names of sources and target of every tuple that there should be an image of.
       size: (H, W) of the images; of strips one panel's.
       files: file names in the tuples' order; None goes by names such as `FROM___TO.png`.
@@ -70,7 +70,7 @@ def folder_method(
 
     Raises:
       UserError: images are missing, unreadable or of another size, or belong to no tuple; the
-        message says how many and which, and `--allow_missing` mends it.
+        message says how many and which, and `allow_missing` mends it.
     """
     folder = Path(folder)
     present = _images(folder)
@@ -79,7 +79,7 @@ def folder_method(
     else:
         paths = [folder / file for file in files]
         if len(set(tuples)) < len(tuples):
-            raise UserError("--pairs: names a pair twice, and an image for each; keep one of them")
+            raise UserError("`pairs` names a pair twice, and an image for each; keep one of them")
         extra = sorted(set(present) - set(paths))
     paths = paths[:checked]
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -91,7 +91,7 @@ def folder_method(
         mend = f"; {_OTHER_NAMES}" if extra else ""
         raise UserError((summary or f"{folder}: there are no pairs to score") + mend)
     if summary and not allow_missing:
-        raise UserError(f"{summary}; --allow_missing scores the others")
+        raise UserError(f"{summary}; `allow_missing` scores the others")
     by_names = {tuples[i]: paths[i] for i in usable}
     digest = hashlib.sha256(b"".join(looks[i].digest for i in usable)).hexdigest()
     method = Method(
@@ -113,7 +113,7 @@ def match_files(
     if len(asked) < len(set(tuples)):
         raise UserError(
             f"{folder}: several tuples share a FROM and a TO; name their files in a column `image` "
-            "of the CSV of --pairs"
+            "of the CSV of `pairs`"
         )
     spelt = _spellings(tuples)
     known: dict[Ends, Path] = {}
@@ -138,7 +138,7 @@ def file_name(names: Names) -> str:
 def _summary(
     folder: Path, wanted: Sequence[str], looks: Sequence["_Look"], extra: Sequence[Path]
 ) -> str:
-    """What is wrong, with numbers and names; nothing where nothing is."""
+    """Returns what is wrong, with numbers and names; "" where nothing is."""
     seen = list(zip(wanted, looks, strict=True))
     problems = {
         "missing": [name for name, look in seen if look.problem == _MISSING],
@@ -175,7 +175,7 @@ def _look(path: Path | None, size: tuple[int, int]) -> _Look:
 
 
 def _read(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """One generated image, uint8 [H, W, 3]; of a strip its last panel."""
+    """Reads one generated image, uint8 [H, W, 3]; of a strip its last panel."""
     height, width = size
     image = read_image(path)
     if image.shape[:2] == (height, _PANELS * width):
@@ -225,7 +225,7 @@ def _ends_of_file(path: Path, spelt: Mapping[str, set[Ends]], folder: Path) -> E
     ends = spelt.get(stem, {tuple(map(_stem, stem.split("___")))})
     if len(ends) > 1:
         raise UserError(
-            f"{folder}: {path.name} may be of several pairs; list the files by --pairs=CSV, in a "
+            f"{folder}: {path.name} may be of several pairs; list the files by `pairs=CSV`, in a "
             "column `image`"
         )
     return next(iter(ends))
@@ -236,7 +236,7 @@ def _ends(names: Names) -> Ends:
 
 
 def _stem(name: str) -> str:
-    """A name without its suffix, or two: Market-1501 has some that end in .jpg.jpg."""
+    """Returns a name without its suffix, or two: Market-1501 has some that end in .jpg.jpg."""
     while Path(name).suffix.lower() in SUFFIXES:
         name = name.rpartition(".")[0]
     return name

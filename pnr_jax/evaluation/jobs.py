@@ -44,7 +44,7 @@ class EvaluationSets(NamedTuple):
 
     Attributes:
       single: one source and a target a row, or more of which M = 1 takes the first.
-      multi: for M > 1; the same where one set serves both.
+      multi: what M > 1 is scored on; the same where one set serves both.
       files: the generated images' names, where a CSV has them.
     """
 
@@ -81,7 +81,7 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun
     Raises:
       UserError: there is no run, or one has other data or image sizes than the first.
     """
-    configs = [config_lib.load(workdir) for workdir in workdirs]
+    configs = [config_lib.read_config(workdir) for workdir in workdirs]
     if data_dir is not None:
         configs = [c.replace(data_dir=str(Path(data_dir).resolve())) for c in configs]
     for workdir, config in zip(workdirs, configs, strict=True):
@@ -102,7 +102,7 @@ def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1)
     """Loads what is asked for.
 
     Args:
-      config: of a run, or one that names a data set.
+      config: a run's configuration, or one that names a data set.
       pairs: a CSV of pairs or tuples instead of the data set's own.
       several: whether sets of several sources are needed.
       fewest: how many sources those must have.
@@ -134,7 +134,7 @@ def make_jobs(
     folders: Sequence[ImageFolder],
     options: Options,
 ) -> tuple[list[Job], list[str]]:
-    """All rows, and a line for each folder that something is wrong with.
+    """Makes the jobs of all rows, and a line for each folder that something is wrong with.
 
     Args:
       sets: what is asked for.

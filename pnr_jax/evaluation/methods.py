@@ -32,8 +32,8 @@ class Method(NamedTuple):
       generate: batch -> uint8 [B, H, W, 3].
       key: names what it draws; methods of one key draw the same.
       learnt: False for the trivial methods.
-      model: of a run, "model" or "model_best".
-      weights: of a run, the digest of its weights.
+      model: which weights of a run, "model" or "model_best".
+      weights: the digest of a run's weights.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Method(NamedTuple):
 def run_methods(
     name: str, workdir: Path, config: Config, model: str, sources: Sequence[int]
 ) -> list[Method]:
-    """A trained run with each number of sources.
+    """Returns a method for each number of sources that a trained run is given.
 
     Args:
       name: in the table.
-      workdir: of the run.
+      workdir: the run's folder.
       config: its configuration.
       model: "model" or "model_best".
       sources: the numbers M.
@@ -73,7 +73,7 @@ def run_methods(
 def model_methods(
     name: str, transfer: PoseTransfer, sources: Sequence[int], key: str
 ) -> list[Method]:
-    """The model with each number of sources."""
+    """Returns a method for each number of sources that a model is given."""
 
     def generate(batch: NamedBatch) -> np.ndarray:
         return transfer.transfer(
@@ -87,7 +87,7 @@ def model_methods(
 
 
 def trivial_methods(mean_image: np.ndarray) -> list[Method]:
-    """The rows "copy source" and "mean image" (uint8 [H, W, 3]): what needs no learning."""
+    """Returns "copy source" and "mean image" (uint8 [H, W, 3]), which need no learning."""
 
     def copy(batch: NamedBatch) -> np.ndarray:
         return batch["source_images"][:, 0]
@@ -103,14 +103,14 @@ def trivial_methods(mean_image: np.ndarray) -> list[Method]:
 
 
 def through_jpeg(method: Method) -> Method:
-    """The method with a JPEG round trip after it."""
+    """Adds a JPEG round trip to a method."""
     return method._replace(
         generate=lambda batch: jpeg_round_trip(method.generate(batch)), key=f"{method.key} jpeg"
     )
 
 
 def mean_image(config: Config, workdir: Path | None) -> np.ndarray:
-    """The mean training image, uint8 [H, W, 3]: a run's own file, or computed anew.
+    """Returns the mean training image, uint8 [H, W, 3]: a run's own file, or computed anew.
 
     An exported run has no such file, since it is made of the data set's photos.
     """

@@ -23,8 +23,8 @@ _THREADS = 2
 
 
 def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
-    """Inception-v3 of 2015: IS and FID, and IS under the body's mask."""
-    variables, digest = inception_weights.load(path), sha256(path)
+    """Returns the scorers by Inception-v3 of 2015: IS with FID, and IS under the body's mask."""
+    variables, digest = inception_weights.load_inception(path), sha256(path)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         del batch
@@ -44,7 +44,7 @@ def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
 def inception_score_scorer(
     key: str, score: Callable[[NamedBatch, np.ndarray], Scores], prefix: str, heading: str
 ) -> Scorer:
-    """The Inception Score of the array PREFIXprobabilities [N, classes] that `score` gives."""
+    """Returns the Inception Score of PREFIXprobabilities [N, classes], which `score` gives."""
 
     def totals(arrays: Scores) -> dict[str, float]:
         mean, std = metrics.inception_score(arrays[f"{prefix}probabilities"], SPLITS)
@@ -71,8 +71,8 @@ def with_fid(scorer: Scorer) -> Scorer:
 
 
 def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Path) -> Scorer:
-    """LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
-    variables = lpips_lib.load(trunk, linear, network)
+    """Returns LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
+    variables = lpips_lib.load_lpips(trunk, linear, network)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         distances = lpips_lib.lpips(variables, batch["target_image"], generated, network)
@@ -84,7 +84,7 @@ def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Pa
 
 
 def proxy_scorer(path: str | Path) -> Scorer:
-    """The Inception Score by a TFLite classifier, for who lacks the Inception of published scores.
+    """Returns the Inception Score by a TFLite classifier, for those without Inception's weights.
 
     It is a *proxy*: it tells one's own methods apart, and compares with nothing published.
     """
@@ -122,7 +122,7 @@ def load_classifier(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
     logits, of which the softmax is taken.
 
     Args:
-      path: of the `.tflite` file.
+      path: a `.tflite` file.
 
     Returns:
       uint8 images [N, H, W, 3] -> float32 probabilities [N, classes].
@@ -131,7 +131,7 @@ def load_classifier(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
       UserError: the file is missing, no such classifier, or no interpreter is installed.
     """
     if not Path(path).is_file():
-        raise UserError(f"--classifier={path}: no such file; expected a .tflite classifier")
+        raise UserError(f"`classifier={path}`: no such file; expected a .tflite classifier")
     interpreter = _interpreter(str(path))
     (entry, *more), (answer, *others) = (
         interpreter.get_input_details(),
@@ -141,7 +141,7 @@ def load_classifier(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:
     quantised = entry["dtype"] == answer["dtype"] == np.uint8
     if more or others or not quantised or len(shape) != 4 or shape[-1] != 3:
         raise UserError(
-            f"--classifier={path}: expected uint8 images [1, H, W, 3] in and uint8 answers out, "
+            f"`classifier={path}`: expected uint8 images [1, H, W, 3] in and uint8 answers out, "
             f"found {np.dtype(entry['dtype'])} {shape} and {np.dtype(answer['dtype'])}"
         )
     scale, zero = answer["quantization"]
@@ -175,7 +175,7 @@ def _interpreter(path: str) -> Any:
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UserError(
-                f"--classifier={path}: not a TFLite model ({first_line(error)})"
+                f"`classifier={path}`: not a TFLite model ({first_line(error)})"
             ) from None
         return interpreter
-    raise UserError("--classifier needs an interpreter: pip install ai-edge-litert")
+    raise UserError("`classifier` needs an interpreter: pip install ai-edge-litert")

@@ -57,7 +57,7 @@ def write_figure(method: Method, images: Images, tuples: np.ndarray, path: Path)
       method: what draws.
       images: the data set.
       tuples: int [T, M + 1]; one of each of the first 12 identities is shown, none chosen.
-      path: of the PNG.
+      path: the PNG file.
     """
     return _sheet(method, images, _first_of_identities(images, tuples)[:FIGURE_ROWS], path, 3)
 
@@ -71,7 +71,7 @@ def write_comparison(
       methods: what draws.
       images: the data set.
       tuples: int [T, M + 1] that every method can draw.
-      path: of the PNG.
+      path: the PNG file.
     """
     rows = _first_of_identities(images, tuples)[:FIGURE_ROWS]
     batch = gather(images, rows)
@@ -94,7 +94,7 @@ def write_growing(
       methods: one model, by growing M.
       images: the data set.
       tuples: int [T, M + 1], at least as many sources as the last method sees.
-      path: of the PNG.
+      path: the PNG file.
     """
     rows = _first_of_identities(images, tuples)[: FIGURE_ROWS // 2]
     batch = gather(images, rows)
@@ -113,7 +113,7 @@ def write_extremes(result: Result, folder: Path) -> list[Path]:
     """Draws the 16 images of the highest and of the lowest SSIM inside the mask, the first first.
 
     Args:
-      result: of the method that drew them.
+      result: what the method has reached.
       folder: where `best.png` and `worst.png` go.
     """
     images, tuples = result.test.examples
@@ -147,6 +147,6 @@ def _first_of_identities(images: Images, tuples: np.ndarray) -> np.ndarray:
 
 
 def _shared_tuples(examples: Sequence[Examples]) -> np.ndarray:
-    """The tuples of the first that all others have too; all are over the same images."""
+    """Returns the first one's tuples that all others have too; all are over the same images."""
     shared = set.intersection(*({tuple(row) for row in e.tuples.tolist()} for e in examples))
     return np.array([row for row in examples[0].tuples if tuple(row.tolist()) in shared])

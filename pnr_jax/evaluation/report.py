@@ -73,31 +73,31 @@ def write_report(
     """Writes `table.md`, `table.json` and `table.tex`; returns what a terminal shows.
 
     Args:
-      results: of all jobs.
+      results: the results of all jobs.
       sets: what they were asked for.
-      config: of the data.
+      config: a configuration that names the data set.
       options: how they were scored.
       problems: a line a folder that images were missing from.
       scorers: the metrics, in the order of their columns.
-      folder: to write to.
+      folder: where the files go.
     """
     columns = list(dict.fromkeys([*(c for s in scorers for c in s.columns), *PUBLISHED_COLUMNS]))
-    made = []
+    shown = []
     for name in dict.fromkeys(result.test.name for result in results):
         rows = [result.row for result in results if result.test.name == name]
         count = max(row["pairs"] for row in rows)
         comparable = config.image_size == config.data.image_size
         published = published_rows(config.data.name, name) if comparable else []
-        made.append(tables.Table(_title(name, count, config), rows + published, columns))
+        shown.append(tables.Table(_title(name, count, config), rows + published, columns))
     whole = {test.name: len(test.examples.tuples) for test in (sets.single, sets.multi)}
     lines = notes(
-        [row for table in made for row in table.rows],
+        [row for table in shown for row in table.rows],
         limit=options.limit,
         whole=whole,
         jpeg=options.jpeg,
         problems=problems,
     )
-    return tables.write_tables(made, lines, folder)
+    return tables.write_tables(shown, lines, folder)
 
 
 def published_rows(data: str, which: str) -> list[dict[str, Any]]:
@@ -125,10 +125,10 @@ def notes(
     jpeg: bool,
     problems: Sequence[str],
 ) -> list[str]:
-    """The lines that hold for these rows.
+    """Returns the notes that apply to these rows.
 
     Args:
-      rows: of all tables.
+      rows: the rows of all tables.
       limit: how many of the first tuples of a set were scored; None: all.
       whole: how many each set has, by its name.
       jpeg: whether images made a JPEG round trip.
@@ -155,7 +155,7 @@ def notes(
         if not any("inception_score" in row for row in ours):
             lines.append(
                 f"{NOTHING} under IS and masked IS: they need Inception-v3 of 2015, "
-                "--inception=FILE; docs/evaluation.md says where it is."
+                "launch/evaluate.py --inception=FILE; docs/evaluation.md says where it is."
             )
     if jpeg:
         lines.append("Scored after a JPEG round trip of generated images and targets.")
@@ -182,7 +182,8 @@ def notes(
         if not any(key.startswith(score) for row in ours for key in row)
     ]
     if absent:
-        lines.append(f"More columns: {', '.join(absent)} (docs/evaluation.md).")
+        columns = ", ".join(absent)
+        lines.append(f"More columns of launch/evaluate.py: {columns} (docs/evaluation.md).")
     return lines
 
 
@@ -190,7 +191,7 @@ def _title(name: str, count: int, config: Config) -> str:
     what = {
         "pairs": "pairs, one source each",
         "tuples": "tuples; M sources of each are seen",
-        "listed": "pairs of --pairs",
+        "listed": "listed pairs",
         "images": "images, each drawn from itself in its own pose",
     }[name]
     return f"{config.data.title}: {count:,} {what}"

@@ -26,7 +26,7 @@ class Result(NamedTuple):
     Attributes:
       method: what drew.
       test: what it was asked for.
-      row: of the table: names, numbers, and `intervals`, {score: [low, high]}.
+      row: a row of the table: names, numbers, and `intervals`, {score: [low, high]}.
       scores: [N] by name, of the single images.
     """
 
@@ -81,7 +81,7 @@ def summarise(
     Args:
       method: what drew.
       test: the tuples.
-      chunks: from `scoring.score`, by these scorers.
+      chunks: what `scoring.score` yields by these scorers.
       scorers: the metrics.
     """
     arrays = merged(chunks)
@@ -104,7 +104,7 @@ def summarise(
 def bootstrap(
     sums: np.ndarray, counts: np.ndarray, groups: np.ndarray, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """95% intervals of ratios of sums, from resampled groups.
+    """Estimates 95% intervals of ratios of sums by resampling groups.
 
     Images of one person are alike, so whole persons are drawn with replacement, not images: the
     interval is for other people, not for other photos of these.
@@ -113,7 +113,7 @@ def bootstrap(
       sums: [N, K], numerators, such as scores.
       counts: [N, K], denominators, such as ones.
       groups: [N], whose image it is.
-      seed: of the draws.
+      seed: seed of the draws.
 
     Returns:
       (low, high), float64 [K] each: percentiles 2.5 and 97.5 of 2,000 draws.

@@ -75,7 +75,7 @@ def merged(chunks: Iterable[Scores]) -> Scores:
 
 
 def pixel_scorer() -> Scorer:
-    """SSIM in its four forms and L1: all that needs no network."""
+    """Returns SSIM in its four forms and L1, which need no network."""
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         target, masks = batch["target_image"], body_masks(batch)
@@ -98,7 +98,7 @@ def pixel_scorer() -> Scorer:
 
 
 def family_scorer() -> Scorer:
-    """SSIM of PATN (in a white square), GFLA (two, stretched to a square) and PIDM (σ = 1.2).
+    """Returns SSIM of PATN (in a white square), GFLA (two, stretched) and PIDM (σ = 1.2).
 
     They are each family's own, on DeepFashion, and differ by up to 0.1 on the same images, so no
     two of them compare (docs/evaluation.md).

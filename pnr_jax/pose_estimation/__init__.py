@@ -9,10 +9,10 @@ from pathlib import Path
 from pnr_jax.errors import UserError
 from pnr_jax.pose_estimation.poses import Estimator, Poses
 
-__all__ = ["Estimator", "Poses", "load"]
+__all__ = ["Estimator", "Poses", "load_estimator"]
 
 
-def load(path: str | Path) -> Estimator:
+def load_estimator(path: str | Path) -> Estimator:
     """Loads a pose model: `.pb` is OpenPose's frozen graph, `.task` is MediaPipe's.
 
     Raises:
@@ -28,7 +28,7 @@ def load(path: str | Path) -> Estimator:
     if path.suffix == ".task":
         from pnr_jax.pose_estimation import blazepose
 
-        return blazepose.load(path)
+        return blazepose.load_blazepose(path)
     raise UserError(
         f"pose model {path}: expected OpenPose's frozen graph (.pb) or MediaPipe's pose "
         "landmarker (.task)"

@@ -102,7 +102,7 @@ class Guard:
         self._take_token(path, rule)
 
     def _is_ours(self, name: str, port: str) -> bool:
-        """Whether a Host header is this server's: no name of another's DNS leads here.
+        """Returns whether a Host header is this server's: no name of another's DNS leads here.
 
         The loopback's names are, through any port: only this machine has them, and a tunnel such
         as `ssh -L 9000:localhost:8000` puts its own port there. A page at another of this

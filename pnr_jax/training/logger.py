@@ -24,11 +24,11 @@ LINE_EVERY = 20.0  # Seconds.
 class RunLogger:
     """Logs a run; does nothing in processes other than the main one."""
 
-    def __init__(self, config: Config, workdir: Path, start: int, say: Callable[[str], None]):
+    def __init__(self, config: Config, workdir: Path, start: int, log: Callable[[str], None]):
         """Opens the log of a run that continues after step `start`."""
         self._workdir = workdir
         self._rate = learning_rate(config)
-        self._progress = Progress(start, config.steps, config.batch_size, say)
+        self._progress = Progress(start, config.steps, config.batch_size, log)
         self._writer = MetricWriter(workdir, start) if is_main_process() else None
 
     def advance(self, steps: int) -> None:
@@ -98,9 +98,9 @@ class MetricWriter:
 class Progress:
     """Rates and remaining time of a run of steps."""
 
-    def __init__(self, start: int, stop: int, batch_size: int, say: Callable[[str], None]):
+    def __init__(self, start: int, stop: int, batch_size: int, log: Callable[[str], None]):
         """Counts from step `start` to `stop`."""
-        self._start, self._stop, self._batch_size, self._say = start, stop, batch_size, say
+        self._start, self._stop, self._batch_size, self._log = start, stop, batch_size, log
         self._began = self._said = self._logged = time.monotonic()
         self._logged_step = start
         terminal = sys.stderr.isatty()
@@ -112,7 +112,7 @@ class Progress:
         self._bar.update(steps)
 
     def rates(self, step: int) -> dict[str, float]:
-        """Images a second and seconds a step since the last call."""
+        """Returns images a second and seconds a step since the last call."""
         now = time.monotonic()
         seconds = max(now - self._logged, 1e-9) / max(1, step - self._logged_step)
         self._logged, self._logged_step = now, step
@@ -126,7 +126,7 @@ class Progress:
             return
         self._said = now
         left = (now - self._began) / max(1, step - self._start) * (self._stop - step)
-        self._say(
+        self._log(
             f"step {step:,}/{self._stop:,}  l1 {values['l1']:.4f}  loss {values['loss']:.4f}  "
             f"{values['images_per_second']:.0f} images/s  {_duration(left)} left"
         )
@@ -137,7 +137,7 @@ class Progress:
 
 
 def _step(line: str) -> float:
-    """The step of a line; a torn last line counts as later than any."""
+    """Returns the step of a line; a torn last line counts as later than any."""
     try:
         return json.loads(line)["step"]
     except (json.JSONDecodeError, KeyError, TypeError):
@@ -145,7 +145,7 @@ def _step(line: str) -> float:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as a person says them.
+    """Formats seconds as a person would say them.
 
     >>> _duration(42), _duration(600), _duration(7300)
     ('42 s', '10 min', '2 h 2 min')

@@ -14,7 +14,7 @@ from pnr_jax.evaluation import jobs, report
 from pnr_jax.evaluation.methods import Method, mean_image
 from pnr_jax.evaluation.results import summarise
 from pnr_jax.evaluation.scorers import pixel_scorer
-from pnr_jax.evaluation.tables import check_names
+from pnr_jax.evaluation.tables import check_method_names
 from pnr_jax.examples import load_training
 from pnr_jax.figures import save_png
 
@@ -28,7 +28,7 @@ def test_a_list_of_fewer_sources_than_are_asked_for_is_named(tmp_path, monkeypat
     assert sets.multi.examples.tuples.tolist() == [[0, 1, 2]]
     with pytest.raises(UserError) as caught:
         jobs.load_sets(Config(), str(path), several=True, fewest=5)
-    expected = f"{path}: has 2 sources a row, --sources asks for 5; ask for 2 at most"
+    expected = f"{path}: has 2 sources a row, `sources` asks for 5; ask for 2 at most"
     assert str(caught.value) == expected
 
 
@@ -46,7 +46,7 @@ def test_a_folder_of_people_is_scored_by_its_own_name_and_images(tmp_path, monke
     results = [summarise(method, scored, [{"ssim": np.ones(1)}], scorers)]
     options = jobs.Options(limit=1)
     shown = report.write_report(results, sets, config, options, [], scorers, tmp_path / "out")
-    assert shown.startswith("own people: 1 pairs of --pairs")
+    assert shown.startswith("own people: 1 listed pairs")
     assert "The first 1 of 2 listed pairs only" in shown
 
 
@@ -60,4 +60,4 @@ def test_the_mean_image_is_the_run_s_file_or_that_of_the_training_images(small_c
 
 def test_a_folder_whose_name_no_table_holds_is_refused_before_the_work():
     with pytest.raises(UserError, match="not UTF-8; choose another `name`"):
-        check_names(["PATN", os.fsdecode(b"m\xfcller")])
+        check_method_names(["PATN", os.fsdecode(b"m\xfcller")])

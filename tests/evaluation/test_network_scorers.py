@@ -36,7 +36,7 @@ def test_inception_sees_the_images_and_the_masked_images(monkeypatch, weights):
         seen.append(images)
         return np.zeros((3, 2)), np.full((3, 4), 0.25)
 
-    monkeypatch.setattr(scorers.inception_weights, "load", lambda path: "variables")
+    monkeypatch.setattr(scorers.inception_weights, "load_inception", lambda path: "variables")
     monkeypatch.setattr(scorers.inception, "features_and_probabilities", network)
     plain, masked = scorers.inception_scorers(weights)
     assert set(plain.score(BATCH, GENERATED)) == {"features", "probabilities"}
@@ -54,7 +54,7 @@ def test_lpips_has_a_column_a_network(monkeypatch, weights):
         assert (reference == BATCH["target_image"]).all() and (generated == GENERATED).all()
         return np.full(3, {"alex": 0.1, "vgg": 0.2}[network])
 
-    monkeypatch.setattr(scorers.lpips_lib, "load", lambda *files: files)
+    monkeypatch.setattr(scorers.lpips_lib, "load_lpips", lambda *files: files)
     monkeypatch.setattr(scorers.lpips_lib, "lpips", distance)
     for network, value in (("alex", 0.1), ("vgg", 0.2)):
         scorer = scorers.lpips_scorer(network, weights, weights)

@@ -118,8 +118,8 @@ def said(rows, **settings):
 def test_notes_say_what_a_reader_must_know():
     plain = said([row()])
     assert plain == (
-        "More columns: IS and FID by --inception, LPIPS by --lpips_alex, proxy IS by --classifier, "
-        "PCKh by --pose_model (docs/evaluation.md)."
+        "More columns of launch/evaluate.py: IS and FID by --inception, LPIPS by --lpips_alex, "
+        "proxy IS by --classifier, PCKh by --pose_model (docs/evaluation.md)."
     )
     scored = row(inception_score=3.0, lpips_alex=0.2, proxy_inception_score=2.0, pckh=0.5)
     everything = said([scored], jpeg=True, limit=5, problems=["x: 3 missing"])

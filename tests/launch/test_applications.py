@@ -38,7 +38,7 @@ def workdir(tmp_path_factory):
     variables = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype) / 3, shapes)
     variables["batch_stats"] = jax.tree.map(np.square, variables["batch_stats"])
     workdir = tmp_path_factory.mktemp("runs") / "untrained"
-    config_lib.save(config, workdir)
+    config_lib.write_config(config, workdir)
     export_model(workdir, variables)
     return workdir
 
