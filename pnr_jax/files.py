@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Reading and writing files; a written file is either whole or absent."""
 
 import codecs
 import contextlib
@@ -13,7 +13,7 @@ from pnr_jax.errors import UserError
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, renamed to it when the block ends well.
+    """Yields a temporary path beside `path`, renamed to it when the block succeeds.
 
     A reader sees the old file or the new one, never half of either; a failed block leaves nothing.
     """
@@ -99,7 +99,7 @@ def locked(path: str | Path, refusal: str) -> Iterator[None]:
 
     Args:
       path: the lock file, which stays.
-      refusal: what to say when another process holds it.
+      refusal: message of the error when another process holds it.
 
     Raises:
       UserError: another process holds it, or its folder cannot be written to.
