@@ -1,4 +1,4 @@
-"""Annotations of a folder of images, whatever lies in it."""
+"""Annotations of a folder of images."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,12 +21,12 @@ Annotations = dict[str, np.ndarray]
 
 
 class Noted(NamedTuple):
-    """What there is to say of the images: names.
+    """Names of the images that need a remark.
 
     Attributes:
-      nobody: nobody was found; all joints are missing.
-      several: several people were found, and the largest taken.
-      damaged: left out with the reason, since no image could be read.
+      nobody: images in which nobody was found; all joints are missing.
+      several: images of several people, of whom the largest was taken.
+      damaged: unreadable files that were left out, with the reason.
     """
 
     nobody: list[str]
@@ -47,11 +47,11 @@ def annotate(
       files: {name: path}.
       estimator: finds the joints.
       annotations: {name: int32 [18, 2]}; rows are added in place.
-      save: called now and then, and at the end however that comes.
+      save: called now and then, and at the end, also after an error.
       max_damaged: how many unreadable images are left out before giving up.
 
     Raises:
-      UserError: names the image at which there are more.
+      UserError: more images are unreadable; it names the last one.
     """
     noted = Noted([], [], [])
     names = [name for name in files if name not in annotations]

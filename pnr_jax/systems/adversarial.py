@@ -1,4 +1,4 @@
-"""What pNR shares with PATN and its successors: D_I and D_K, and the losses of eqs. 5 and 6."""
+"""The base of pNR, PATN and its successors: D_I and D_K, and the losses of eqs. 5 and 6."""
 
 import abc
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ class DiscriminatorSettings(Settings):
     dropout: float = 0.5
 
     def rules(self) -> Iterator[Rule]:
-        """Sizes are positive, the norm is known."""
+        """Checks that sizes are positive and the norm is known."""
         yield from self.at_least(1, "width")
         yield from self.at_least(0, "blocks")
         yield from self.one_of(NORMS, "norm")
@@ -64,7 +64,7 @@ class AdversarialSystem(System):
 
     Discriminator = DiscriminatorSettings
     Loss = LossSettings
-    sigma: float  # Of the heatmaps that D_K sees, pixels.
+    sigma: float  # Width of the heatmaps' Gaussians for D_K, pixels.
 
     def __init__(self, parts: Parts):
         """Builds the discriminators."""
@@ -113,7 +113,7 @@ class AdversarialSystem(System):
         vgg: VGG19 | None,
         key: jax.Array,
     ) -> tuple[jax.Array, Drawn]:
-        """Returns λ1 L_L1 + λ2 L_per + λ3 L_GAN_I + λ4 L_GAN_K (eq. 6), and what was drawn."""
+        """Returns λ1 L_L1 + λ2 L_per + λ3 L_GAN_I + λ4 L_GAN_K (eq. 6), and the pass."""
         rows_key, dropout_key, discriminator_key = jax.random.split(key, 3)
         rngs = {"rows": rows_key, "dropout": dropout_key}
         images, updates = self.draw(variables, batch, rngs)

@@ -48,7 +48,7 @@ class PNRSettings(Settings):
     blocks: int = 4  # N
     norm: str = "batch"
     dropout: float = 0.0
-    sigma: float = 6.0  # Of the heatmaps, pixels.
+    sigma: float = 6.0  # Width of the heatmaps' Gaussians, pixels.
     up_kernel: int = 3
     keep_rows: float = 0.5  # p(v = 1) of eq. 4, unsupervised training.
 
