@@ -5,7 +5,7 @@
 #       --config=configs/market1501_supervised_lad.py --data_dir=data --workdir=runs/lad
 #
 # It assumes: submitted from the repository's root; a virtual environment in .venv with
-# `pip install -e . "jax[cuda13]"`; data_dir and workdir on a file system that all nodes share; as
+# `pip install -e ".[cuda]"`; data_dir and workdir on a file system that all nodes share; as
 # many tasks as GPUs. Two minutes before the time limit, or when preempted, Slurm sends SIGTERM: the
 # run saves a checkpoint, and the job is queued again to go on from it.
 #SBATCH --job-name=pnr_jax

@@ -19,6 +19,9 @@ WORKDIR_LSE = flags.DEFINE_string(
 POSE_MODEL = flags.DEFINE_string("pose_model", None, "Pose estimator's file, for own photos.")
 HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; loopback by default.")
 PORT = flags.DEFINE_integer("port", 8000, "Port to listen at.", lower_bound=1, upper_bound=65535)
+ALLOW_HOST = flags.DEFINE_multi_string(
+    "allow_host", [], "Another name that browsers may reach it by; may be repeated."
+)
 
 PEOPLE = 8  # Embedded people on the page, whom training has not seen.
 
@@ -44,7 +47,7 @@ def main() -> None:
     print("compiling ...", flush=True)
     with ThreadPoolExecutor() as pool:
         list(pool.map(studio.Solver.warm_up, solvers))
-    app = studio.create_app(solvers, gallery, estimator, HOST.value, PORT.value)
+    app = studio.create_app(solvers, gallery, estimator, HOST.value, PORT.value, ALLOW_HOST.value)
     host = f"[{HOST.value}]" if ":" in HOST.value else HOST.value
     print(f"the studio is open at http://{host}:{PORT.value}/ (Ctrl-C closes it)", flush=True)
     settings = uvicorn.Config(app, log_level="warning", limit_concurrency=50)

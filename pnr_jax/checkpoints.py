@@ -4,12 +4,12 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jax.tree_util import keystr, tree_leaves_with_path
 from orbax.checkpoint import v1 as ocp
 
 from pnr_jax import box
@@ -83,8 +83,7 @@ class Checkpoints:
         Raises:
           UserError: the checkpoint is damaged or of another configuration.
         """
-        where = f"{self._checkpointer.directory}/{step}"
-        return _sound(partial(self._checkpointer.load, step), like, where)
+        return _read(Path(self._checkpointer.directory) / str(step), like)
 
     def restore_newest(self, like: Any, log: Callable[[str], None]) -> Any:
         """Restores the newest sound checkpoint; returns None if there is no checkpoint at all.
@@ -181,8 +180,7 @@ def read_latest(workdir: Path, like: Any) -> Any:
     steps = [path for path in (workdir / "checkpoints").glob("*") if path.name.isdecimal()]
     if not steps:
         return None
-    path = max(steps, key=lambda path: int(path.name)).resolve()
-    return _sound(partial(ocp.load, path), like, str(path))
+    return _read(max(steps, key=lambda path: int(path.name)).resolve(), like)
 
 
 def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") -> Path:
@@ -223,8 +221,8 @@ def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
         raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
 
 
-def _sound(load: Callable[[Any], Any], like: Any, where: str) -> Any:
-    """Loads a state like `like` by `load` and compares its checksum."""
+def _read(path: Path, like: Any) -> Any:
+    """Returns the state of one checkpoint, with the structure and placement of `like`."""
     leaves = jax.tree.leaves(like)
     # Where the smallest array lies: on all devices, also where large ones are split.
     placed = min(leaves, key=lambda x: x.size).sharding
@@ -236,12 +234,31 @@ def _sound(load: Callable[[Any], Any], like: Any, where: str) -> Any:
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree
     )
     try:
-        restored = load(abstract)
+        _check_shapes(ocp.metadata(path).metadata, abstract)
+        restored = ocp.load(path, abstract)
     except Exception as error:
-        raise UserError(f"{where}: cannot be restored ({_reason(error)})") from error
+        raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
     if not np.array_equal(checksum(restored["state"]), restored["digest"]):
-        raise UserError(f"{where}: its bytes are not those that were saved")
+        raise UserError(f"{path}: its bytes are not those that were saved")
     return restored["state"]
+
+
+def _check_shapes(saved: Any, wanted: Any) -> None:
+    """Raises a `ValueError` for the first array that was saved with another shape.
+
+    Orbax would find out while it reads, and leave the reads it had begun to the garbage collector,
+    which reports each of them.
+    """
+    shapes = _shapes(saved)
+    for name, shape in _shapes(wanted).items():
+        if shapes.get(name, shape) != shape:
+            raise ValueError(f"{name} was saved as {shapes[name]}, here it is {shape}")
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the arrays of a tree by their paths in it."""
+    leaves = tree_leaves_with_path(tree)
+    return {keystr(path, simple=True, separator="/"): x.shape for path, x in leaves}
 
 
 def _unused(path: Path) -> Path:

@@ -117,16 +117,36 @@ def _keep_compiled_programs() -> None:
 
     Each machine has its own folder, since machines with other processors may share the home.
     """
-    if jax.config.values["jax_compilation_cache_dir"] is None:
-        folder = Path.home() / ".cache" / "pnr_jax" / platform.node()
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
+        return
+    try:
+        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # Neither HOME nor an entry for this user, as in some containers.
+        print("no home folder: compiled programs are not kept; XDG_CACHE_HOME names a place")
+        return
+    folder = Path(caches) / "pnr_jax" / platform.node()
+    jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS([re.sub(r"^--?config\.", "--set=", argument) for argument in argv])
+        return flags.FLAGS([_home_expanded(_as_change(argument)) for argument in argv])
     except (flags.Error, TypeError, ValueError, OSError) as error:
         _fail(error)
+
+
+def _as_change(argument: str) -> str:
+    """Returns --config.FIELD=VALUE as the flag that it is short for."""
+    return re.sub(r"^--?config\.", "--set=", argument)
+
+
+def _home_expanded(argument: str) -> str:
+    """Returns --flag=~/path with the home folder in place of ~, which shells leave there."""
+    name, equals, value = argument.partition("=~")
+    if not equals:
+        return argument
+    # pathlib would raise for a user whom nobody knows; such a name may be a file's.
+    return f"{name}={os.path.expanduser('~' + value)}"  # noqa: PTH111
 
 
 def _with_flags(message: str) -> str:

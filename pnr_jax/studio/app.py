@@ -15,7 +15,7 @@ files are read when the server starts, and everything else is in memory.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import jax
@@ -59,6 +59,7 @@ def create_app(
     estimator: Estimator | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
+    allowed: Collection[str] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """Creates the server.
@@ -69,6 +70,7 @@ def create_app(
       estimator: finds the joints in photos; None leaves them to the user.
       host: the address where it will listen.
       port: the port where it will listen.
+      allowed: names of other hosts by which it may be reached, for instance through a proxy.
       clock: returns seconds, for the rate limits.
     """
     studio = _Studio(solvers, gallery, estimator)
@@ -82,7 +84,9 @@ def create_app(
     ]
     return Starlette(
         routes=[*static_routes(), *api],
-        middleware=[Middleware(Guard, host=host, port=port, rules=RULES, clock=clock)],
+        middleware=[
+            Middleware(Guard, host=host, port=port, rules=RULES, allowed=allowed, clock=clock)
+        ],
         exception_handlers={
             UserError: refuse,
             HTTPException: refuse,

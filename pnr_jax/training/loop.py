@@ -23,7 +23,8 @@ from pnr_jax.data.shuffle import batch_indices
 from pnr_jax.distributed import is_main_process, stop_requests, with_partners
 from pnr_jax.errors import UserError
 from pnr_jax.examples import Examples
-from pnr_jax.files import locked, write_text
+from pnr_jax.files import write_text
+from pnr_jax.locks import locked
 from pnr_jax.nn import vgg19
 from pnr_jax.training import inputs, samples
 from pnr_jax.training import state as state_lib
@@ -75,7 +76,7 @@ def train(config: Config, workdir: Path, log: Log = print) -> bool:
     refusal = f"`workdir={workdir}`: another run is training here; wait for it, or choose another"
     with (
         with_partners(),
-        locked(lock, refusal),
+        locked(lock, refusal, log),
         open_checkpoints(workdir, config.keep_checkpoints) as checkpoints,
     ):
         if is_main_process():
