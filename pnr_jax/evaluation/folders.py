@@ -35,7 +35,7 @@ Ends = tuple[str, ...]  # (FROM, TO) without their suffixes.
 
 _PANELS = 5
 _THREADS = 4
-_SHOWN = 3  # Names in a message.
+_NAMES_SHOWN = 3  # Names in a message.
 _MISSING = "missing"
 _OTHER_NAMES = (
     "names such as FROM___TO.png, FROM_2_TO_vis.png or FROM.jpg_TO.jpg.png are known; list files "
@@ -205,7 +205,7 @@ def _reader(
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
 
 
 def _spellings(tuples: Iterable[Names]) -> dict[str, set[Ends]]:

@@ -20,7 +20,7 @@ CELL = (256, 192)  # Of the sheet, pixels.
 Annotations = dict[str, np.ndarray]
 
 
-class Noted(NamedTuple):
+class Remarks(NamedTuple):
     """Names of the images that need a remark.
 
     Attributes:
@@ -40,7 +40,7 @@ def annotate(
     annotations: Annotations,
     save: Callable[[], None] = lambda: None,
     max_damaged: int = 0,
-) -> Noted:
+) -> Remarks:
     """Estimates the poses of the images that have no row yet.
 
     Args:
@@ -53,25 +53,25 @@ def annotate(
     Raises:
       UserError: more images are unreadable; it names the last one.
     """
-    noted = Noted([], [], [])
+    remarks = Remarks([], [], [])
     names = [name for name in files if name not in annotations]
     starts = range(0, len(names), BATCH)
     try:
         for number, start in enumerate(tqdm(starts, desc="poses", disable=None, leave=False), 1):
-            images = _read(files, names[start : start + BATCH], noted.damaged, max_damaged)
+            images = _read(files, names[start : start + BATCH], remarks.damaged, max_damaged)
             if images:
                 poses = estimator.detect(list(images.values()))
                 annotations.update(zip(images, poses.keypoints, strict=True))
                 for name, people in zip(images, poses.people, strict=True):
                     if people == 0:
-                        noted.nobody.append(name)
+                        remarks.nobody.append(name)
                     elif people > 1:
-                        noted.several.append(name)
+                        remarks.several.append(name)
             if number % SAVE_EVERY == 0:
                 save()
     finally:
         save()
-    return noted
+    return remarks
 
 
 def overlay(image: np.ndarray, keypoints: np.ndarray, size: tuple[int, int] = CELL) -> np.ndarray:
