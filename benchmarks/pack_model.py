@@ -1,4 +1,4 @@
-"""Packs a trained run as a model in the box: weights in bfloat16, configuration, scores, card.
+"""Packs a trained run as a bundled model: weights in bfloat16, configuration, scores, card.
 
     python -m benchmarks.pack_model --workdir=runs/people
     python launch/evaluate.py --workdir=people --output=runs/people_in_the_box

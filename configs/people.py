@@ -1,10 +1,10 @@
-"""The embedded people at 128×64, the size of Market-1501: the model in the box.
+"""The embedded people at 128×64, the size of Market-1501: the bundled model.
 
     python launch/train.py --config=people --workdir=runs/people
 
 L1 and perceptual loss, no discriminators; the norm of rows (`model.rowwise`), which the paper does
-not have, because it is the faster and, in pilots of the quickstart, the better one. The model in
-the box began with 4,000 steps in mind, so its rate fell more slowly for the first 2,151; its card,
+not have, because it is faster and, in pilots of the quickstart, better. The bundled model was first
+meant to train for 4,000 steps, so its rate fell more slowly for the first 2,151; its card,
 `pnr_jax/models/people/README.md`, has its scores.
 """
 

@@ -1,4 +1,4 @@
-"""The model in the box, trained on with all four losses, one to three sources an example.
+"""The bundled model, trained further with all four losses, one to three sources an example.
 
     python launch/train.py --config=people_adversarial --workdir=runs/people_adversarial
 
@@ -12,7 +12,7 @@ from pnr_jax.config import Config
 
 def get_config() -> Config:
     """Returns the configuration."""
-    return config_files.read("people").replace(
+    return config_files.find_config("people").replace(
         steps=2_200,
         batch_size=4,
         learning_rate=5e-4,

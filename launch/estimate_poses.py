@@ -27,7 +27,7 @@ OUTPUT = flags.DEFINE_string("output", None, "The CSV to write, or to go on with
 MAX_DAMAGED = flags.DEFINE_integer("max_damaged", 0, "Leave out up to N unreadable images.")
 flags.mark_flags_as_required(["images", "model", "output"])
 
-SHOWN = 24  # Images of the sheet, spread over the folder.
+SHEET_IMAGES = 24  # Images of the sheet, spread over the folder.
 
 
 def main() -> None:
@@ -50,10 +50,10 @@ def main() -> None:
             if annotations:
                 write_annotations(output, annotations)
 
-        noted = annotate.annotate(files, estimator, annotations, save, MAX_DAMAGED.value)
-        cli.print_names("image(s) left out, unreadable", noted.damaged)
-        cli.print_names("image(s) without a person", noted.nobody)
-        cli.print_names("image(s) with several people, the largest taken", noted.several)
+        remarks = annotate.annotate(files, estimator, annotations, save, MAX_DAMAGED.value)
+        cli.print_names("image(s) left out, unreadable", remarks.damaged)
+        cli.print_names("image(s) without a person", remarks.nobody)
+        cli.print_names("image(s) with several people, the largest taken", remarks.several)
     found = {name: annotations[name] for name in files if name in annotations}
     joints = np.array([(keypoints != -1).all(axis=-1).sum() for keypoints in found.values()])
     if not joints.any():
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _sheet(files: dict[str, Path], found: dict[str, np.ndarray]) -> np.ndarray:
-    chosen = np.linspace(0, len(found) - 1, min(SHOWN, len(found))).round().astype(int)
+    chosen = np.linspace(0, len(found) - 1, min(SHEET_IMAGES, len(found))).round().astype(int)
     names = [list(found)[i] for i in chosen]
     drawn = [annotate.overlay(read_image(files[name]), found[name]) for name in names]
     blocks = min(6, len(drawn))

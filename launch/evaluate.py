@@ -49,10 +49,10 @@ def main() -> None:
     folder = _output(runs[0].workdir if runs else folders[0].path)
     settings = runs[0].config if runs else _market1501()
     options = jobs.Options(_sources(), MODEL.value, LIMIT.value, ALLOW_MISSING.value, JPEG.value)
-    asked = _scorers()
-    # A list of one's own may be of pairs, and then has rows of M = 1 alone unless M was asked for.
-    asked_for = runs and (PAIRS.value is None or flags.FLAGS["sources"].present)
-    fewest = max(options.sources) if asked_for else 1
+    chosen = _scorers()
+    # Rows of --pairs may have one source: then only M = 1 is scored, unless --sources is given.
+    sources_given = runs and (PAIRS.value is None or flags.FLAGS["sources"].present)
+    fewest = max(options.sources) if sources_given else 1
     sets = jobs.load_sets(settings, PAIRS.value, several=bool(runs), fewest=fewest)
     for other in folders:
         if other.path.is_dir():
@@ -60,11 +60,11 @@ def main() -> None:
     workdir = runs[0].workdir if runs else None
     mean = methods.mean_image(settings, workdir) if TRIVIAL.value else None
     rows, problems = jobs.make_jobs(sets, mean, runs, folders, options)
-    compares = any(scorer.fit for scorer in asked)
+    compares = any(scorer.fit for scorer in chosen)
     training = examples.load_training(settings).images if compares else None
     cache = folder / "cache"
-    scored = results.evaluate(rows, asked, cache, jpeg=JPEG.value, training=training)
-    print(report.write_report(scored, sets, settings, options, problems, asked, folder))
+    scored = results.evaluate(rows, chosen, cache, jpeg=JPEG.value, training=training)
+    print(report.write_report(scored, sets, settings, options, problems, chosen, folder))
     for result in scored:
         write_scores(result, folder / "scores")
     figures = pictures.write_figures(scored, folder)
@@ -118,24 +118,24 @@ def _sources() -> list[int]:
 
 def _scorers() -> list[scorers.Scorer]:
     """Returns the metrics that the flags ask for."""
-    asked = [make() for make in scorers.ALWAYS]
+    chosen = [make() for make in scorers.ALWAYS]
     if FAMILIES.value:
-        asked.append(scorers.family_scorer())
+        chosen.append(scorers.family_scorer())
     if INCEPTION.value:
-        asked += network_scorers.inception_scorers(INCEPTION.value)
+        chosen += network_scorers.inception_scorers(INCEPTION.value)
     for network, files in (("alex", LPIPS_ALEX.value), ("vgg", LPIPS_VGG.value)):
         if files is not None:
             if len(files) != 2:
                 raise UserError(
                     f"--lpips_{network} takes two files, the network and its linear layers"
                 )
-            asked.append(network_scorers.lpips_scorer(network, *files))
+            chosen.append(network_scorers.lpips_scorer(network, *files))
     if CLASSIFIER.value:
-        asked.append(network_scorers.proxy_scorer(CLASSIFIER.value))
+        chosen.append(network_scorers.proxy_scorer(CLASSIFIER.value))
     if POSE_MODEL.value:
         estimator = pose_estimation.load_estimator(POSE_MODEL.value)
-        asked.append(network_scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
-    return asked
+        chosen.append(network_scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
+    return chosen
 
 
 if __name__ == "__main__":

@@ -69,15 +69,15 @@ def _annotations(path: Path) -> dict[str, np.ndarray]:
         files = {name: file for name, file in files.items() if name not in rows}
         if files:
             estimator = pose_estimation.load_estimator(MODEL.value)
-            noted = annotate.annotate(
+            remarks = annotate.annotate(
                 files,
                 estimator,
                 annotations,
                 lambda: write_annotations(path, annotations),
                 MAX_DAMAGED.value,
             )
-            cli.print_names("image(s) without a person", noted.nobody)
-            cli.print_names("image(s) with several people, the largest taken", noted.several)
+            cli.print_names("image(s) without a person", remarks.nobody)
+            cli.print_names("image(s) with several people, the largest taken", remarks.several)
     return annotations
 
 

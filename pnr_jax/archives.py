@@ -1,4 +1,4 @@
-"""Zip files of strangers: what they unpack to is bounded before and while it is read."""
+"""Zip files from strangers: the size that they unpack to is bounded before and during reading."""
 
 import zipfile
 from collections.abc import Sequence

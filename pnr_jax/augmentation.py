@@ -1,7 +1,7 @@
 """New views of a data set's people for re-identification, named and filed as Market-1501 is.
 
-A view is an identity in the pose of somebody else. What is drawn is a function of (seed, identity,
-number of the view), so that a larger count only adds views; what is on disk is not drawn again.
+A view shows an identity in the pose of somebody else. It is a function of (seed, identity, its
+number), so a larger count only adds views; views that are on the disk are not drawn again.
 """
 
 import csv
@@ -35,7 +35,7 @@ class View(NamedTuple):
 
     Attributes:
       file: its name, Market-1501's IDENTITY_cCAMERAsSEQUENCE_FRAME_BOX.jpg.
-      identity: as the data set calls it.
+      identity: the data set's name of it.
       sources: indices of the images that show the identity.
       pose: index of the image of somebody else whose pose it takes.
     """
@@ -47,7 +47,7 @@ class View(NamedTuple):
 
 
 def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View]:
-    """Draws what to draw: of each identity with a usable image (`data.pairs`), `views` views.
+    """Plans `views` random views of each identity with a usable image (`data.pairs`).
 
     Sources are drawn from the identity's usable images without replacement, the pose from all
     usable images of the others. Camera and sequence in the name are those of the first source,
@@ -57,7 +57,7 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
     Args:
       images: the data set.
       views: how many views each identity gets.
-      sources: M of a view; an identity with fewer usable images gives all that it has.
+      sources: M, the sources of a view; an identity with fewer usable images gives all of them.
       seed: seed of the draw.
 
     Raises:
@@ -89,16 +89,16 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
 
 
 def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weights: str) -> None:
-    """Writes what comes from what: a CSV of file, identity, sources (joined by ;), pose, weights.
+    """Writes where views come from: a CSV of file, identity, sources (joined by ;), pose, weights.
 
     Args:
       path: the CSV. One that exists must be the beginning of the same work.
       views: all views of the plan, drawn or not.
       names: names of the data set's images.
-      weights: the digest of those that draw.
+      weights: the digest of the weights that draw.
 
     Raises:
-      UserError: the CSV there has a row that is not of this plan, or by other weights.
+      UserError: the existing CSV has a row of another plan or of other weights.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -129,13 +129,13 @@ def draw_views(
     """Draws views to JPEG files; each is whole or absent, so the work can be stopped at any time.
 
     Args:
-      transfer: draws, on all devices.
+      transfer: what draws, on all devices.
       images: the data set, at the size of `transfer`.
       views: what `plan_views` returned.
       folder: where the files go.
 
     Yields:
-      How many more files there are, batch by batch.
+      The number of new files, batch by batch.
     """
     M = max((len(view.sources) for view in views), default=1)
     size = BATCH * jax.local_device_count()

@@ -88,7 +88,7 @@ class Checkpoints:
     def restore_newest(self, like: Any, log: Callable[[str], None]) -> Any:
         """Restores the newest sound checkpoint; returns None if there is no checkpoint at all.
 
-        Damaged newer ones are named and moved to `workdir`/damaged, once a sound one is found.
+        Damaged newer ones are logged and moved to `workdir`/damaged once a sound one is found.
 
         Raises:
           UserError: there are checkpoints, and none can be restored.
@@ -168,7 +168,7 @@ def _silent(*names: str) -> Iterator[None]:
 def read_latest(workdir: Path, like: Any) -> Any:
     """Reads the latest checkpoint of a run, None if there is none; leaves the folder untouched.
 
-    So it may be another run's, which trains meanwhile.
+    So the run may be training meanwhile.
 
     Args:
       workdir: the run's folder.

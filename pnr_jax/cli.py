@@ -1,4 +1,4 @@
-"""What the programs in `launch/` share: a user's mistake is one line and exit code 2."""
+"""Code that the programs in `launch/` share: a user's mistake is one line and exit code 2."""
 
 import io
 import os
@@ -28,7 +28,7 @@ MALLOC = f"glibc.malloc.hugetlb=1:glibc.malloc.arena_max={os.cpu_count()}"
 def run(main: Callable[[], None]) -> None:
     """Parses the command line and runs `main`; never returns.
 
-    Exit codes: 0 done, 2 a mistake in flags or input or a disk that does not take or give a file
+    Exit codes: 0 done, 2 a mistake in flags or input, or a file that cannot be read or written
     (one line on stderr says which), 130 Ctrl-C.
     """
     # TensorFlow only reads files here: silence its start-up lines.
@@ -37,7 +37,9 @@ def run(main: Callable[[], None]) -> None:
     _keep_compiled_programs()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # What a locale cannot say is no error.
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # Characters that the locale lacks are no error.
     logging.set_verbosity(logging.WARNING)
     if sys.getfilesystemencoding() != "utf-8":
         print("hint: file names are not UTF-8 in this locale; set PYTHONUTF8=1", file=sys.stderr)
@@ -81,20 +83,20 @@ def define_config() -> Callable[[], Config]:
 
 
 def print_names(what: str, names: Sequence[str]) -> None:
-    """Prints how many things are so and the first of them; nothing where there is none."""
+    """Prints how many names there are and the first of them; nothing if there are none."""
     if names:
         print(f"{len(names):,} {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
 
 
 def print_passed_over(names: Sequence[str]) -> None:
-    """Prints what a reader of a folder or zip has left alone (`pnr_jax.walk`)."""
+    """Prints which files of a folder or zip were passed over (`pnr_jax.walk`)."""
     print_names("hidden or system name(s) and link(s) passed over", names)
 
 
 def print_resized(
     paths: Sequence[str], sizes: Sequence[tuple[int, ...]], size: tuple[int, int]
 ) -> None:
-    """Prints which photos, of (height, width) `sizes`, were brought to another size."""
+    """Prints which photos, of (height, width) `sizes`, were resized."""
     for path, old in zip(paths, sizes, strict=True):
         if old != size:
             print(
@@ -104,16 +106,16 @@ def print_resized(
 
 
 def hint_at_malloc() -> None:
-    """Prints how to train faster, where a CPU trains with malloc's default settings."""
+    """Prints how to train faster, if a CPU trains with malloc's default settings."""
     is_cpu = jax.default_backend() == "cpu" and sys.platform == "linux"
     if is_cpu and "GLIBC_TUNABLES" not in os.environ and is_main_process():
         print(f"hint: GLIBC_TUNABLES={MALLOC} in the environment makes training on CPUs faster")
 
 
 def _keep_compiled_programs() -> None:
-    """Compiles a program once for this machine, unless JAX is told of another place.
+    """Caches compiled programs, unless JAX is configured to do so elsewhere.
 
-    A folder for each machine: home may be shared by machines with other processors.
+    Each machine has its own folder, since machines with other processors may share the home.
     """
     if jax.config.values["jax_compilation_cache_dir"] is not None:
         return

@@ -1,4 +1,4 @@
-"""The commands that `pip install` brings: the programs of `launch/`, run as they are."""
+"""The commands of an installed package: the programs of `launch/`, run as they are."""
 
 import runpy
 from collections.abc import Callable

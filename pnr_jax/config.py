@@ -1,4 +1,4 @@
-"""The configuration of a run: a part for each room, the paper's values as defaults."""
+"""The configuration of a run, in parts, with the paper's values as defaults."""
 
 import json
 import math
@@ -18,8 +18,8 @@ from pnr_jax.files import read_text, write_text
 from pnr_jax.settings import Rule, SettingError, Settings
 from pnr_jax.systems import SYSTEMS, Parts, System
 
-# What a run may change when it resumes; all else would make it another run.
-# More or fewer steps also move the decay of the learning rate, where there is one.
+# Fields that may change when a run resumes; any other would make it another run.
+# More or fewer steps also move the decay of the learning rate, if there is one.
 CHANGEABLE = frozenset(
     {"steps", "log_every", "checkpoint_every", "sample_every", "keep_checkpoints"}
     | {"data_dir", "vgg19", "input", "steps_per_call", "shard_parameters", "max_skipped"}
@@ -42,9 +42,9 @@ class SystemChoice(Settings):
 class Config(Settings):
     """A run: what is trained, on what, and how.
 
-    The defaults are the paper's supervised training with p = 1 on Market-1501; what it does not
-    state is PATN's or marked. `system.name` decides what `model`, `discriminator` and `loss` are,
-    `data.name` what `data` is.
+    The defaults are the paper's supervised training with p = 1 on Market-1501; where it states
+    nothing, they are PATN's, or a comment says whose. `system.name` decides what `model`,
+    `discriminator` and `loss` are, `data.name` what `data` is.
     """
 
     seed: int = 0
@@ -68,12 +68,12 @@ class Config(Settings):
     data: DataSet = field(default_factory=Market1501)
     augment: Augment = field(default_factory=Augment)
     data_dir: str = ""  # Folder of the prepared data set.
-    init_from: str = ""  # A run, exported model or name of one, with whose weights it begins.
+    init_from: str = ""  # A run, exported or bundled model, whose weights it starts from.
     vgg19: str = ""  # Weights of the perceptual loss; empty: those in the package.
     input: str = "device"  # The training set lies on every device; "host": fed; "auto": what fits.
     steps_per_call: int = 1  # Steps that one call of the compiled program makes.
     shard_parameters: bool = False  # Split parameters and optimiser over devices (ZeRO-3).
-    max_skipped: int = 20  # Steps in a row with a gradient that is not finite; then stop.
+    max_skipped: int = 20  # The run stops after more steps in a row without a finite gradient.
     log_every: int = 100
     checkpoint_every: int = 2_500
     sample_every: int = 2_500
@@ -127,14 +127,14 @@ class Config(Settings):
     def replace(self, **changes: Any) -> Self:
         """Returns a copy with other values; a dict of values changes a part in its place.
 
-        Another `system.name` or `data.name` begins with the defaults of what it names.
+        Another `system.name` or `data.name` brings the defaults of what it names.
 
         >>> config = Config().replace(steps=10, system={"name": "unet"}, model={"width": 16})
         >>> config.model
         UNetSettings(width=16, halvings=2, norm='batch', sigma=6.0)
 
         Raises:
-          SettingError: there is no such field, or a value cannot be.
+          SettingError: there is no such field, or its value is impossible.
         """
         start: Self = self
         parts: dict[str, Settings] = {}
@@ -176,7 +176,7 @@ def _data_set(name: str) -> DataSet:
 
 
 def cpu_config() -> Config:
-    """Returns narrow networks without discriminators: what CPUs train in less than an hour."""
+    """Returns narrow networks without discriminators, which CPUs train in less than an hour."""
     return Config(
         steps=3_600,
         batch_size=8,
@@ -197,7 +197,7 @@ def write_config(config: Config, workdir: Path) -> None:
 
 
 def read_config(workdir: str | Path) -> Config:
-    """Reads the configuration of a run; fields that it lacks have their defaults.
+    """Reads the configuration of a run; missing fields get their defaults.
 
     Args:
       workdir: the run's folder, or the name of a bundled model.
@@ -224,7 +224,7 @@ def read_config(workdir: str | Path) -> Config:
 
 
 def _without_former_fields(saved: dict[str, Any]) -> dict[str, Any]:
-    """Drops what runs of version 0.1 hold beyond today's fields."""
+    """Drops the fields of runs of version 0.1 that exist no more."""
     data, loss = saved.get("data"), saved.get("loss")
     if "system" not in saved and isinstance(data, dict) and data.get("name") != "people":
         saved = saved | {"data": {"name": data["name"]} if "name" in data else {}}

@@ -1,4 +1,4 @@
-"""Configurations as files, found by name or path, and changes of their fields as text."""
+"""Configuration files, found by name or path, and changes of fields given as text."""
 
 import ast
 import difflib
@@ -26,7 +26,7 @@ def names() -> list[str]:
 
 
 def find_config(name: str) -> Config:
-    """Reads a configuration: what `get_config` of the file returns.
+    """Reads a configuration from the `get_config` of a file.
 
     Args:
       name: name of a configuration that comes with the package, or path of a file.
@@ -65,13 +65,13 @@ def with_changes(config: Config, changes: Iterable[str]) -> Config:
       SettingError: there is no such field, or it cannot have such a value.
     """
     texts = {field: text for field, _, text in (change.partition("=") for change in changes)}
-    # What chooses the parts comes first: the other fields may be those of what it chooses.
+    # The fields that choose parts come first: the other fields may belong to the chosen parts.
     first = {field: texts.pop(field) for field in _CHOICES if field in texts}
     return _changed(_changed(config, first), texts)
 
 
 def _changed(config: Config, texts: dict[str, str]) -> Config:
-    """Changes fields together: one may be right only beside another."""
+    """Changes all fields at once: one value may be valid only together with another."""
     known, changes = config.flat(), dict[str, Any]()
     for field, text in texts.items():
         if field not in known:

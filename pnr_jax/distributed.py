@@ -1,4 +1,4 @@
-"""Several processes as one program."""
+"""Training in several processes."""
 
 import contextlib
 import errno
@@ -16,9 +16,9 @@ from jax.experimental import multihost_utils
 from pnr_jax.errors import UserError, first_line
 
 LOST = 3  # Exit code when another process is gone.
-SILENCE = 60  # Seconds without a sign of life after which a process counts as dead.
+SILENCE = 60  # Seconds without a heartbeat after which a process counts as dead.
 REACH = 60  # Seconds in which the coordinator must answer at its port.
-GATHER = 300  # Seconds in which all processes must have come.
+GATHER = 300  # Seconds in which all processes must have joined.
 
 
 def join(
@@ -33,8 +33,8 @@ def join(
 
     Raises:
       UserError: the arguments contradict each other, no such environment was found, or the
-        coordinator cannot be reached. Where others do not come in time, the program ends with such
-        a line.
+        coordinator cannot be reached. If others do not join in time, the program ends with a
+        message of one line.
     """
     if len({value is None for value in (coordinator, num_processes, process_id)}) == 2:
         raise UserError(
@@ -74,7 +74,7 @@ def _is_address(text: str) -> bool:
 
 
 def _check_port(coordinator: str) -> None:
-    """Raises a `UserError` where process 0 cannot listen: JAX would wait there for ever."""
+    """Raises a `UserError` where process 0 cannot listen: JAX would wait for ever."""
     port = int(coordinator.rpartition(":")[2])
     try:
         socket.create_server(("", port)).close()
@@ -87,7 +87,7 @@ def _check_port(coordinator: str) -> None:
 
 
 def _reach(coordinator: str) -> None:
-    """Waits until process 0 listens; JAX itself would end in a dump of its stack."""
+    """Waits until process 0 listens; JAX itself would end with a stack dump."""
     host, _, port = coordinator.rpartition(":")
     end = time.monotonic() + REACH
     while True:
@@ -105,14 +105,14 @@ def _reach(coordinator: str) -> None:
 
 @contextlib.contextmanager
 def _gathering() -> Iterator[None]:
-    """Ends the program, with a line and exit code 2, when others do not come while the block runs.
+    """Ends the program, with a line and exit code 2, if others do not join while the block runs.
 
     By a thread, since nothing else interrupts JAX's waiting but its own end by SIGABRT.
     """
 
     def end() -> None:
         print(
-            f"error: not all processes have come within {GATHER} seconds; start the same command "
+            f"error: not all processes have joined within {GATHER} seconds; start the same command "
             "on each, as many as num_processes says",
             file=sys.stderr,
             flush=True,

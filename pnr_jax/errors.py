@@ -1,4 +1,4 @@
-"""The one exception that speaks to the user, and what others say in one line."""
+"""The exception for a user's mistake, and other exceptions in one line."""
 
 
 class UserError(Exception):

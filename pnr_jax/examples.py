@@ -1,4 +1,4 @@
-"""What a configuration trains and is tested on: images, and tuples of indices into them."""
+"""The examples that a configuration trains and is tested on: images and tuples of indices."""
 
 from typing import NamedTuple
 
@@ -21,9 +21,9 @@ class Examples(NamedTuple):
 def load_training(config: Config) -> Examples:
     """Loads the training examples over all images of the split.
 
-    Supervised: every ordered pair of an identity's images (M = 1), or as many tuples drawn from
-    them (M > 1), of which `vary_sources` keeps the first 1 to M sources and pads the rest by -1.
-    Unsupervised training knows no identities: a tuple is an image and itself.
+    Supervised: every ordered pair of an identity's images (M = 1), or as many random tuples of them
+    (M > 1), of which `vary_sources` keeps the first 1 to M sources and pads the rest with -1.
+    Unsupervised: no identities are known, so a tuple is an image and itself.
     """
     images = config.data.load(config.data_dir, "train")
     where, tuples = config.data.load_tuples(config.data_dir, "train", "pairs", images)
@@ -48,9 +48,9 @@ def load_test(config: Config, kind: Kind = "tuples", sources: int = 1) -> Exampl
     """Loads the test examples, of identities that training never sees.
 
     Args:
-      config: names the data set and the images' size.
+      config: a configuration, which names the data set and the images' size.
       kind: "pairs" (the field's single-shot pairs) or "tuples" (5 sources and a target).
-      sources: the fewest that each must have.
+      sources: the fewest sources that each tuple must have.
 
     Raises:
       UserError: a prepared file has fewer, or there is none.

@@ -13,11 +13,11 @@ from pnr_jax.keypoints import draw_skeleton
 
 GROUND, INK = (255, 255, 255), (40, 40, 40)
 GAP = 4
-CELL_HEIGHT = 192  # Pixels that a cell has at least: small images are enlarged by whole factors.
+CELL_HEIGHT = 192  # Least side of a cell in pixels: small images are enlarged by whole factors.
 
 
 def sheet(columns: Sequence[tuple[str, np.ndarray]], blocks: int = 1) -> np.ndarray:
-    """Lays images out, one row an example and one column a kind, with a heading a column.
+    """Lays images out, a row for each example and a column, with a heading, for each kind.
 
     Args:
       columns: (heading, uint8 [N, H, W, 3]) each; all N equal.

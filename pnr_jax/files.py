@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Reading and writing files; a written file is either whole or absent."""
 
 import codecs
 import contextlib
@@ -12,7 +12,7 @@ from pnr_jax.errors import UserError
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, renamed to it when the block ends well.
+    """Yields a temporary path beside `path`, renamed to it when the block succeeds.
 
     A reader sees the old file or the new one, never half of either; a failed block leaves nothing.
     Who may read it is decided by the umask, and asked of no file system that cannot tell.

@@ -33,7 +33,7 @@ def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
 
     Args:
       path: the lock file, which stays.
-      refusal: what to say when another process holds it.
+      refusal: message of the error when another process holds it.
       log: prints a line.
 
     Raises:
@@ -72,7 +72,7 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
 
     Args:
       path: the lease, which goes at the end.
-      refusal: what to say when another process holds it.
+      refusal: message of the error when another process holds it.
       log: prints a line.
 
     Raises:

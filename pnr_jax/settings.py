@@ -1,4 +1,4 @@
-"""Parts of a configuration: frozen dataclasses whose fields are checked when they are made."""
+"""Parts of a configuration: frozen dataclasses that check their fields on creation."""
 
 import dataclasses
 import math
@@ -10,12 +10,12 @@ from pnr_jax.errors import UserError
 
 
 class Rule(NamedTuple):
-    """What the value of a field must be.
+    """A rule about the value of a field.
 
     Attributes:
       field: the field's name.
-      holds: whether the value is so.
-      wanted: what it must be, to stand behind "must be".
+      holds: whether the value obeys it.
+      wanted: what the value must be, as the end of "must be ...".
     """
 
     field: str
@@ -24,21 +24,21 @@ class Rule(NamedTuple):
 
 
 class SettingError(UserError):
-    """A field of a configuration that does not exist, or a value that it cannot have."""
+    """A field that a configuration does not have, or a value that the field cannot have."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A part of a configuration; parts may hold parts.
+    """A part of a configuration; parts may be nested.
 
     Attributes:
-      path: what stands before a field's name in messages, such as "model.".
+      path: prefix of a field's name in messages, such as "model.".
     """
 
     path: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        """Raises a `SettingError` for a value of another type, or one against the rules."""
+        """Raises a `SettingError` for a value of a wrong type, or one that breaks a rule."""
         kinds = get_type_hints(type(self))
         for field in dataclasses.fields(self):
             value, kind = getattr(self, field.name), kinds[field.name]
@@ -53,7 +53,7 @@ class Settings:
                 raise self._refusal(rule.field, rule.wanted)
 
     def rules(self) -> Iterator[Rule]:
-        """Yields what must hold of the values."""
+        """Yields the rules that the values must obey."""
         yield from ()
 
     def at_least(self, least: int, *fields: str) -> Iterator[Rule]:
@@ -74,7 +74,7 @@ class Settings:
         """Returns a copy with other values; a dict of values changes a part in its place.
 
         Raises:
-          SettingError: there is no such field, or a value cannot be.
+          SettingError: there is no such field, or its value is impossible.
         """
         known = {field.name for field in dataclasses.fields(self)}
         for name, value in changes.items():
@@ -89,7 +89,7 @@ class Settings:
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the values by name, those of a part as a dict, as JSON has them."""
+        """Returns the values by name, a part as a nested dict, ready for JSON."""
         return {
             field.name: value.to_dict() if isinstance(value, Settings) else value
             for field in dataclasses.fields(self)

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 AXIS = "data"
-SPLIT_FROM = 2**14  # Numbers in an array; smaller ones are copied, which costs less than gathering.
+SPLIT_FROM = 2**14  # Smaller arrays are copied, which costs less than gathering them.
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -35,7 +35,7 @@ def split(mesh: Mesh) -> NamedSharding:
 
 
 def split_largest(tree: Any, mesh: Mesh) -> Any:
-    """Shardings that split each large array over all devices (ZeRO-3, "FSDP").
+    """Returns shardings that split each large array over all devices (ZeRO-3, "FSDP").
 
     Args:
       tree: arrays or their shapes.
@@ -74,7 +74,7 @@ def from_own_rows(mesh: Mesh, batch: Any, batch_size: int) -> Any:
 
 
 def to_all(mesh: Mesh, tree: Any) -> Any:
-    """Arrays that every process holds alike, copied to every device."""
+    """Copies arrays that are equal in all processes to every device."""
     return jax.tree.map(
         lambda x: jax.make_array_from_callback(np.shape(x), copied(mesh), lambda index: x[index]),
         tree,
@@ -91,7 +91,7 @@ def _same(tree: Any) -> Any:  # One function, so that its program is compiled on
 
 
 def pad_and_split(mesh: Mesh, tree: Any) -> Any:
-    """Arrays [B, ...] split over a mesh, their last row repeated until its size divides B."""
+    """Splits arrays [B, ...] over a mesh, repeating their last row until its size divides B."""
 
     def place(x: Any) -> jax.Array:
         lack = -len(x) % mesh.size

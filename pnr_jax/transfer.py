@@ -1,4 +1,4 @@
-"""A trained system as a function: sources and poses in, images out."""
+"""A trained system as a function from sources and poses to images."""
 
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,18 @@ from pnr_jax.systems import Sources, System
 class PoseTransfer:
     """Draws people in new poses.
 
-    `encode` sees the sources; `render` draws a person in any number of poses. A system such as pNR,
-    `system.encodes`, solves its regression in the first, once for a person; another one keeps the
-    sources and sees them anew for each pose. Both divide a batch over all local devices; a batch
-    that they do not divide is padded for the while.
+    `encode` takes the sources; `render` draws a person in any number of poses. Where
+    `system.encodes`, as in pNR, the regression is solved by `encode`, once for a person; other
+    systems keep the sources and process them again for each pose. Both methods split a batch over
+    all local devices, padded to a multiple of them.
 
     Attributes:
-      system: what draws.
+      system: the method that draws.
       image_size: (H, W) of all images, pixels.
     """
 
     def __init__(self, system: System, variables: dict[str, Any]):
-        """Wraps a system with `variables` of its `init`, trained."""
+        """Wraps a system with its trained `variables`."""
         self.system = system
         self.image_size: tuple[int, int] = system.image_size
         self._mesh = sharding.make_mesh(jax.local_devices())
@@ -49,7 +49,7 @@ class PoseTransfer:
         """Loads a trained model.
 
         Args:
-          workdir: folder of a run, or the name of a model that comes with the package: "people".
+          workdir: the run's folder, or the name of a bundled model: "people".
           model: "model" (the latest) or "model_best".
 
         Raises:
@@ -65,20 +65,20 @@ class PoseTransfer:
         source_valid: np.ndarray | None = None,
         row_weights: np.ndarray | None = None,
     ) -> Any:
-        """Returns all that is kept of the sources: of pNR, F of H ≈ P F.
+        """Encodes sources: with pNR, solves H ≈ P F for F.
 
         Args:
           source_images: uint8 [B, M, H, W, 3].
           source_keypoints: [B, M, 18, 2], (y, x) pixels, -1 or NaN where missing; floats keep
             fractions.
-          source_valid: bool [B, M], False pads a person that has fewer sources.
-          row_weights: float [B, M, h, w], v of eq. 4, of a system that has `regions` (h, w).
+          source_valid: bool [B, M], False where a person has fewer than M sources.
+          row_weights: float [B, M, h, w], v of eq. 4, for a system that has `regions` (h, w).
 
         Returns:
-          A tree of arrays [B, ...]: of pNR, float32 [B, d, D].
+          A tree of arrays [B, ...]: with pNR, F, float32 [B, d, D].
 
         Raises:
-          UserError: there are more sources than the system can see.
+          UserError: there are more sources than the system can take.
           ValueError: shapes do not agree, or the system has no regions.
         """
         source_images, source_keypoints = np.asarray(source_images), np.asarray(source_keypoints)
@@ -151,7 +151,7 @@ class PoseTransfer:
 
 
 def repeated(code: Any, times: int) -> Any:
-    """Returns the code of one person [1, ...], `times` over, to draw it in as many poses."""
+    """Repeats the code of one person [1, ...], to draw that person in `times` poses."""
     return jax.tree.map(lambda x: np.repeat(x, times, axis=0), code)
 
 
@@ -159,7 +159,7 @@ def _pixels(keypoints: np.ndarray) -> np.ndarray:
     """Converts keypoints to one of the two types that programs are compiled for.
 
     Raises:
-      ValueError: they are shares of the image in place of pixels.
+      ValueError: they look like shares of the image, not pixels.
     """
     keypoints = np.where(np.isfinite(keypoints).all(axis=-1, keepdims=True), keypoints, -1)
     found = keypoints[(keypoints != -1).all(axis=-1)]

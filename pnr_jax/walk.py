@@ -1,6 +1,6 @@
-"""What a person has put into a folder or a zip, told from what systems leave there.
+"""The files that a person has put into a folder or zip, apart from those that systems leave there.
 
-Every reader of folders and zips goes by this one rule, and says what it has passed over.
+Every reader of folders and zips follows this one rule and reports what it passed over.
 """
 
 import os
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-# What systems and programs put into folders, in lower case; so they do names with a leading dot.
+# Names that systems and programs put into folders, in lower case, beside those with a leading dot.
 SYSTEM_NAMES = frozenset(
     {"__macosx", "icon\r", "network trash folder", "temporary items"}  # macOS
     | {"thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler"}  # Windows
@@ -37,7 +37,7 @@ class Entries(NamedTuple):
 
     Attributes:
       files: paths within it, with slashes, and the entries.
-      passed_over: as of `Found`.
+      passed_over: as in `Found`.
     """
 
     files: list[tuple[PurePosixPath, zipfile.ZipInfo]]
@@ -45,7 +45,7 @@ class Entries(NamedTuple):
 
 
 def is_of_the_system(name: str) -> bool:
-    """Returns whether the name of a file or folder is hidden, or one that systems give.
+    """Returns whether the name of a file or folder is hidden or given by a system.
 
     >>> [is_of_the_system(name) for name in ("anna", "._1.jpg", "Thumbs.db", "..")]
     [False, True, True, False]

@@ -1,4 +1,4 @@
-"""The models in the box: what their cards say is what they are."""
+"""The bundled models: what their cards say is what they are."""
 
 import hashlib
 import re

@@ -14,11 +14,11 @@ from pnr_jax.errors import UserError
 from pnr_jax.files import replacing
 from pnr_jax.keypoints import draw_skeleton
 
-STRIP = 12  # Frames that a contact strip has at most.
+STRIP = 12  # Most frames of a contact strip.
 
 
 def check_output(path: str | Path) -> None:
-    """Raises a `UserError` for a file that `write` cannot write, before anything is drawn."""
+    """Raises a `UserError` for a file that `write_animation` cannot write, before the work."""
     suffix = Path(path).suffix
     if suffix not in (".gif", ".mp4", ".png"):
         raise UserError(f"`output={path}`: the suffix must be .gif, .mp4 or .png (contact strip)")
@@ -67,8 +67,8 @@ def to_gif(frames: Sequence[np.ndarray], milliseconds: float) -> bytes:
 
     Args:
       frames: uint8 [H, W, 3] each.
-      milliseconds: that each is shown; GIF counts hundredths of a second, so that some are shown
-        for one more than others, and the whole takes as long as it should.
+      milliseconds: how long each is shown; GIF counts hundredths of a second, so some are shown for
+        one more than others, and the total is right.
     """
     # One palette for all frames: with one each, still parts of the picture flicker.
     pixels = np.concatenate([frame[::2, ::2] for frame in frames])

@@ -1,4 +1,4 @@
-"""From some poses to a sequence that goes through them: the poses in between.
+"""Interpolation of poses: a sequence that goes through some given poses.
 
 Joints hang on a tree that is rooted at the neck (`keypoints.LIMBS`). Between two poses the neck
 moves on a straight line, and every other joint on a circle about its parent while the limb's
@@ -87,7 +87,7 @@ def _between(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
 
 def _place(joint: int, a: np.ndarray, b: np.ndarray, t: float, pose: np.ndarray) -> np.ndarray:
-    """Returns where `joint` is at time t from a to b, its nearer joints in `pose` being placed."""
+    """Returns where `joint` is at time t from a to b, given its nearer joints in `pose`."""
     anchors = (j for j in _ancestors(joint) if _seen(np.stack([a, b, pose]))[:, j].all())
     anchor = next(anchors, None)
     if anchor is None:

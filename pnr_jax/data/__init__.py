@@ -1,8 +1,8 @@
 """From files and seeds to batches: annotations, pairs, the data sets.
 
-`config.data.name` chooses from `DATA_SETS`, one data set a file. What is loaded is `Images`, in
-memory, and tuples of their names: M sources and a target a row. Everything after that is the same
-for every data set.
+`config.data.name` chooses from `DATA_SETS`; each data set has a file of its own. It loads `Images`
+into memory, and tuples of their names: M sources and a target in a row. Everything after that is
+the same for every data set.
 """
 
 from pnr_jax.data.annotations import read_annotations, write_annotations

@@ -24,11 +24,11 @@ def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
     """Reads `{name: int32 [18, 2]}`, (y, x) pixels in the CSV's order, -1 where a joint is missing.
 
     Fractions of a pixel are rounded. A joint is missing when either coordinate is -1; both are -1
-    in what comes back. One outside of
-    its image, as DeepFashion's files have, may have any other number.
+    in the result. A joint outside of
+    its image, as in DeepFashion's files, may have any other number.
 
     Raises:
-      UserError: for an absent file, a wrong header, or a row that is not a name and two lists of
+      UserError: the file is absent, has a wrong header or a row that is not a name and two lists of
         18 numbers in pixels; the message names the file and the line.
     """
     lines = read_lines(path, "annotations")
@@ -47,7 +47,7 @@ def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def check_names(names: Iterable[str], where: str | Path) -> None:
-    """Raises a `UserError` for an image's name that the CSV cannot hold, or not give back.
+    """Raises a `UserError` for an image's name that the CSV cannot hold or would change.
 
     Args:
       names: names of images.

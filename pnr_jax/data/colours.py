@@ -1,4 +1,4 @@
-"""From the colours of a file to sRGB, which is what networks and screens take for granted."""
+"""Converts the colours of a file to sRGB, which networks and screens expect."""
 
 import io
 
@@ -12,7 +12,7 @@ _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 def to_rgb(image: Image.Image) -> Image.Image:
     """Converts a decoded picture to 8-bit sRGB, by its own profile where it has one.
 
-    What is transparent becomes white.
+    Transparent pixels become white.
 
     Raises:
       ValueError: it has 32 bits a pixel.

@@ -21,8 +21,8 @@ SIDES = 0.9  # Share of the width that the joints take at most.
 def person_box(keypoints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """Returns a person's box: [[top, left], [bottom, right]], pixels, twice as high as wide.
 
-    It may reach out of the image. Where the head or the ankles are missing, the torso says how far
-    the person goes on, to the image's end at most.
+    It may reach out of the image. Where the head or the ankles are missing, the torso tells how far
+    the person extends, up to the image's edge.
 
     Args:
       keypoints: int [18, 2], (y, x) pixels, -1 where missing; both shoulders and hips are visible.
@@ -40,7 +40,7 @@ def person_box(keypoints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray
     framed = (bottom - top) / JOINTS_SHARE
     height = max(framed, 2 * np.ptp(x) / SIDES, 4.0)
     middle = (x.min() + x.max()) / 2
-    # Where the width asks for more height, what is above and below grows alike.
+    # If the width needs more height, the parts above and below grow equally.
     upper = top - ABOVE * framed - (height - framed) / 2
     return np.array([(upper, middle - height / 4), (upper + height, middle + height / 4)]) + 0.5
 
@@ -50,7 +50,7 @@ def crop_person(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cuts out a person and resizes it to height×height/2, with the keypoints.
 
-    What the box has beyond the image is filled with the image's edge.
+    Parts of the box beyond the image are filled with the image's edge.
 
     Args:
       image: uint8 [H, W, 3].

@@ -2,8 +2,8 @@
 
 The images are for research only and may not be distributed, so nothing is downloaded; the lists,
 keypoints and pairs are PATN's split, which the field shares. An identity is a garment in a colour,
-not a person: the same models recur, also across the split. `deepfashion_preparation` builds what is
-read here.
+not a person: the same models recur, also across the split. `deepfashion_preparation` writes the
+files that are read here.
 
 References:
   Liu et al., DeepFashion: Powering Robust Clothes Recognition and Retrieval, CVPR 2016.
@@ -50,7 +50,7 @@ class DeepFashion(DataSet):
     name: str = "deepfashion"
 
     def load(self, data_dir: str, split: Split) -> Images:
-        """Returns a split's images, 6.6 GB of training where the archive is whole."""
+        """Returns a split's images, 6.6 GB in training if the archive is complete."""
         path = prepared_folder(self.named(data_dir)) / packed_file(split)
         images = packed_lib.unpack(packed_lib.read_packed(path), str(path))
         return images._replace(identity_of=before_last_underscore)

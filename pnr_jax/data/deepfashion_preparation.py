@@ -17,17 +17,17 @@ from pnr_jax.errors import UserError
 from pnr_jax.files import read_lines
 
 SPLITS = ("train", "test")
-SPELLINGS = ("fasion", "fashion")  # The first is most people's.
+SPELLINGS = ("fasion", "fashion")  # The first is the usual one.
 LEFT = (FRAME - IMAGE_SIZE[1]) // 2  # Columns of the square that are cut off on either side.
 
 Rows = dict[str, np.ndarray]
 
 
 class Prepared(NamedTuple):
-    """What was prepared.
+    """The result of a preparation.
 
     Attributes:
-      folder: where it lies.
+      folder: the folder of the data set.
       counts: {"train images": 48674, ...}.
       missing: listed images that the source does not have.
       poseless: listed images without a row of keypoints.

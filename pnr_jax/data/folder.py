@@ -1,4 +1,4 @@
-"""People of one's own: FOLDER/IDENTITY/*.jpg, and the data set that was prepared from it.
+"""The user's own people: FOLDER/IDENTITY/*.jpg, and the data set prepared from it.
 
 DATA_DIR/folder trains and evaluates as Market-1501 does:
 
@@ -31,7 +31,7 @@ from pnr_jax.walk import list_files
 
 @dataclass(frozen=True)
 class Folder(DataSet):
-    """People of one's own, prepared by `launch/prepare_folder.py`."""
+    """The user's own people, prepared by `launch/prepare_folder.py`."""
 
     title: ClassVar[str] = "own people"
     subject: ClassVar[str] = "images of its user's own"

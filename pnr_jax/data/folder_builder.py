@@ -20,16 +20,16 @@ from pnr_jax.errors import UserError
 
 TEST_PAIRS = TEST_TUPLES = 12_000
 TUPLE_SOURCES = 5
-DRAWS = 20  # Tuples of each target at most.
+DRAWS = 20  # Most tuples of each target.
 
 People = dict[str, tuple[np.ndarray, np.ndarray]]  # {name: (image, keypoints)}
 
 
 class Prepared(NamedTuple):
-    """What was made of a folder.
+    """The result of a preparation.
 
     Attributes:
-      folder: where it lies.
+      folder: the folder of the data set.
       train: identities of training.
       test: identities of the test.
       counts: {"train images": 12, ...}.
@@ -60,8 +60,8 @@ def prepare(
 ) -> Prepared:
     """Crops the people of a folder, splits them by identity and writes the data set.
 
-    It is written elsewhere and renamed. An earlier one is renamed first, to DATA_DIR/.folder.old,
-    and removed last: it lies there whole where the process is killed between the two renames.
+    It is written elsewhere and renamed. An earlier one is first renamed to DATA_DIR/.folder.old and
+    removed last: if the process is killed between the two renames, it is there, whole.
 
     Args:
       source: FOLDER/IDENTITY/*.jpg.
@@ -73,7 +73,7 @@ def prepare(
       seed: seed of the split and of the test tuples.
       max_damaged: how many unreadable images are left out before giving up.
       labelled: False where nobody knows who is in which image, for unsupervised training: folders
-        mean nothing, each image is an identity of its own, and is paired with itself.
+        mean nothing, and each image is an identity of its own, paired with itself.
 
     Raises:
       UserError: names the image, the row or the identity at fault.
@@ -187,7 +187,7 @@ def _plain(text: str) -> str:
 
 
 def _replace(folder: Path, new: Path) -> None:
-    """Renames `new` to `folder`; killed at any moment, it leaves one of the two whole."""
+    """Renames `new` to `folder`; whenever it is killed, one of the two is left whole."""
     old = folder.with_name(".folder.old")
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)

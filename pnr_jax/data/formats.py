@@ -1,4 +1,4 @@
-"""Which formats of photos are read, and what in a file is refused before it is decoded."""
+"""The formats of photos that are read, and checks of a file before it is decoded."""
 
 import contextlib
 import re
@@ -7,7 +7,7 @@ from PIL import Image
 
 from pnr_jax.errors import UserError
 
-# Of the suffixes by which folders are searched; what a file is, its first bytes say.
+# Suffixes by which folders are searched; the first bytes of a file tell its format.
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
     | {".avif", ".heic", ".heif"}
@@ -41,10 +41,10 @@ FORMATS = _registered()
 
 
 def check_picture(image: Image.Image, data: bytes, where: str) -> None:
-    """Raises a `UserError` for what is too much work, or no single picture, by its header.
+    """Raises a `UserError` by the header, for a picture that is too much work or not a single one.
 
     Args:
-      image: opened, not decoded yet.
+      image: the image, opened but not decoded yet.
       data: the file's bytes.
       where: its name, for the message.
     """
@@ -57,7 +57,7 @@ def check_picture(image: Image.Image, data: bytes, where: str) -> None:
 
 
 def count_scans(data: bytes) -> int:
-    """Counts the scans of a JPEG up to its end; what cameras append is not looked at.
+    """Counts the scans of a JPEG up to its end; what cameras append is ignored.
 
     Segments are stepped over, so that neither the preview in an EXIF block nor the video behind a
     motion photo counts.
@@ -70,7 +70,7 @@ def count_scans(data: bytes) -> int:
 
 
 def unknown(data: bytes) -> str:
-    """Returns why a file is of no known format, and the mend."""
+    """Returns why a file's format is unknown, and what to do."""
     if _HEIC.match(data):
         return "HEIC is not read here; pip install pillow-heif, or save it as JPEG"
     return f"not a readable image ({', '.join(FORMATS)})"

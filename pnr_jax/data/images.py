@@ -72,11 +72,11 @@ def decode(data: bytes, where: str) -> np.ndarray:
     """Decodes one image file to uint8 [H, W, 3], sRGB, upright.
 
     Grey, palette, CMYK and 16-bit images become RGB, by the profile in the file where there is one;
-    what is transparent becomes white.
+    transparent pixels become white.
 
     Raises:
-      UserError: no image, a damaged one, an animation, or one of more than 64 megapixels or 100
-        scans, which is refused by its header.
+      UserError: it is no image, damaged, an animation, or its header declares more than 64
+        megapixels or has 100 scans.
     """
     try:
         with (
@@ -92,7 +92,7 @@ def decode(data: bytes, where: str) -> np.ndarray:
         raise UserError(f"{where}: {formats.TOO_LARGE}") from None
     except UnidentifiedImageError:
         raise UserError(f"{where}: {formats.unknown(data)}") from None
-    except Exception as error:  # Pillow raises nearly every kind for damage.
+    except Exception as error:  # For damage, Pillow raises almost any type.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{where}: not a readable image ({reason})") from None
 
@@ -150,7 +150,7 @@ def index_tuples(
       names: names of the images.
       tuples: M sources and a target each.
       where: the file of the tuples.
-      sources: the fewest that are needed.
+      sources: the fewest sources that are needed.
 
     Raises:
       UserError: a tuple names an absent image, or M is less than `sources`.

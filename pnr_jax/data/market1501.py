@@ -2,8 +2,8 @@
 
 The data set is for research only and may not be distributed, so nothing is downloaded: the
 official archive (or its unpacked folder) and the annotation CSVs that the field shares are read.
-TensorFlow is imported only to load a data set that has no packed file; what builds one is
-`pnr_jax.data.market1501_builder`.
+TensorFlow is imported only to load a data set that has no packed file, as
+`pnr_jax.data.market1501_builder` builds it.
 
 Reference: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015.
 """
@@ -98,7 +98,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
 
 
 def passed_over(source: Path) -> list[str]:
-    """Returns the names in a Market-1501 zip or directory that `list_files` does not look at."""
+    """Returns the names in a Market-1501 zip or directory that `list_files` ignores."""
     return open_source(source).passed_over
 
 

@@ -23,7 +23,7 @@ from pnr_jax.keypoints import resize_keypoints
 
 
 class Inputs(NamedTuple):
-    """What a data set is made of, checked as far as it can be before an image is decoded.
+    """The inputs of a data set, checked as far as possible before an image is decoded.
 
     Attributes:
       files: readers of the JPEG files by split and name.
@@ -45,10 +45,10 @@ class Notes:
 
 
 class Prepared(NamedTuple):
-    """What was prepared.
+    """The result of a preparation.
 
     Attributes:
-      folder: where it lies.
+      folder: the folder of the data set.
       counts: images by split.
       damaged: names of images left out, unreadable.
       resized: names of images of another size than 128×64.

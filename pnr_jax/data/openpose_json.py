@@ -1,4 +1,4 @@
-"""Poses as OpenPose writes them (`--write_json`): a JSON file an image, several people in each.
+"""Poses as OpenPose writes them (`--write_json`): a JSON file for each image, with several people.
 
 References:
   Cao et al., OpenPose: Realtime Multi-Person 2D Pose Estimation, TPAMI 2021.

@@ -5,7 +5,7 @@ evaluate. The file is a compressed .npz without Python objects:
 
 | array | type, shape | |
 | --- | --- | --- |
-| `data` | uint8 [bytes] | the image files (JPEG, PNG), one behind the other |
+| `data` | uint8 [bytes] | the image files (JPEG, PNG), one after the other |
 | `offsets` | int64 [N + 1] | image i is `data[offsets[i]:offsets[i + 1]]` |
 | `keypoints` | int32 [N, 18, 2] | (y, x) pixels, -1 where missing |
 | `names` | str [N] | file names |

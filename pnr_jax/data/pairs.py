@@ -1,4 +1,4 @@
-"""Which images make pairs and tuples: the field's published rule, and its CSV files."""
+"""Pairs and tuples of images: the field's published rule, and its CSV files."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -95,9 +95,9 @@ def sample_tuples(
     Args:
       annotations: {name: int [18, 2]}.
       sources: how many sources a tuple has, M >= 1.
-      count: how many tuples; fewer come back where the annotations hold fewer.
+      count: how many tuples; fewer are returned if the annotations hold fewer.
       seed: seed of the draw.
-      identity_of: tells identities by names.
+      identity_of: returns the identity in an image's name.
 
     Raises:
       UserError: no identity has enough images.

@@ -10,12 +10,12 @@ from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.data.synthetic import HEIGHT, WIDTH, draw_people
 from pnr_jax.settings import Rule
 
-SOURCES = 5  # Of a test tuple.
+SOURCES = 5  # Sources of a test tuple.
 
 
 @dataclass(frozen=True)
 class People(DataSet):
-    """People who are drawn by a program: identities 1, 2, ... train, those that follow test."""
+    """People drawn by a program: identities 1, 2, ... for training, the next ones for the test."""
 
     title: ClassVar[str] = "drawn people"
     image_size: ClassVar[tuple[int, int]] = (HEIGHT, WIDTH)
@@ -30,7 +30,7 @@ class People(DataSet):
     seed: int = 0
     train_identities: int = 400
     test_identities: int = 40
-    views: int = 10  # Pictures of each.
+    views: int = 10  # Pictures of each person.
     test_tuples: int = 400
 
     def rules(self) -> Iterator[Rule]:

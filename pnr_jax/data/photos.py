@@ -1,4 +1,4 @@
-"""Photos of people and the poses that a CSV has for them, at a model's size."""
+"""Photos of people and their poses from a CSV, at a model's size."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,8 +20,8 @@ def read_photos(
     Args:
       paths: paths of the images.
       annotations: {name: int [18, 2]}, (y, x) pixels of the files, -1 = missing. An image's row is
-        that of the longest name with which its path ends.
-      size: (H, W) wanted.
+        the one with the longest name that its path ends with.
+      size: (H, W) of the result.
       csv: where the annotations come from, for messages.
 
     Returns:
@@ -52,11 +52,11 @@ def read_poses(
     """Reads keypoints int32 [K, 18, 2] of images that need not exist, resized to `size`.
 
     Args:
-      paths: paths of the images; only their sizes are looked at.
+      paths: paths of the images; only their sizes are read.
       annotations: {name: int [18, 2]}, (y, x) pixels of the files, -1 = missing. An image's row is
-        that of the longest name with which its path ends.
+        the one with the longest name that its path ends with.
       default: (H, W) of an image that does not exist.
-      size: (H, W) wanted.
+      size: (H, W) of the result.
       csv: where the annotations come from, for messages.
 
     Raises:

@@ -13,12 +13,12 @@ Array = TypeVar("Array")  # np.ndarray on the host, jax.Array on the device.
 
 
 class Batch(TypedDict, Generic[Array]):
-    """What every system, data set and mode of training sees.
+    """A batch, the same for every system, data set and training mode.
 
     Attributes:
       source_images: uint8 [B, M, H, W, 3], M sources of one identity.
       source_keypoints: int32 [B, M, 18, 2], (y, x) pixels, -1 = missing.
-      source_valid: bool [B, M], False pads a tuple that has fewer sources.
+      source_valid: bool [B, M], False where a tuple has fewer than M sources.
       target_image: uint8 [B, H, W, 3].
       target_keypoints: int32 [B, 18, 2].
     """
@@ -57,13 +57,13 @@ def training_batches(
     stop: int,
     rows: slice = slice(None),
 ) -> Iterator[Batch[np.ndarray]]:
-    """Batches `start` to `stop` - 1 of training, prefetched by tf.data.
+    """Yields training batches `start` to `stop` - 1, prefetched by tf.data.
 
     Batch k depends on (seed, k) alone, so there is no iterator state to save.
 
     Args:
       images: the data set, in memory.
-      tuples: int32 [T, M + 1] into it, drawn without replacement in every epoch.
+      tuples: int32 [T, M + 1], indices into it, drawn without replacement in every epoch.
       batch_size: B.
       seed: seed of the order.
       start: the first step.

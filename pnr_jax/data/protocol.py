@@ -1,4 +1,4 @@
-"""What the program knows of a data set; it asks for no more."""
+"""The interface of a data set: all that the program knows of it."""
 
 import abc
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ class DataSet(Settings, abc.ABC):
     Attributes:
       title: its name in tables and messages.
       image_size: (H, W) of its images as the field takes them, pixels.
-      subject: who is to be seen, for a model card; no full stop.
-      licence: what may be done with models and images that come from it, for a model card.
+      subject: who is shown, for a model card; without a full stop.
+      licence: what may be done with models and images derived from it, for a model card.
       pairs_are_tuples: whether its test pairs are its tuples' first sources and targets.
     """
 
@@ -39,7 +39,7 @@ class DataSet(Settings, abc.ABC):
         """Returns all images of a split, in memory, with the rule that tells identities.
 
         Args:
-          data_dir: folder of the prepared data set; "" where none was named.
+          data_dir: folder of the prepared data set, or "".
           split: "train" or "test", of different identities.
 
         Raises:
@@ -56,7 +56,7 @@ class DataSet(Settings, abc.ABC):
           data_dir: as for `load`.
           split: "train", which has pairs alone, or "test".
           kind: "pairs", of one source, or "tuples", of several.
-          images: the split's, of `load`, for a data set whose tuples follow from them.
+          images: what `load` returned, for data sets whose tuples follow from the images.
         """
 
     def drawn_people(self) -> tuple[int, int]:
@@ -64,7 +64,7 @@ class DataSet(Settings, abc.ABC):
         return 1, 0
 
     def named(self, data_dir: str) -> str:
-        """Returns `data_dir`, which a data set of files cannot do without."""
+        """Returns `data_dir`; a `UserError` if it is empty."""
         if not data_dir:
             raise UserError(f"data_dir: say where the prepared data set {self.name!r} lies")
         return data_dir

@@ -1,7 +1,7 @@
 """Augmentation: images and their joints mirrored, turned, scaled and shifted together.
 
 Pure functions of a batch and a key that run inside the compiled step, so a batch stays a function
-of (seed, step) by every way in. Off by default; GFLA's is rotation=5, shift=5, scale=0.05 (Ren et
+of (seed, step) with either input. Off by default; GFLA's is rotation=5, shift=5, scale=0.05 (Ren et
 al., Deep Image Spatial Transformation for Person Image Generation, CVPR 2020).
 """
 
@@ -65,8 +65,8 @@ def augment(
     Args:
       batch: a batch, see `pnr_jax.data.pipeline`.
       key: random key.
-      settings: how far.
-      together: move all images of an example alike, as where the target is the source itself.
+      settings: how far images are moved.
+      together: whether all images of an example move alike, as when the target is the source.
     """
     images = jnp.concatenate([batch["source_images"], batch["target_image"][:, None]], axis=1)
     keypoints = jnp.concatenate(
@@ -104,7 +104,7 @@ def draw_warps(key: jax.Array, shape: tuple[int, ...], settings: Augment) -> War
 
 
 def warp_images(images: jax.Array, warps: Warp) -> jax.Array:
-    """Moves images, bilinear; what comes in from outside is the image's edge.
+    """Moves images, bilinear; parts from outside repeat the image's edge.
 
     Args:
       images: uint8 [..., H, W, 3].

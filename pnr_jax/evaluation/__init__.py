@@ -7,8 +7,8 @@ column compares with what.
     methods          what is scored: trained runs, trivial methods
     folders          images that another program drew, as a method
     jobs             runs, folders and test sets -> jobs
-    scorers          what each metric takes from a chunk; network_scorers those that need a network
-    scoring          a job, chunk by chunk, with what is known read back
+    scorers          the metrics; network_scorers those that need a network
+    scoring          a job, chunk by chunk; chunks scored before are read back
     results          all jobs -> rows with their intervals
     tables, report   results -> tables, with published rows and notes
     pictures         results -> figures

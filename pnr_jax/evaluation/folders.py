@@ -35,7 +35,7 @@ Ends = tuple[str, ...]  # (FROM, TO) without their suffixes.
 
 _PANELS = 5
 _THREADS = 4
-_SHOWN = 3  # Names in a message.
+_NAMES_SHOWN = 3  # Names in a message.
 _MISSING = "missing"
 _OTHER_NAMES = (
     "names such as FROM___TO.png, FROM_2_TO_vis.png or FROM.jpg_TO.jpg.png are known; list files "
@@ -53,16 +53,16 @@ def folder_method(
     allow_missing: bool = False,
     jpeg: bool = False,
 ) -> tuple[Method, np.ndarray, str]:
-    """Makes a method of the images in a folder, after a look at each of them.
+    """Makes a method of the images in a folder, after checking each of them.
 
     Args:
-      folder: where the images are; folders inside it are not looked at.
+      folder: where the images are; folders inside it are ignored.
       name: the method's name.
-      tuples: names of sources and target of every tuple that there should be an image of.
+      tuples: names of sources and target of every tuple that should have an image.
       size: (H, W) of the images; of strips one panel's.
       files: file names in the tuples' order; None goes by names such as `FROM___TO.png`.
-      checked: only the first so many tuples are scored, so their images alone are opened.
-      allow_missing: whether to score what is there.
+      checked: how many of the first tuples are scored; only their images are opened.
+      allow_missing: whether to score the images that are there.
       jpeg: whether images that are no JPEGs make a JPEG round trip.
 
     Returns:
@@ -205,7 +205,7 @@ def _reader(
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
 
 
 def _spellings(tuples: Iterable[Names]) -> dict[str, set[Ends]]:

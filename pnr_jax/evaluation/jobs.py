@@ -1,4 +1,4 @@
-"""Who is scored on what: test sets, trained runs, folders of images -> jobs."""
+"""Which methods are scored on which sets: test sets, trained runs, folders of images -> jobs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,10 +40,10 @@ class ImageFolder(NamedTuple):
 
 
 class EvaluationSets(NamedTuple):
-    """What is asked for.
+    """The test sets to score on.
 
     Attributes:
-      single: one source and a target a row, or more of which M = 1 takes the first.
+      single: rows of one source and a target, or of more sources, of which M = 1 takes the first.
       multi: what M > 1 is scored on; the same where one set serves both.
       files: the generated images' names, where a CSV has them.
     """
@@ -99,16 +99,16 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun
 
 
 def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1) -> EvaluationSets:
-    """Loads what is asked for.
+    """Loads the test sets.
 
     Args:
       config: a run's configuration, or one that names a data set.
       pairs: a CSV of pairs or tuples instead of the data set's own.
-      several: whether sets of several sources are needed.
-      fewest: how many sources those must have.
+      several: whether a set of several sources is needed too.
+      fewest: the fewest sources that its rows must have.
 
     Raises:
-      UserError: a file has fewer, or there is none.
+      UserError: a file has fewer sources, or is missing.
     """
     if pairs is not None:
         return _listed(config, pairs, fewest)
@@ -116,7 +116,7 @@ def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1)
         tuples = evaluation_set("tuples", examples_lib.load_test(config, "tuples"))
         return EvaluationSets(tuples, tuples)
     pairs_of = examples_lib.load_test(config, "pairs")
-    if (pairs_of.tuples[:, 0] == pairs_of.tuples[:, 1]).all():  # Of nobody is there another image.
+    if (pairs_of.tuples[:, 0] == pairs_of.tuples[:, 1]).all():  # Nobody has a second image.
         images = evaluation_set("images", pairs_of)
         return EvaluationSets(images, images)
     single = evaluation_set("pairs", pairs_of)
@@ -137,14 +137,14 @@ def make_jobs(
     """Makes the jobs of all rows, and a line for each folder that something is wrong with.
 
     Args:
-      sets: what is asked for.
-      mean: the mean training image where the trivial methods are wanted, uint8 [H, W, 3].
+      sets: the test sets.
+      mean: the mean training image, uint8 [H, W, 3]; None leaves the trivial methods out.
       runs: trained runs.
       folders: other methods' images.
       options: how all are scored.
 
     Raises:
-      UserError: a run has no model, or a folder not the images that it should.
+      UserError: a run has no model, or a folder lacks images.
     """
     prepared = through_jpeg if options.jpeg else lambda method: method
     single, multi = (s.limited(slice(options.limit)) for s in (sets.single, sets.multi))

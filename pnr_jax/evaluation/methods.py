@@ -1,4 +1,4 @@
-"""What is scored: something that draws the target of a pair or tuple."""
+"""The methods that are scored: each draws the target of a pair or tuple."""
 
 import hashlib
 import io
@@ -24,13 +24,13 @@ JPEG_QUALITY = 75  # Pillow's default, which PATN's and XingGAN's test programs 
 
 
 class Method(NamedTuple):
-    """Something that draws the target from sources.
+    """A method: something that draws the target from sources.
 
     Attributes:
-      name: in the table.
+      name: the name in the table.
       sources: M, how many of a tuple's sources it sees.
       generate: batch -> uint8 [B, H, W, 3].
-      key: names what it draws; methods of one key draw the same.
+      key: identifies what it draws; methods with the same key draw the same images.
       learnt: False for the trivial methods.
       model: which weights of a run, "model" or "model_best".
       weights: the digest of a run's weights.
@@ -51,7 +51,7 @@ def run_methods(
     """Returns a method for each number of sources that a trained run is given.
 
     Args:
-      name: in the table.
+      name: the name in the table.
       workdir: the run's folder.
       config: its configuration.
       model: "model" or "model_best".

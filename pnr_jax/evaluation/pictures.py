@@ -16,7 +16,7 @@ from pnr_jax.keypoints import draw_skeleton
 
 FIGURE_ROWS = 12
 EXTREMES = 16
-# What chooses the best and the worst: the background, most of an image, has no say in it.
+# Chooses the best and the worst: the background, most of an image, does not count.
 RANKED_BY = "ssim_inside_mask"
 
 
@@ -54,7 +54,7 @@ def write_figure(method: Method, images: Images, tuples: np.ndarray, path: Path)
     """Draws source, target pose, generated and target of one tuple of each first identity.
 
     Args:
-      method: what draws.
+      method: the method that draws.
       images: the data set.
       tuples: int [T, M + 1]; one of each of the first 12 identities is shown, none chosen.
       path: the PNG file.
@@ -68,7 +68,7 @@ def write_comparison(
     """Draws source, target pose and target with all methods side by side, as Fig. 2 does.
 
     Args:
-      methods: what draws.
+      methods: the methods that draw.
       images: the data set.
       tuples: int [T, M + 1] that every method can draw.
       path: the PNG file.

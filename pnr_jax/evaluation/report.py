@@ -17,7 +17,7 @@ from pnr_jax.evaluation.scorers import Column, Scorer
 from pnr_jax.evaluation.tables import NOTHING
 
 _SCORES = ("inception_score", "ssim", "masked_inception_score", "masked_ssim")
-# Of scores that ours may lack.
+# Scores that our rows may lack.
 PUBLISHED_COLUMNS = (
     Column("inception_score", "IS", 3),
     Column("masked_inception_score", "masked IS", 3),
@@ -70,14 +70,14 @@ def write_report(
     scorers: Sequence[Scorer],
     folder: Path,
 ) -> str:
-    """Writes `table.md`, `table.json` and `table.tex`; returns what a terminal shows.
+    """Writes `table.md`, `table.json` and `table.tex`; returns the text for the terminal.
 
     Args:
       results: the results of all jobs.
-      sets: what they were asked for.
+      sets: the test sets.
       config: a configuration that names the data set.
-      options: how they were scored.
-      problems: a line a folder that images were missing from.
+      options: how the methods were scored.
+      problems: a line for each folder that lacks images.
       scorers: the metrics, in the order of their columns.
       folder: where the files go.
     """
@@ -130,9 +130,9 @@ def notes(
     Args:
       rows: the rows of all tables.
       limit: how many of the first tuples of a set were scored; None: all.
-      whole: how many each set has, by its name.
-      jpeg: whether images made a JPEG round trip.
-      problems: a line a folder.
+      whole: the number of tuples in each set, by its name.
+      jpeg: whether images were compressed to JPEG and decoded.
+      problems: a line for each folder that lacks images.
     """
     ours = [row for row in rows if not row.get("published")]
     published = len(ours) < len(rows)

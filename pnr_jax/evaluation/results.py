@@ -21,13 +21,13 @@ RESAMPLES = 2000
 
 
 class Result(NamedTuple):
-    """What a method reached on a test set.
+    """The scores of a method on a test set.
 
     Attributes:
-      method: what drew.
-      test: what it was asked for.
+      method: the method.
+      test: the test set.
       row: a row of the table: names, numbers, and `intervals`, {score: [low, high]}.
-      scores: [N] by name, of the single images.
+      scores: [N] by name, the scores of the single images.
     """
 
     method: Method
@@ -47,10 +47,10 @@ def evaluate(
     """Scores every job, with one bar for all of them.
 
     Args:
-      jobs: the rows.
+      jobs: the jobs, one for each row of the tables.
       scorers: the metrics.
-      cache: folder of results that an interrupted or an earlier evaluation left.
-      jpeg: whether targets make a JPEG round trip first.
+      cache: folder that keeps results for later or interrupted evaluations.
+      jpeg: whether targets are compressed to JPEG and decoded first.
       training: the training images, for the scorers that compare with them.
 
     Raises:
@@ -76,10 +76,10 @@ def evaluate(
 def summarise(
     method: Method, test: EvaluationSet, chunks: Iterable[Scores], scorers: Sequence[Scorer]
 ) -> Result:
-    """Adds the chunks up.
+    """Combines the chunks of a job into its result.
 
     Args:
-      method: what drew.
+      method: the method.
       test: the tuples.
       chunks: what `scoring.score` yields by these scorers.
       scorers: the metrics.
@@ -112,7 +112,7 @@ def bootstrap(
     Args:
       sums: [N, K], numerators, such as scores.
       counts: [N, K], denominators, such as ones.
-      groups: [N], whose image it is.
+      groups: [N], the person in each image.
       seed: seed of the draws.
 
     Returns:

@@ -1,6 +1,6 @@
-"""The metrics: what each takes from a chunk of image pairs, and what becomes of it in the table.
+"""The metrics: what each computes from a chunk of image pairs, and its columns in the table.
 
-A metric of one's own is a function that returns a `Scorer`, and a line in `ALWAYS`.
+A new metric is a function that returns a `Scorer`, and a line in `ALWAYS`.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,8 +24,8 @@ class Column(NamedTuple):
 
     Attributes:
       score: its key in a row.
-      heading: in the table.
-      digits: after the point.
+      heading: its heading in the table.
+      digits: decimal places.
     """
 
     score: str
@@ -37,16 +37,17 @@ class Scorer(NamedTuple):
     """A metric, or several that share their work.
 
     Attributes:
-      key: names what it computes, weights included; scorers of one key give the same scores.
-      score: (batch, generated uint8 [B, H, W, 3]) -> arrays [B, ...] by name; of the batch it takes
+      key: identifies what it computes, weights included; the same key gives the same scores.
+      score: (batch, generated uint8 [B, H, W, 3]) -> arrays [B, ...] by name; the batch has
         `target_image` and `target_keypoints`.
-      columns: what it brings to the table.
+      columns: its columns in the table.
       ratios: arrays of all images -> {column: (numerators [N], denominators [N])}, whose sums'
         ratio is the score, with an interval over people; None: each column is the mean of the array
         of its name.
       totals: arrays of all images -> scores that only the whole set has.
-      least: the fewest images that it can score.
-      fit: arrays of the training images -> the scorer that compares with them; None: it needs none.
+      least: the fewest images that it needs.
+      fit: arrays of the training images -> the scorer that compares with them; None if it does
+        not need them.
     """
 
     key: str
@@ -66,7 +67,7 @@ class Scorer(NamedTuple):
 
 
 def merged(chunks: Iterable[Scores]) -> Scores:
-    """Returns the arrays of all chunks, one behind the other."""
+    """Concatenates the arrays of all chunks."""
     parts: dict[str, list[np.ndarray]] = {}
     for chunk in chunks:
         for name, array in chunk.items():

@@ -1,9 +1,9 @@
-"""Scores a method chunk by chunk; what has been scored once is read back.
+"""Scores a method chunk by chunk, and reads back chunks that have been scored before.
 
-Memory does not grow with the number of tuples, and an interrupted evaluation goes on at the chunk
-it was in. A chunk's result lies in a file whose name is a digest of all that made it: what the
-method is, the images and keypoints, the metric with its weights, the code. So a result is found
-again exactly where it holds, and never where anything has changed.
+Memory does not grow with the number of tuples, and an interrupted evaluation continues at the same
+chunk. A chunk's result is a file named by a digest of everything that it depends on: the method,
+the images and keypoints, the metric with its weights, the code. So a result is reused as long as
+it is valid, and never after anything has changed.
 """
 
 import functools
@@ -27,7 +27,7 @@ from pnr_jax.walk import list_files
 
 BATCH = 32  # Images drawn at once.
 CHUNK = 8 * BATCH  # Images scored, and kept, at once.
-# Where the code lies that draws and scores; what else changes leaves results as they are.
+# The folders whose code draws and scores; changes elsewhere do not affect the results.
 ROOMS = (
     "data", "evaluation", "keypoints", "metrics", "nn", "pose_estimation", "regression", "systems"
 )  # fmt: skip
@@ -39,7 +39,7 @@ class EvaluationSet(NamedTuple):
     Attributes:
       name: "pairs" or "tuples".
       examples: images, and tuples of at least as many sources as a method sees.
-      digests: uint8 [N, 32], one an image with its keypoints.
+      digests: uint8 [N, 32], one for each image with its keypoints.
     """
 
     name: str
@@ -77,11 +77,12 @@ def score(
     """Yields all scorers' arrays, chunk by chunk.
 
     Args:
-      method: what draws; of each tuple it sees the first `method.sources` sources.
+      method: the method; of each tuple it sees the first `method.sources` sources.
       test: the tuples.
       scorers: the metrics.
       cache: folder of the chunks' results.
-      jpeg: whether the targets make a JPEG round trip; the method sees to its own images.
+      jpeg: whether the targets are compressed to JPEG and decoded; the method does so with its own
+        images.
       advance: called with the number of images after each chunk.
     """
     tuples = first_sources(test.examples.tuples, method.sources)
@@ -106,7 +107,7 @@ def draw(method: Method, images: Images, tuples: np.ndarray) -> tuple[NamedBatch
     """Draws the target of each tuple, in batches of one shape.
 
     Args:
-      method: what draws.
+      method: the method.
       images: the data set.
       tuples: int [T, method.sources + 1].
 
@@ -162,7 +163,7 @@ def _read(path: Path) -> Scores:
 
 
 def _write(path: Path, arrays: Scores) -> None:
-    """Writes the arrays behind their checksum: what zip checks is not all of a file."""
+    """Writes the arrays after their checksum: zip's own checks do not cover the whole file."""
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     with replacing(path) as temporary:

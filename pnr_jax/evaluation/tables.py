@@ -18,9 +18,9 @@ class Table(NamedTuple):
     """Rows of one test set.
 
     Attributes:
-      title: what they were scored on.
+      title: the data set and its size.
       rows: ours, then the published ones.
-      columns: the scores; one that no row has is left out.
+      columns: the scores; a column without any score is left out.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Table(NamedTuple):
 
 
 def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """Formats the tables as Markdown, which a terminal shows too, with a line a note."""
+    """Formats the tables as Markdown, readable in a terminal too, with a line for each note."""
     blocks = [f"{table.title}\n\n{_pipes(_cells(table))}" for table in tables]
     return "\n\n".join([*blocks, *notes]) + "\n"
 
@@ -62,7 +62,7 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 def write_tables(tables: Sequence[Table], notes: Sequence[str], folder: Path) -> str:
-    """Writes `table.md`, `table.json` and `table.tex`; returns what a terminal shows."""
+    """Writes `table.md`, `table.json` and `table.tex`; returns the text for the terminal."""
     shown = markdown(tables, notes)
     ranges = intervals(tables)
     heading = "## 95% intervals\n\nBootstrap over people: for other people, not other photos."
@@ -74,7 +74,7 @@ def write_tables(tables: Sequence[Table], notes: Sequence[str], folder: Path) ->
 
 
 def write_scores(result: Result, folder: Path) -> Path:
-    """Writes the single images' scores as CSV, a line a pair or tuple."""
+    """Writes the scores of the single images as CSV, a line for each pair or tuple."""
     images, tuples = result.test.examples
     M = result.method.sources
     head = ["from", "to"] if M == 1 else [*(f"from_{i}" for i in range(M)), "to"]

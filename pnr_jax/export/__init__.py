@@ -1,4 +1,4 @@
-"""A trained model for others: weights, programs and a card; to run it takes JAX, not this code."""
+"""A trained model for others: weights, programs and a card, which need JAX but not this package."""
 
 import shutil
 from pathlib import Path
@@ -24,14 +24,14 @@ def export_run(
       workdir: the run's folder, or the name of a bundled model.
       output: the folder, which must not exist.
       name: "model" (the latest) or "model_best".
-      tensorflow: write `render` as a TensorFlow SavedModel too.
+      tensorflow: whether to write `render` as a TensorFlow SavedModel too.
 
     Returns:
-      What is in the folder.
+      The paths in the folder.
 
     Raises:
       UserError: there is no model in `workdir`, `output` exists, TensorFlow is asked for and
-        missing, or this is no CPU.
+        missing, or the device is not a CPU.
     """
     check_folder(output)
     if output.exists():

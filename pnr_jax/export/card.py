@@ -103,8 +103,8 @@ def model_card(
       workdir: the run's folder; its metrics are quoted, and its evaluation if it is of these
         weights.
       name: "model" (the latest) or "model_best".
-      platforms: that the programs are for.
-      saved_model: whether the render half lies beside them for TensorFlow.
+      platforms: the platforms that the programs are for.
+      saved_model: whether the folder has a SavedModel of `render`.
     """
     system = config.build_system()
     losses = [f"{name} {weight:g}" for name, weight in sorted(config.loss.flat().items()) if weight]
@@ -134,7 +134,7 @@ def model_card(
 
 
 def _calls(system: System, variables: dict[str, Any]) -> dict[str, Any]:
-    """Returns what the card says of the programs' arguments."""
+    """Returns the card's text about the programs' arguments."""
     most = system.most_sources
     sources = {
         "photos": "one or more photos" if most is None else f"{most} photo(s)",

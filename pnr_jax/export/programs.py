@@ -24,7 +24,7 @@ def functions(system: System) -> dict[str, Callable[..., Any]]:
     transfer(variables, source_images uint8 [B, M, H, W, 3], source_keypoints int32 [B, M, 18, 2],
       source_valid bool [B, M], target_keypoints int32 [B, 18, 2]) -> uint8 [B, H, W, 3];
     and where the system encodes, its two halves:
-    encode(variables, the three of the sources) -> code, of pNR F float32 [B, d, D];
+    encode(variables, the three of the sources) -> code, with pNR F, float32 [B, d, D];
     render(variables, code, target_keypoints) -> uint8 [B, H, W, 3].
     """
 
@@ -43,7 +43,7 @@ def functions(system: System) -> dict[str, Callable[..., Any]]:
 
 
 def code_shape(system: System, variables: dict[str, Any]) -> tuple[int, ...]:
-    """Returns (d, D) of a pNR: the shape of what `encode` keeps of a person."""
+    """Returns (d, D) of a pNR: the shape of a person's F."""
     sources = (
         jax.ShapeDtypeStruct((1, 1, *system.image_size, 3), np.uint8),
         jax.ShapeDtypeStruct((1, 1, 18, 2), np.int32),
@@ -57,11 +57,11 @@ def export_programs(system: System, variables: dict[str, Any]) -> dict[str, expo
     """Exports all `functions` for all `PLATFORMS`, with free B and, if the system takes any, M.
 
     Args:
-      system: what draws.
+      system: the system that draws.
       variables: the system's variables; only shapes and types matter.
 
     Raises:
-      UserError: this process computes on something else than a CPU.
+      UserError: this process does not compute on a CPU.
     """
     if jax.default_backend() != "cpu":  # No other has been tried.
         raise UserError("a portable program is made on a CPU; start Python with JAX_PLATFORMS=cpu")
@@ -87,7 +87,7 @@ def export_programs(system: System, variables: dict[str, Any]) -> dict[str, expo
 
 @contextmanager
 def without_locations() -> Iterator[None]:
-    """Programs lowered in this block do not name the source files of this machine."""
+    """Keeps programs that are lowered in this block from naming this machine's source files."""
     name = "jax_traceback_in_locations_limit"
     before = getattr(jax.config, name)
     jax.config.update(name, 0)

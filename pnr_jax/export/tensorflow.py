@@ -1,4 +1,4 @@
-"""The half of the model that TensorFlow can run."""
+"""`render`, the half of the model that TensorFlow can run."""
 
 import importlib
 from pathlib import Path
@@ -24,11 +24,11 @@ def save_tensorflow(system: System, variables: dict[str, Any], folder: Path) -> 
     """Writes `render` as a TensorFlow SavedModel with its weights inside.
 
     Signature `render`: F float32 [B, d, D], target_keypoints int32 [B, 18, 2] -> images uint8
-    [B, H, W, 3]. `encode` cannot be one: the eigenvectors in its regression are a LAPACK call,
+    [B, H, W, 3]. `encode` cannot be exported so: its regression calls LAPACK for eigenvectors,
     which JAX's runtime has and TensorFlow's has not.
 
     Args:
-      system: what draws; it must encode.
+      system: a system that encodes.
       variables: the system's trained variables.
       folder: the folder to write.
     """

@@ -1,4 +1,4 @@
-"""Skeletons as pictures."""
+"""Pictures of skeletons."""
 
 import numpy as np
 from PIL import Image, ImageDraw

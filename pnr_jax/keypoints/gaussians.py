@@ -12,10 +12,10 @@ def heatmaps(
     image_size: tuple[int, int] = (128, 64),
     sigma: float = 6.0,
 ) -> jax.Array:
-    """Draws a Gaussian of peak 1 around each joint, one channel a joint.
+    """Draws a Gaussian of peak 1 around each joint, one channel for each joint.
 
     ``map[y, x, j] = exp(-((y - y_j)² + (x - x_j)²) / (2σ²))``, as the product of its two factors:
-    (H + W) exponentials a joint instead of H·W.
+    (H + W) exponentials for each joint instead of H·W.
 
     Args:
       keypoints: [..., 18, 2], (y, x) in pixels, -1 = missing.

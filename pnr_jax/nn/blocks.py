@@ -1,6 +1,6 @@
 """The layers that all networks share, in the family of PATN and Johnson et al. 2016.
 
-Convolutions carry no bias before a norm, which would remove it again. How layers begin is an
+Convolutions carry no bias before a norm, which would remove it again. Initialisers are an
 argument: N(0, 0.02) in generators, PyTorch's defaults in PATN's discriminators, whose code never
 calls its own initialiser, Keras' in Def-GAN.
 """
@@ -21,7 +21,7 @@ def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32
 
 
 class Start(NamedTuple):
-    """How the parameters of a network begin.
+    """Initialisers of a network's parameters.
 
     Attributes:
       kernel: initialiser of convolutions.
@@ -49,7 +49,7 @@ class Norm(nn.Module):
     Attributes:
       kind: one of `NORMS`.
       dtype: type of the output.
-      start: how its scale begins.
+      start: initialisers; the scale's is used.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class Norm(nn.Module):
 
         Args:
           x: float [B, H, W, C].
-          train: batch norm takes its statistics from the batch, and keeps a running mean of them.
+          train: whether batch norm takes its statistics from the batch, and keeps a running mean.
           valid: bool [B], False leaves an image out of batch norm's statistics.
         """
         if self.kind == "batch":
@@ -109,10 +109,10 @@ class ReflectConv(nn.Module):
 def _convolution(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: str, **options: Any
 ) -> jax.Array:
-    """Computes `jax.lax.conv_general_dilated` without padding, by a quicker way on CPUs.
+    """Computes `jax.lax.conv_general_dilated` without padding, in a way that is quicker on CPUs.
 
-    There XLA (jax 0.10.2) takes up to six times as long for a convolution that pads nothing as for
-    one that does. So one that pads a row, which is dropped.
+    On CPUs, XLA (jax 0.10.2) takes up to six times as long for a convolution without padding as for
+    one with. So this one pads by a row, and drops it.
     """
 
     def quick(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -204,8 +204,8 @@ def _reflected_windows(x: jax.Array, size: int) -> jax.Array:
 class TransposedConv(nn.Module):
     """A transposed convolution of stride 2, computed as its four phases.
 
-    Every second output pixel in y and x sees the same 2×2 inputs through other taps: one 2×2
-    convolution to 4·features and an interleaving, the same numbers and products as the dilated
+    Each phase of the output is a 2×2 convolution of the input, so together they are one 2×2
+    convolution to 4·features and an interleaving, with the same numbers and products as the dilated
     form, whose gradient is slow on CPUs.
 
     Attributes:
@@ -213,7 +213,7 @@ class TransposedConv(nn.Module):
       size: side of the kernel; 3 is PATN's, whose taps overlap unevenly, which draws a checkerboard
         that 4 cannot.
       dtype: type that the layers compute in.
-      start: how the kernel begins.
+      start: initialisers; the kernel's is used.
     """
 
     features: int

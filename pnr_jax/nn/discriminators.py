@@ -15,13 +15,13 @@ class Discriminator(nn.Module):
     PATN puts a sigmoid directly on the last residual block; here it is part of the loss, so that a
     discriminator that wins completely yields no infinity. There is no final 1-channel convolution.
     It is only ever used in training mode, so batch norm's running statistics are not kept. As in
-    PATN's code, strided convolutions pad zeros and parameters begin as PyTorch's do.
+    PATN's code, strided convolutions pad zeros and parameters are initialised as PyTorch does.
 
     Attributes:
       width: channels of the stem.
       blocks: residual blocks at 4·width channels.
       norm: kind of norm.
-      dropout: in the residual blocks.
+      dropout: rate of dropout in the residual blocks.
       dtype: type that the layers compute in.
     """
 

@@ -43,7 +43,7 @@ class AppearanceExtractor(nn.Module):
       width: channels of the stem; the paper's D = 256 is width 64.
       blocks: N residual blocks.
       norm: kind of norm.
-      dropout: in the residual blocks.
+      dropout: rate of dropout in the residual blocks.
       dtype: type that the layers compute in.
     """
 
@@ -61,7 +61,7 @@ class AppearanceExtractor(nn.Module):
 
         Args:
           images: float [B, H, W, 3] in [-1, 1].
-          train: batch statistics and dropout.
+          train: whether to use batch statistics and dropout.
           valid: bool [B], False leaves an image out of batch norm's statistics.
         """
         x = ReflectConv(self.width, 7, dtype=self.dtype)(images.astype(self.dtype))
@@ -78,7 +78,7 @@ class PoseExtractor(nn.Module):
       width: channels of the stem.
       blocks: N residual blocks.
       norm: kind of norm.
-      dropout: in the residual blocks.
+      dropout: rate of dropout in the residual blocks.
       dtype: type that the layers compute in.
     """
 
@@ -102,7 +102,7 @@ class PoseExtractor(nn.Module):
         Args:
           rows: float [B, H, 18], factor of the heatmaps (`keypoints.heatmap_factors`).
           columns: float [B, W, 18], the other factor.
-          train: batch statistics and dropout.
+          train: whether to use batch statistics and dropout.
           valid: bool [B], False leaves a pose out of batch norm's statistics.
         """
         x = HeatmapConv(self.width, 7, self.dtype)(rows, columns)

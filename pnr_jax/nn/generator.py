@@ -16,7 +16,7 @@ class Generator(nn.Module):
       width: channels before the last convolution; D = 4·width come in.
       blocks: N residual blocks.
       norm: kind of norm.
-      dropout: in the residual blocks.
+      dropout: rate of dropout in the residual blocks.
       up_kernel: size of the transposed convolutions' kernels.
       dtype: type that the layers compute in.
     """
@@ -34,7 +34,7 @@ class Generator(nn.Module):
 
         Args:
           features: float [B, h, w, D], H_t by region.
-          train: batch statistics and dropout.
+          train: whether to use batch statistics and dropout.
         """
         x = features.astype(self.dtype)
         for _ in range(self.blocks):

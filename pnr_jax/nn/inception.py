@@ -144,7 +144,7 @@ def features_and_probabilities(
 
     Args:
       variables: the result of `pnr_jax.nn.inception_weights.load_inception`.
-      images: uint8 [N, H, W, 3]; a few at a time go to the device.
+      images: uint8 [N, H, W, 3]; they go to the device in small batches.
 
     Returns:
       float32 [N, 2048] and float32 [N, 1008].

@@ -102,7 +102,7 @@ def load_inception(path: str | Path) -> dict[str, Any]:
     arrays = read_arrays(path, _WHAT, _WHERE_FROM)
     try:
         layers, classifier = _from_graph(arrays) if _is_graph(arrays) else _from_state(arrays)
-        with np.errstate(invalid="ignore"):  # Of a negative variance; told below.
+        with np.errstate(invalid="ignore"):  # A negative variance is reported below.
             params = {name: _folded(layer) for name, layer in layers.items()}
     except KeyError as error:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Images as networks see them, and back."""
+"""Conversion between uint8 images and the networks' range."""
 
 import jax
 import jax.numpy as jnp

@@ -144,7 +144,7 @@ def _torchvision(state: Mapping[str, np.ndarray], path: Path) -> VGG19:
 
 
 def _caffe(kernels: list[np.ndarray], biases: list[np.ndarray], path: Path) -> VGG19:
-    # The first layer's BGR input channels are turned round once, here, instead of every image.
+    # The first layer's BGR input channels are reversed once, here, instead of in every image.
     return _checked(
         [kernels[0][:, :, ::-1], kernels[1]],
         biases,

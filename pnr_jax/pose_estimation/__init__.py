@@ -1,4 +1,4 @@
-"""Keypoints of own photos: `load(model).estimate(images)`.
+"""Keypoints of photos: `load_estimator(model).estimate(images)`.
 
 Two back ends share one interface, `Estimator`: OpenPose from a frozen TensorFlow graph (`.pb`) and
 MediaPipe's pose landmarker (`.task`). Either's framework is imported when a model is loaded.

@@ -1,4 +1,4 @@
-"""Annotations of a folder of images, whatever lies in it."""
+"""Annotations of a folder of images."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,13 +20,13 @@ CELL = (256, 192)  # Of the sheet, pixels.
 Annotations = dict[str, np.ndarray]
 
 
-class Noted(NamedTuple):
-    """What there is to say of the images: names.
+class Remarks(NamedTuple):
+    """Names of the images that need a remark.
 
     Attributes:
-      nobody: nobody was found; all joints are missing.
-      several: several people were found, and the largest taken.
-      damaged: left out with the reason, since no image could be read.
+      nobody: images in which nobody was found; all joints are missing.
+      several: images of several people, of whom the largest was taken.
+      damaged: unreadable files that were left out, with the reason.
     """
 
     nobody: list[str]
@@ -40,38 +40,38 @@ def annotate(
     annotations: Annotations,
     save: Callable[[], None] = lambda: None,
     max_damaged: int = 0,
-) -> Noted:
+) -> Remarks:
     """Estimates the poses of the images that have no row yet.
 
     Args:
       files: {name: path}.
       estimator: finds the joints.
       annotations: {name: int32 [18, 2]}; rows are added in place.
-      save: called now and then, and at the end however that comes.
+      save: called now and then, and at the end, also after an error.
       max_damaged: how many unreadable images are left out before giving up.
 
     Raises:
-      UserError: names the image at which there are more.
+      UserError: more images are unreadable; it names the last one.
     """
-    noted = Noted([], [], [])
+    remarks = Remarks([], [], [])
     names = [name for name in files if name not in annotations]
     starts = range(0, len(names), BATCH)
     try:
         for number, start in enumerate(tqdm(starts, desc="poses", disable=None, leave=False), 1):
-            images = _read(files, names[start : start + BATCH], noted.damaged, max_damaged)
+            images = _read(files, names[start : start + BATCH], remarks.damaged, max_damaged)
             if images:
                 poses = estimator.detect(list(images.values()))
                 annotations.update(zip(images, poses.keypoints, strict=True))
                 for name, people in zip(images, poses.people, strict=True):
                     if people == 0:
-                        noted.nobody.append(name)
+                        remarks.nobody.append(name)
                     elif people > 1:
-                        noted.several.append(name)
+                        remarks.several.append(name)
             if number % SAVE_EVERY == 0:
                 save()
     finally:
         save()
-    return noted
+    return remarks
 
 
 def overlay(image: np.ndarray, keypoints: np.ndarray, size: tuple[int, int] = CELL) -> np.ndarray:

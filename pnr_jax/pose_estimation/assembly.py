@@ -1,4 +1,4 @@
-"""From OpenPose's maps to people: peaks of the heatmaps, joined along the part affinity fields.
+"""Finds people in OpenPose's maps: peaks of the heatmaps, joined along the part affinity fields.
 
 Reference: Cao et al., OpenPose: Realtime Multi-Person 2D Pose Estimation using Part Affinity
 Fields, TPAMI 2021. Pure NumPy on one image's maps, in cells of the maps.
@@ -13,12 +13,14 @@ from pnr_jax.keypoints import LIMBS
 PEAK = 0.15  # A joint's heatmap is above this.
 FIELD = 0.05  # A limb's field is above this at 4 of 5 points of the limb.
 FEWEST_JOINTS = 4  # Less is not a person.
-MARGIN = 0.25  # A loose joint lies this far outside of a person's box at most, in its heights.
-HEAD_LIMBS = LIMBS[-2:]  # Shoulder to ear: they join, but begin nobody.
+MARGIN = (
+    0.25  # A loose joint lies at most this far outside of a person's box, in heights of the box.
+)
+HEAD_LIMBS = LIMBS[-2:]  # Shoulder to ear: these limbs join, but start no person.
 
 
 class Peaks(NamedTuple):
-    """Candidates for joints: N of all joints together.
+    """Candidates for joints: N over all joints.
 
     Attributes:
       joint: int [N].
@@ -76,10 +78,10 @@ def assemble(peaks: Peaks, fields: np.ndarray) -> np.ndarray:
 
 
 def add_loose(person: np.ndarray, others: np.ndarray, peaks: Peaks) -> np.ndarray:
-    """Gives a person the highest peaks near it, of joints that it lacks, which are nobody's.
+    """Gives a person the highest unused peaks near it for the joints that it lacks.
 
     Args:
-      person: int [18] of `assemble`.
+      person: int [18], a row that `assemble` returned.
       others: int [people, 18].
       peaks: the heatmaps' peaks.
     """

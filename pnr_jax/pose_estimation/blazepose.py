@@ -17,7 +17,8 @@ from pnr_jax.pose_estimation.poses import Poses, to_pixels
 
 VISIBLE = 0.5  # A landmark that is less likely visible is missing.
 MOST_PEOPLE = 5
-# Of the height, around the image: of people who fill the picture MediaPipe finds half otherwise.
+# Border around the image, as a share of the height: without it MediaPipe finds only half of the
+# people who fill the picture.
 BORDER = 0.25
 
 # fmt: off

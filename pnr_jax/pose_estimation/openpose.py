@@ -3,9 +3,9 @@
 The graph takes RGB images, float 0 to 255, and gives at an eighth of their size 57 maps: heatmaps
 of 18 joints and of the background, then both components (x, y) of 19 limbs' part affinity fields.
 
-An image is shown to it twice, as it is and mirrored, 192 pixels high with a grey border: small
-networks find many more joints in that than in people who fill 368 pixels. Where nobody is found the
-image is enlarged; where the person is small, the part around the person is.
+The network sees each image twice, as it is and mirrored, 192 pixels high with a grey border: small
+networks find many more joints so than in people who fill 368 pixels. If nobody is found, the image
+is enlarged; if the person is small, the part around the person is.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ STRIDE = 8
 # Where a cell's centre lies in it, (y, x) pixels: half of the stride, less what this family of
 # networks was measured to be off by.
 CENTRE = np.array([1.7, 3.5])
-HEIGHT = 192  # Pixels of the network's input that a person is shown at.
+HEIGHT = 192  # Height of a person in the network's input, pixels.
 LARGEST = 4 * HEIGHT
 BORDER, GREY = 32, 127
 # Of each of `LIMBS`: which of the 38 field maps is its x component; y follows.
@@ -143,10 +143,10 @@ def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
 
 
 def average(maps: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Averages what an image and its mirror image show.
+    """Averages the maps of images and of their mirror images.
 
     Args:
-      maps: float [N, h, w, 57] of images.
+      maps: float [N, h, w, 57], the maps of images.
       mirrored: the same for the mirrored images.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a pose estimator is, and what it returns."""
+"""The interface of a pose estimator, and its result."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol

@@ -1,6 +1,6 @@
 """The studio: a web page on this machine to pose people by hand.
 
-The server keeps photos and, of each person, F alone; a drag of the target skeleton only renders.
+The server keeps the photos and one F for each person; dragging the target skeleton only renders.
 """
 
 from pnr_jax.studio.app import create_app

@@ -1,7 +1,7 @@
 """The studio's HTTP server: a page, photos in, pictures out.
 
     GET  /                    the page, and its files
-    GET  /api/studio          what there is: solvers, embedded people, poses, motions, limits
+    GET  /api/studio          solvers, embedded people, poses, motions and limits
     POST /api/photos          a file → {photo, keypoints, note}
     GET  /api/photos/{photo}  the crop that the page shows, WebP
     POST /api/people          {sources: [{photo, keypoints, hidden, painted}]} → {person}: F is kept
@@ -9,8 +9,8 @@
                               204 when a newer request for the person waits
     POST /api/animations      {person, solvers, poses, milliseconds} → GIF
 
-A refusal is {"error": one sentence}. No path or name of a client reaches the disk: the page's
-files are read when the server starts, and all else is in memory.
+A refusal is {"error": one sentence}. No path or name from a client reaches the disk: the page's
+files are read when the server starts, and everything else is in memory.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ from pnr_jax.studio.solvers import MAX_SOURCES, REGION, Solver
 
 MAX_UPLOAD, MAX_JSON = 20_000_000, 500_000  # Bytes.
 MAX_PHOTOS, MAX_PEOPLE, MAX_FRAMES = 40, 100, 120
-PAINT = (255, 0, 255)  # Of regions painted over: a colour that nobody wears.
+PAINT = (255, 0, 255)  # Colour of painted regions, which nobody wears.
 _JSON = ("application/json",)
 RULES = {
     "/api/photos": Rule(("image/jpeg", "image/png", "image/webp"), rate=4, burst=20),
@@ -65,13 +65,13 @@ def create_app(
     """Creates the server.
 
     Args:
-      solvers: what draws, all of one image size and with different names.
+      solvers: the systems that draw, all of one image size and with different names.
       gallery: the embedded people.
       estimator: finds the joints in photos; None leaves them to the user.
-      host: where it will listen.
-      port: likewise.
-      allowed: names of other hosts by which it may be reached, through a proxy for instance.
-      clock: seconds, for the limits on rates.
+      host: the address where it will listen.
+      port: the port where it will listen.
+      allowed: names of other hosts by which it may be reached, for instance through a proxy.
+      clock: returns seconds, for the rate limits.
     """
     studio = _Studio(solvers, gallery, estimator)
     api = [

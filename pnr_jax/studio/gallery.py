@@ -1,4 +1,4 @@
-"""The embedded people: whom to pose before there is a photo of one's own."""
+"""The embedded people, to pose before the user has a photo."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from pnr_jax.keypoints import resize_keypoints
 from pnr_jax.studio.photos import Photo, make_photo
 from pnr_jax.studio.solvers import MAX_SOURCES
 
-_VIEWS = 12  # That are drawn of each, to find enough that show shoulders and hips.
+_VIEWS = 12  # Drawn of each person, to find enough that show shoulders and hips.
 
 
 class Gallery:
     """Drawn people with five views each.
 
     Attributes:
-      photos: by key.
+      photos: photos by key.
       people: what the page is sent, for each person the list of {photo, keypoints}.
     """
 

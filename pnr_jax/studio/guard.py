@@ -1,4 +1,4 @@
-"""Who may ask what, how often: checks before any handler runs, and headers on every answer."""
+"""Which requests are allowed, and how often: checks before any handler, headers on every answer."""
 
 import ipaddress
 import time
@@ -25,7 +25,7 @@ HEADERS = {
 
 
 class Rule(NamedTuple):
-    """What a POST to a path must be: its content types, and how many a second."""
+    """The content types that a POST to a path may have, and how many come in a second."""
 
     types: tuple[str, ...]
     rate: float
@@ -102,7 +102,7 @@ class Guard:
         self._take_token(path, rule)
 
     def _is_ours(self, name: str, port: str) -> bool:
-        """Returns whether a Host header is this server's: no name of another's DNS leads here.
+        """Returns whether a Host header is this server's: no foreign DNS name is accepted.
 
         The loopback's names are, through any port: only this machine has them, and a tunnel such
         as `ssh -L 9000:localhost:8000` puts its own port there. A page at another of this

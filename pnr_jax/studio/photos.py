@@ -1,4 +1,4 @@
-"""From a file's bytes to a source: decoded within limits, cropped to the person, resized."""
+"""Photos as sources: decoded within limits, cropped to the person, resized."""
 
 import io
 import warnings

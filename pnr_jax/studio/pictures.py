@@ -1,4 +1,4 @@
-"""Pictures to files: PNG for one, GIF for many."""
+"""Pictures as files: PNG for one, GIF for many."""
 
 import io
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def to_gif(frames: Sequence[Sequence[np.ndarray]], milliseconds: int) -> bytes:
 
     Args:
       frames: for each moment the pictures side by side, uint8 [H, W, 3].
-      milliseconds: that each moment is shown.
+      milliseconds: how long each moment is shown.
     """
     return animation.to_gif([_side_by_side(pictures) for pictures in frames], milliseconds)
 

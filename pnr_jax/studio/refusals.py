@@ -8,7 +8,7 @@ from pnr_jax.errors import UserError
 
 
 class Refusal(UserError):
-    """A request that the studio does not carry out."""
+    """A refused request."""
 
     def __init__(self, status: int, sentence: str):
         """Takes the HTTP status, 4xx or 503, and the sentence that the page shows."""
@@ -27,5 +27,5 @@ async def refuse(request: Request, error: Exception) -> Response:
 
 
 async def fail(request: Request, error: Exception) -> Response:
-    """Answers for what should not have happened."""
+    """Answers after an unexpected error."""
     return JSONResponse({"error": "The studio failed at this; its terminal says why."}, 500)

@@ -1,4 +1,4 @@
-"""What the server keeps between requests, bounded; and the order in which it draws."""
+"""What the server keeps between requests, within limits, and the order in which it draws."""
 
 import asyncio
 import secrets
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """Values under keys that nobody guesses; beyond `limit` the least recently used one goes."""
+    """Values under keys that cannot be guessed; above `limit` the least recently used one goes."""
 
     def __init__(self, limit: int, missing: str):
         """Keeps up to `limit` values; `missing` is the sentence for a key that is not there."""
@@ -39,7 +39,7 @@ class Kept(Generic[T]):
 
 
 class Queue:
-    """Runs jobs on one thread, one at a time; of those waiting under a name the newest alone."""
+    """Runs jobs on one thread, one at a time; of those waiting under a name, only the newest."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()

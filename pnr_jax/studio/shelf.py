@@ -1,4 +1,4 @@
-"""Poses to start from: a 3-D skeleton, posed by hand and seen by a level camera."""
+"""Poses to start from: a 3-D skeleton, posed by hand, seen by a level camera."""
 
 import math
 

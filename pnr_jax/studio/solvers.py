@@ -14,7 +14,7 @@ from pnr_jax.systems import System
 from pnr_jax.transfer import PoseTransfer
 
 MAX_SOURCES = 5
-REGION = 4  # Pixels, each way, of the squares that are hidden or painted over on the page.
+REGION = 4  # Side in pixels of the squares that are hidden or painted over on the page.
 
 
 class Solver:
@@ -34,9 +34,9 @@ class Solver:
         self._transfer = PoseTransfer(system, variables)
 
     def encode(self, images: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> Any:
-        """Returns what is kept of one person, from the regions that may be seen (v of eq. 4).
+        """Returns the code of one person, from the regions that may be seen (v of eq. 4).
 
-        A system without regions sees them all; one that sees fewer sources sees the first.
+        A system without regions sees them all; one that takes fewer sources sees the first.
 
         Args:
           images: uint8 [M, H, W, 3], 1 to 5 sources.
@@ -63,7 +63,7 @@ class Solver:
         return self._transfer.render(code, np.asarray(keypoints, np.float32)[None])[0]
 
     def warm_up(self) -> None:
-        """Compiles what the page will call."""
+        """Compiles the programs that the page will call."""
         height, width = self.image_size
         for M in (1, MAX_SOURCES):
             code = self.encode(

@@ -1,7 +1,7 @@
 """Published methods, each in a file of its own, chosen by `config.system.name`.
 
-A new one is a subclass of `System` (most will want `AdversarialSystem`, PATN's losses), and a line
-in `SYSTEMS`; `docs/extending.md` walks through it.
+A new method is a subclass of `System` (usually of `AdversarialSystem`, which has PATN's losses)
+and a line in `SYSTEMS`; `docs/extending.md` walks through it.
 """
 
 from pnr_jax.systems.defgan import DefGANSystem

@@ -1,4 +1,4 @@
-"""What pNR shares with PATN and its successors: D_I and D_K, and the losses of eqs. 5 and 6."""
+"""The base of pNR, PATN and its successors: D_I and D_K, and the losses of eqs. 5 and 6."""
 
 import abc
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.protocol import Drawn, Params, Parts, Sources, System, Variables
 
-# Channels of what a discriminator sees beside the image: a source image, or pose heatmaps.
+# Channels of a discriminator's condition: a source image, or pose heatmaps.
 CONDITIONS = {"image": 3, "pose": 18}
 
 
 @dataclass(frozen=True)
 class LossSettings(Settings):
-    """Weights of the losses of eq. 6; one of weight 0 is not computed."""
+    """Weights of the losses of eq. 6; a loss of weight 0 is not computed."""
 
     path: ClassVar[str] = "loss."
     l1: float = 5.0  # λ1
@@ -39,7 +39,7 @@ class LossSettings(Settings):
 
 @dataclass(frozen=True)
 class DiscriminatorSettings(Settings):
-    """PATN's discriminator; `width` and what follows are of `pnr_jax.nn.discriminators`."""
+    """Settings of PATN's discriminator, those of `pnr_jax.nn.discriminators.Discriminator`."""
 
     path: ClassVar[str] = "discriminator."
     width: int = 64
@@ -48,7 +48,7 @@ class DiscriminatorSettings(Settings):
     dropout: float = 0.5
 
     def rules(self) -> Iterator[Rule]:
-        """Sizes are positive, the norm is known."""
+        """Checks that sizes are positive and the norm is known."""
         yield from self.at_least(1, "width")
         yield from self.at_least(0, "blocks")
         yield from self.one_of(NORMS, "norm")
@@ -58,13 +58,13 @@ class DiscriminatorSettings(Settings):
 class AdversarialSystem(System):
     """A generator against D_I (is it this person?) and D_K (is it in this pose?).
 
-    A loss of weight 0 has no discriminator, nor has unsupervised training D_I, whose real pair
-    would be an image beside itself. What is left to a system is how it draws.
+    A loss of weight 0 has no discriminator. Unsupervised training has no D_I, whose real pair would
+    be an image beside itself. A subclass says how it draws.
     """
 
     Discriminator = DiscriminatorSettings
     Loss = LossSettings
-    sigma: float  # Of the heatmaps that D_K sees, pixels.
+    sigma: float  # Width of the heatmaps' Gaussians for D_K, pixels.
 
     def __init__(self, parts: Parts):
         """Builds the discriminators."""
@@ -82,7 +82,7 @@ class AdversarialSystem(System):
 
     @abc.abstractmethod
     def init_variables(self, key: jax.Array) -> Variables:
-        """Draws the variables of what draws."""
+        """Draws the generator's variables."""
 
     @abc.abstractmethod
     def draw(
@@ -91,7 +91,7 @@ class AdversarialSystem(System):
         """Draws a batch as in training, with keys for "rows" (of eq. 4) and "dropout".
 
         Returns:
-          float32 [B, H, W, 3] in [-1, 1], and the collections that the pass has changed.
+          float32 [B, H, W, 3] in [-1, 1], and the collections that the pass changed.
         """
 
     def init(self, key: jax.Array) -> tuple[Variables, dict[str, Params]]:
@@ -113,7 +113,7 @@ class AdversarialSystem(System):
         vgg: VGG19 | None,
         key: jax.Array,
     ) -> tuple[jax.Array, Drawn]:
-        """Returns λ1 L_L1 + λ2 L_per + λ3 L_GAN_I + λ4 L_GAN_K (eq. 6), and what was drawn."""
+        """Returns λ1 L_L1 + λ2 L_per + λ3 L_GAN_I + λ4 L_GAN_K (eq. 6), and the pass."""
         rows_key, dropout_key, discriminator_key = jax.random.split(key, 3)
         rngs = {"rows": rows_key, "dropout": dropout_key}
         images, updates = self.draw(variables, batch, rngs)
@@ -139,7 +139,7 @@ class AdversarialSystem(System):
     def discriminator_inputs(
         self, images: jax.Array, batch: Batch[jax.Array]
     ) -> dict[str, jax.Array]:
-        """Returns images with what they are judged beside: the first source, the target's pose."""
+        """Returns images with their conditions: the first source and the target's pose."""
         return {
             "image": images,
             "source_image": batch["source_images"][:, 0],
@@ -158,7 +158,7 @@ class AdversarialSystem(System):
     def _logits(
         self, name: str, params: Params, inputs: dict[str, jax.Array], key: jax.Array
     ) -> jax.Array:
-        """Judges images; batch norm takes the batch's statistics, none are kept."""
+        """Returns D's logits; batch norm uses the batch's statistics and keeps none."""
         if name == "image":
             condition = scale_images(inputs["source_image"])
         else:

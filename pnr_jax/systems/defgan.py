@@ -1,13 +1,13 @@
 """Def-GAN: a U-Net whose skip connections move each limb from the source's pose to the target's.
 
-Siarohin et al., Deformable GANs for Pose-Based Human Image Generation, CVPR 2018, as its public
-code has the "full" model for Market-1501: one encoder of the source and its pose, one of the
+Siarohin et al., Deformable GANs for Pose-Based Human Image Generation, CVPR 2018, as in its public
+code's "full" model for Market-1501: one encoder of the source and its pose, one of the
 target's pose; the first one's features are warped part by part (`limbs`) before the decoder sees
 them. Losses GAN + 0.01 nearest neighbour; the discriminator is updated first; Adam at 2e-4.
 
-Not as in the code: what `limbs` says; one batch a step, where the code draws three; the gradient of
-a warp is its own, not a resampling by the inverse; the colour means of VGG19's input belong to
-their channels, where the code exchanges red and blue.
+It differs from the code in what `limbs` says and in this: one batch a step, where the code draws
+three; the gradient of a warp is exact, not a resampling by the inverse; the colour means of VGG19's
+input belong to their channels, where the code swaps red and blue.
 """
 
 from collections.abc import Iterator
@@ -30,9 +30,9 @@ from pnr_jax.settings import Rule, SettingError, Settings
 from pnr_jax.systems import limbs
 from pnr_jax.systems.protocol import Drawn, Params, Parts, Sources, System, Variables, sources_of
 
-WIDTHS = (1, 2, 4, 8, 8, 8)  # Of the encoders' levels, from full size down.
+WIDTHS = (1, 2, 4, 8, 8, 8)  # Widths of the encoders' levels, from full size down.
 WARPED = 4  # Levels whose features are moved.
-LEAST = 1e-7  # In the logarithms of the GAN's losses.
+LEAST = 1e-7  # Added inside the logarithms of the GAN's losses.
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class DefGANSettings(Settings):
     path: ClassVar[str] = "model."
     width: int = 64
     dropout: float = 0.5
-    sigma: float = 6.0  # Of the heatmaps, pixels.
+    sigma: float = 6.0  # Width of the heatmaps' Gaussians, pixels.
 
     def rules(self) -> Iterator[Rule]:
-        """Sizes are positive."""
+        """Checks that sizes are positive."""
         yield from self.at_least(1, "width")
         yield Rule("sigma", self.sigma > 0, "positive")
         yield from self.share("dropout")
@@ -60,14 +60,14 @@ class PairDiscriminatorSettings(Settings):
     layers: int = 3  # Between the first and the last; 2 for images that are 32 wide.
 
     def rules(self) -> Iterator[Rule]:
-        """Sizes are positive."""
+        """Checks that sizes are positive."""
         yield from self.at_least(1, "width")
         yield from self.at_least(0, "layers")
 
 
 @dataclass(frozen=True)
 class DefGANLossSettings(Settings):
-    """Def-GAN's weights of the losses; one of weight 0 is not computed."""
+    """Def-GAN's weights of the losses; a loss of weight 0 is not computed."""
 
     path: ClassVar[str] = "loss."
     gan: float = 1.0
@@ -97,7 +97,7 @@ class WholeNorm(nn.Module):
 
 
 class Down(nn.Module):
-    """Leaky ReLU, 4×4 convolution of stride 2 and, where asked, the norm: halves the size."""
+    """Leaky ReLU, 4×4 convolution of stride 2 and, optionally, the norm; halves the size."""
 
     features: int
     dtype: Any
@@ -184,11 +184,11 @@ def skip_connections(
     target: jax.Array,
     image_size: tuple[int, int],
 ) -> list[jax.Array]:
-    """Returns the appearance of each level, moved where it is fine, beside the pose's features.
+    """Returns each level's appearance, warped on the fine levels, beside the pose's features.
 
     Args:
-      appearance: [B, h, w, C] a level, of the source.
-      posed: the same of the pose.
+      appearance: [B, h, w, C] of each level, from the source.
+      posed: the same from the pose.
       source: [B, 18, 2], the source's keypoints.
       target: [B, 18, 2].
       image_size: (H, W), pixels.
@@ -229,10 +229,10 @@ def nearest_neighbour(real: jax.Array, fake: jax.Array) -> jax.Array:
       fake: float [B, H, W, C].
     """
     H, W = real.shape[1:3]
-    # What lies outside is too far to be the nearest.
+    # Outside pixels get a value too far to be the nearest.
     padded = jnp.pad(real, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=jnp.inf)
 
-    @jax.checkpoint  # Else the gradient keeps the differences of all nine.
+    @jax.checkpoint  # Otherwise the gradient would keep the differences of all nine.
     def distance(neighbour: jax.Array, fake: jax.Array) -> jax.Array:
         return jnp.sum(jnp.abs(neighbour - fake), axis=-1)
 
@@ -301,7 +301,7 @@ class DefGANSystem(System):
         vgg: VGG19 | None,
         key: jax.Array,
     ) -> tuple[jax.Array, Drawn]:
-        """Returns the weighed sum of -log D and the nearest-neighbour loss, and what was drawn."""
+        """Returns the weighted sum of -log D and the nearest-neighbour loss, and the pass."""
         poses = batch["target_keypoints"]
         images = self.network.apply(
             variables, sources_of(batch), poses, True, rngs={"dropout": key}
@@ -323,7 +323,7 @@ class DefGANSystem(System):
     def discriminator_inputs(
         self, images: jax.Array, batch: Batch[jax.Array]
     ) -> dict[str, jax.Array]:
-        """Returns images with what they are judged beside: the sources and both poses."""
+        """Returns images with their conditions: the sources and both poses."""
         sources, keypoints = sources_of(batch), batch["target_keypoints"]
         return {"image": images, "target_keypoints": keypoints} | {
             f"source_{name}": x for name, x in sources._asdict().items()

@@ -1,13 +1,13 @@
 """Attention-based fusion: Def-GAN's generator for any number of sources.
 
 Lathuilière et al., Attention-based Fusion for Multi-source Human Image Generation, WACV 2020, as
-its public code has it with recurrent attention ("att_dec_rec"): each source has the features of
+in its public code with recurrent attention ("att_dec_rec"): each source has the features of
 Def-GAN's encoders, moved to the target's pose; at every level of the decoder they are averaged with
-weights for each pixel and channel, which also see those of the level before. Losses 0.1 GAN + 0.001
-nearest neighbour; all else as Def-GAN, without dropout.
+weights for each pixel and channel, which also depend on those of the level before. Losses 0.1 GAN +
+0.001 nearest neighbour; otherwise as Def-GAN, without dropout.
 
-Not as in the code: what `defgan` says. One source and fewer sources than there is room for, neither
-of which the code can have, follow from the same equations: what is not there weighs nothing.
+It differs from the code in what `defgan` says. A single source and fewer sources than M, neither
+of which the code supports, follow from the same equations: missing sources have weight 0.
 """
 
 from collections.abc import Iterator
@@ -42,10 +42,10 @@ class FusionSettings(Settings):
 
     path: ClassVar[str] = "model."
     width: int = 64
-    sigma: float = 6.0  # Of the heatmaps, pixels.
+    sigma: float = 6.0  # Width of the heatmaps' Gaussians, pixels.
 
     def rules(self) -> Iterator[Rule]:
-        """Sizes are positive."""
+        """Checks that sizes are positive."""
         yield from self.at_least(1, "width")
         yield Rule("sigma", self.sigma > 0, "positive")
 
@@ -59,10 +59,10 @@ class FusionLossSettings(DefGANLossSettings):
 
 
 class Gate(nn.Module):
-    """How much of a source is let through: a number a pixel times a number a channel, both 0 to 1.
+    """How much of a source passes: a number for each pixel times one for each channel, both 0 to 1.
 
     Attributes:
-      features: channels of what is let through.
+      features: channels of the features that pass.
       dtype: type that the layers compute in.
     """
 
@@ -114,7 +114,7 @@ class Fusion(nn.Module):
         return nn.tanh(Conv3(3, self.dtype)(z).astype(jnp.float32))
 
     def _skips(self, sources: Sources, keypoints: jax.Array) -> list[jax.Array]:
-        """Returns what each level sees of each source: [B·M, h, w, C]."""
+        """Returns the features of each source for each level: [B·M, h, w, C]."""
         poses = sources.keypoints.reshape(-1, 18, 2)
         keypoints = jnp.broadcast_to(keypoints[:, None], sources.keypoints.shape)
         keypoints = keypoints.reshape(-1, 18, 2)
@@ -142,7 +142,7 @@ def shares(gates: jax.Array, valid: jax.Array) -> jax.Array:
 
 
 def bilinear_doubled(x: jax.Array) -> jax.Array:
-    """Puts between a pixel and the next their mean, and the last one twice, as TensorFlow 1 did.
+    """Doubles the size by means of neighbours, the last pixel twice, as TensorFlow 1 did.
 
     [..., H, W, C] -> [..., 2 H, 2 W, C].
     """

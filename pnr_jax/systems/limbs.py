@@ -3,9 +3,9 @@
 A part has an affine map from the target's pixels to the source's, found from joints, and a mask in
 the target. Points are (x, y) here.
 
-Not as in Def-GAN's code: maps are fitted by ordinary, not by total least squares, which differs
-where a torso is nearly a line; and a pose without all of its torso, which the code never sees,
-leaves the image in place as a whole.
+It differs from Def-GAN's code: maps are fitted by ordinary, not total least squares, which matters
+where a torso is nearly a line; and a pose without a whole torso, which the code never sees, leaves
+the image in place.
 """
 
 from functools import partial
@@ -25,7 +25,7 @@ _LIMBS = np.array([
     for limb in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
     for side in ("right", "left")
 ])  # fmt: skip
-# How far a limb reaches beyond its end, as a share of its length: when moved, and in the mask.
+# How far a limb reaches beyond its end, as a share of its length: for the maps, and for the masks.
 _REACH = np.array([0.1, 0.1, 0.3, 0.3, 0.1, 0.1, 0.3, 0.3], np.float32)
 _MASK_REACH = np.where(_REACH > 0.2, 0.5, _REACH).astype(np.float32)
 _SINGULAR = 1e-6  # Least determinant of a map, or of what it is solved from, against its size.
@@ -116,7 +116,7 @@ def fit(target: jax.Array, source: jax.Array, weights: jax.Array) -> jax.Array:
     Args:
       target: float [..., K, 2].
       source: float [..., K, 2].
-      weights: float [..., K], of the points; not all 0.
+      weights: float [..., K], weights of the points; not all 0.
 
     Returns:
       float [..., 2, 3]; what cannot be solved or inverted reads outside of every image.
@@ -141,12 +141,12 @@ def fit(target: jax.Array, source: jax.Array, weights: jax.Array) -> jax.Array:
 
 
 def warp(features: jax.Array, maps: jax.Array, masks: jax.Array) -> jax.Array:
-    """Moves features part by part and keeps the largest; what a mask leaves out counts as 0.
+    """Moves features part by part and keeps the maximum; features outside a mask count as 0.
 
     Args:
-      features: float [B, h, w, C] of the source.
-      maps: [B, 10, 2, 3] of `transforms`, in pixels of the image.
-      masks: bool [B, 10, H, W] of `masks`, H and W multiples of h and w.
+      features: float [B, h, w, C], the source's.
+      maps: [B, 10, 2, 3], what `transforms` returned, in pixels of the image.
+      masks: bool [B, 10, H, W], what `masks` returned, H and W multiples of h and w.
 
     Returns:
       float [B, h, w, C], each the nearest source pixel, 0 outside.
@@ -157,7 +157,7 @@ def warp(features: jax.Array, maps: jax.Array, masks: jax.Array) -> jax.Array:
     grid = jnp.stack(jnp.meshgrid(jnp.arange(w), jnp.arange(h)), axis=-1)  # [h, w, (x, y)]
     flat = features.reshape(B, h * w, C)
 
-    @jax.checkpoint  # Else the gradient keeps all ten.
+    @jax.checkpoint  # Otherwise the gradient would keep all ten.
     def larger(most: jax.Array, part: tuple[jax.Array, jax.Array]) -> jax.Array:
         maps, mask = part
         read = _einsum("hwj,bij->bhwi", grid, maps[..., :2])

@@ -1,12 +1,12 @@
 """PATN: progressive pose attention transfer.
 
-Zhu et al., Progressive Pose Attention Transfer for Person Image Generation, CVPR 2019, as its
-public code has it for Market-1501: two streams, of the source image and of both poses; in each of
-nine blocks the pose says by a sigmoid what of the image changes. Losses 10 L1 + 10 perceptual +
+Zhu et al., Progressive Pose Attention Transfer for Person Image Generation, CVPR 2019, as in its
+public code for Market-1501: two streams, of the source image and of both poses; in each of
+nine blocks a sigmoid of the pose decides what changes in the image. Losses 10 L1 + 10 perceptual +
 5 (GAN_I + GAN_K) / 2, Adam at 2e-4 that decays over the last 29% of the steps.
 
-Not as in the code: the rate decays step by step, not epoch by epoch, and the discriminators' loss
-is not multiplied by 5, to which Adam is blind.
+It differs from the code: the rate decays step by step, not epoch by epoch, and the discriminators'
+loss is not multiplied by 5, which makes no difference to Adam.
 """
 
 from collections.abc import Iterator
@@ -34,10 +34,10 @@ class PATNSettings(Settings):
     blocks: int = 9
     norm: str = "batch"
     dropout: float = 0.5
-    sigma: float = 6.0  # Of the heatmaps, pixels.
+    sigma: float = 6.0  # Width of the heatmaps' Gaussians, pixels.
 
     def rules(self) -> Iterator[Rule]:
-        """Sizes are positive, the norm is known."""
+        """Checks that sizes are positive and the norm is known."""
         yield from self.at_least(1, "width", "blocks")
         yield Rule("sigma", self.sigma > 0, "positive")
         yield from self.one_of(NORMS, "norm")
@@ -104,7 +104,7 @@ class PATN(nn.Module):
 
 
 class PATNSystem(AdversarialSystem):
-    """PATN against D_I and D_K, which pNR has from it."""
+    """PATN against D_I and D_K, which pNR takes from it."""
 
     Model = PATNSettings
     Loss = PATNLossSettings

@@ -1,12 +1,12 @@
 """PG2: a coarse image by the target's pose, then a second network that adds what it lacks.
 
-Ma et al., Pose Guided Person Image Generation, NIPS 2017, as its public code has it for
+Ma et al., Pose Guided Person Image Generation, NIPS 2017, as in its public code for
 Market-1501: stage I trains G1 by L1 with the body weighed twice; stage II trains G2, which draws a
 difference to add to G1's image, against a discriminator for which the source counts as a fake.
-Losses of stage II: GAN + 10 (L1 + masked L1); Adam at 2e-5. The source's pose is never seen.
+Losses of stage II: GAN + 10 (L1 + masked L1); Adam at 2e-5. The source's pose is not used.
 
-Not as in the code: one batch a step for G2 and the discriminator; the discriminator's batch norm
-mixes target, source and drawn image, but not G1's as well; the stages' lengths are the paper's.
+It differs from the code: one batch a step for G2 and the discriminator; the discriminator's batch
+norm mixes target, source and drawn image, but not G1's too; the stages' lengths are the paper's.
 Images that are drawn in stage I are G1's.
 """
 
@@ -27,8 +27,8 @@ from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.discs import limb_mask, pose_discs
 from pnr_jax.systems.protocol import Drawn, Metrics, Params, Parts, Sources, System, Variables
 
-LEVELS = 5  # Of G1; it halves the image between them.
-FINE_LEVELS = 3  # Of G2.
+LEVELS = 5  # Levels of G1, which halves the image between them.
+FINE_LEVELS = 3  # Levels of G2.
 
 
 def _uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
@@ -46,7 +46,7 @@ class PG2Settings(Settings):
     path: ClassVar[str] = "model."
     width: int = 128
     code: int = 64  # Numbers that G1's bottleneck passes on.
-    radius: int = 4  # Of the discs around joints, pixels.
+    radius: int = 4  # Radius of the discs around joints, pixels.
     first_steps: int = 22_000  # Of stage I; what follows is stage II.
 
     def rules(self) -> Iterator[Rule]:
@@ -70,7 +70,7 @@ class PG2DiscriminatorSettings(Settings):
 
 @dataclass(frozen=True)
 class PG2LossSettings(Settings):
-    """The weights of stage II; that of the GAN may be 0, when there is no discriminator."""
+    """The weights of stage II; if that of the GAN is 0, there is no discriminator."""
 
     path: ClassVar[str] = "loss."
     l1: float = 10.0  # Of L1 and masked L1.
@@ -82,7 +82,7 @@ class PG2LossSettings(Settings):
 
 
 class Conv(nn.Module):
-    """A convolution with bias, padded as TensorFlow's SAME does; ReLU where asked."""
+    """A convolution with bias, padded as TensorFlow's SAME does; optionally ReLU."""
 
     features: int
     dtype: Any
@@ -235,7 +235,7 @@ class PG2System(System):
         self.discriminator = ImageDiscriminator(parts.discriminator.width, parts.dtype)
 
     def init(self, key: jax.Array) -> tuple[Variables, dict[str, Params]]:
-        """Draws all parameters; beside them lies the number of steps, which tells the stage."""
+        """Draws all parameters, and starts the count of steps, which tells the stage."""
         coarse_key, fine_key, discriminator_key = jax.random.split(key, 3)
         seen, both, image = (jnp.zeros((1, *self.image_size, channels)) for channels in (21, 6, 3))
         params = {
@@ -265,7 +265,7 @@ class PG2System(System):
         vgg: VGG19 | None,
         key: jax.Array,
     ) -> tuple[jax.Array, Drawn]:
-        """Returns the loss of the stage that the steps are in, and what was drawn."""
+        """Returns the loss of the stage that the steps are in, and the result of the pass."""
         source, poses = scale_images(batch["source_images"][:, 0]), batch["target_keypoints"]
         target = scale_images(batch["target_image"])
         mask = limb_mask(poses, self.image_size, self.model.radius)[..., None]
@@ -322,7 +322,7 @@ class PG2System(System):
         return jnp.asarray(self.coarse.apply({"params": params["coarse"]}, x))
 
     def _difference(self, params: Params, coarse: jax.Array, source: jax.Array) -> jax.Array:
-        """Draws what G2 adds to G1's image."""
+        """Draws the difference that G2 adds to G1's image."""
         x = jnp.concatenate([coarse, source], axis=-1)
         return jnp.asarray(self.fine.apply({"params": params["fine"]}, x))
 

@@ -1,11 +1,11 @@
 """pNR: pose guided person image generation with hidden p-norm regression.
 
-H ≈ P F is solved for F, what a person looks like in any pose, and P_t F is drawn (Fig. 1; the
+H ≈ P F is solved for F, the person without the pose, and P_t F is drawn (Fig. 1; the
 networks are `pnr_jax.nn.pnr`). Unsupervised training hides half of the rows from the regression
 (eq. 4) and has the source itself for its target.
 
-The paper states N = 4 (2 unsupervised), d = 20, D = 256, λ1 = λ2 = 5, λ3 = λ4 = 10. What it does
-not state is PATN's or marked.
+The paper states N = 4 (2 unsupervised), d = 20, D = 256, λ1 = λ2 = 5, λ3 = λ4 = 10. Where it states
+nothing, the value is PATN's, or a comment says whose.
 """
 
 import math
@@ -37,18 +37,18 @@ class PNRSettings(Settings):
 
     path: ClassVar[str] = "model."
     p: float = 1.0  # 1 is LAD, 2 is LSE.
-    rowwise: bool = False  # The norm of rows of H - P F (L2,p), not of entries.
-    solver: str = "irls"  # Eq. 3; "inexact_irls" and "primal_dual" to compare.
-    iterations: int = 5  # T, ours; the most that primal_dual does (give it 100).
-    eps: float = 1e-6  # Least abs(r) in the weights, relative to H's typical entry.
-    gradient: str = "last_step"  # The paper's; "implicit" and "unrolled" to compare.
+    rowwise: bool = False  # Takes the norm of rows of H - P F (L2,p), not of entries.
+    solver: str = "irls"  # Eq. 3; or "inexact_irls", "primal_dual".
+    iterations: int = 5  # T, our choice; for primal_dual the maximum (use 100).
+    eps: float = 1e-6  # Lower bound of abs(r) in the weights, relative to H's typical entry.
+    gradient: str = "last_step"  # The paper's; or "implicit", "unrolled".
     ridge: float = 0.0  # Relative to each column of P.
     d: int = 20
     width: int = 64  # D = 4·width
     blocks: int = 4  # N
     norm: str = "batch"
     dropout: float = 0.0
-    sigma: float = 6.0  # Of the heatmaps, pixels.
+    sigma: float = 6.0  # Width of the heatmaps' Gaussians, pixels.
     up_kernel: int = 3
     keep_rows: float = 0.5  # p(v = 1) of eq. 4, unsupervised training.
 
@@ -150,7 +150,7 @@ class PNRSystem(AdversarialSystem):
         return jnp.asarray(self.network.apply(variables, code, keypoints, method="render"))
 
     def counterpart(self) -> System:
-        """Returns the same networks with LSE; with LAD, where they have LSE."""
+        """Returns the same networks with LSE in place of LAD, or LAD in place of LSE."""
         model = self.model.replace(p=1.0 if self.model.p == 2 else 2.0)
         return PNRSystem(self._parts._replace(model=model))
 

@@ -1,6 +1,6 @@
-"""What training, evaluation and every program know of a method; they ask for no more.
+"""The interface of a method: all that training, evaluation and the programs know of it.
 
-A system holds settings and modules, never arrays: parameters come in and go out.
+A system holds settings and modules, never arrays: parameters are passed in and returned.
 """
 
 import abc
@@ -14,7 +14,7 @@ from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Settings
 
-Variables = dict[str, Any]  # {"params": ..., "batch_stats": ...} of what draws.
+Variables = dict[str, Any]  # {"params": ..., "batch_stats": ...} of the generator.
 Params = Any
 Metrics = dict[str, jax.Array]
 
@@ -23,7 +23,7 @@ class Parts(NamedTuple):
     """The parts of a configuration that make a system.
 
     Attributes:
-      model: settings of what draws.
+      model: settings of the generator.
       discriminator: settings of the discriminators.
       loss: weights of the losses.
       image_size: (H, W), pixels.
@@ -40,12 +40,12 @@ class Parts(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """What is seen of each person.
+    """The sources of each person.
 
     Attributes:
       images: uint8 [B, M, H, W, 3].
       keypoints: [B, M, 18, 2], (y, x) pixels, -1 where missing.
-      valid: bool [B, M], False pads.
+      valid: bool [B, M], False where a person has fewer than M sources.
     """
 
     images: jax.Array
@@ -54,12 +54,12 @@ class Sources(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What a pass in training gives.
+    """The result of a forward pass in training.
 
     Attributes:
       images: float32 [B, H, W, 3] in [-1, 1].
-      updates: collections that the pass has changed, such as batch norm's statistics.
-      metrics: "loss", its parts, and "l1", by which runs of all systems compare; each a scalar.
+      updates: collections that the pass changed, such as batch norm's statistics.
+      metrics: "loss", its parts, and "l1", which compares runs of all systems; each a scalar.
     """
 
     images: jax.Array
@@ -71,22 +71,22 @@ class System(abc.ABC):
     """A published method: its networks, its losses, its defaults.
 
     Attributes:
-      Model: settings of what draws, the published ones as defaults.
+      Model: settings of the generator, the published ones as defaults.
       Discriminator: settings of the discriminators.
       Loss: weights of the losses.
-      most_sources: how many sources it can see; None is any number.
-      size_multiple: what both sides of an image are multiples of.
-      discriminators_first: whether the generator's update sees discriminators that this step has
-        already updated.
+      most_sources: the most sources that it can take; None is any number.
+      size_multiple: both sides of an image must be multiples of it.
+      discriminators_first: whether a step updates the discriminators before the generator.
       encodes: whether `encode` does the work that all poses of a person share.
       image_size: (H, W), pixels.
-      perceptual: whether a loss sees VGG19's features.
+      perceptual: whether a loss needs VGG19's features.
       regions: (h, w) where `encode` takes weights for each region of a source, else None.
       discriminators: their names, in the order of their updates.
-      periods: the first step and the one past the last in which a discriminator, or a part of the
-        parameters of what draws, is trained; where parts are named, all are. Else it always is.
+      periods: the first step, and the one past the last, in which a discriminator or a part of the
+        generator's parameters is trained; what is not named always is. Where one part of the
+        generator is named, all must be.
       title: the method's name in tables.
-      label: its name beside others of its kind, such as the norm of a regression.
+      label: what tells it from others of its kind, such as the norm of a regression.
       about: the method in a sentence or two of Markdown, for a model card.
     """
 
@@ -111,7 +111,7 @@ class System(abc.ABC):
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> tuple[Variables, dict[str, Params]]:
-        """Draws the variables of what draws, and each discriminator's parameters by its name."""
+        """Draws the generator's variables, and each discriminator's parameters by its name."""
 
     def encode(
         self, variables: Variables, sources: Sources, row_weights: jax.Array | None = None
@@ -121,7 +121,7 @@ class System(abc.ABC):
         Args:
           variables: variables like those of `init`, trained.
           sources: the sources of B people.
-          row_weights: float [B, M·h·w], of the sources' regions, where the system has `regions`.
+          row_weights: float [B, M·h·w], weights of the sources' regions; None without `regions`.
 
         Returns:
           A tree of arrays [B, ...].
@@ -151,7 +151,7 @@ class System(abc.ABC):
         vgg: VGG19 | None,
         key: jax.Array,
     ) -> tuple[jax.Array, Drawn]:
-        """Returns what the generator's update minimises, and what the pass gave.
+        """Returns the loss that the generator's update minimises, and the result of the pass.
 
         Args:
           variables: the generator's; the gradient is taken by its "params".
@@ -162,9 +162,9 @@ class System(abc.ABC):
         """
 
     def discriminator_inputs(self, images: jax.Array, batch: Batch[jax.Array]) -> Any:
-        """Returns images with all that discriminators see beside them: a tree of arrays [B, ...].
+        """Returns images and their conditions as the discriminators' input: a tree of [B, ...].
 
-        The pool of past fakes keeps the tree whole.
+        The pool of past fakes keeps each entry of the tree whole.
         """
         del batch
         return images
@@ -172,7 +172,7 @@ class System(abc.ABC):
     def discriminator_loss(
         self, name: str, params: Params, real: Any, fake: Any, key: jax.Array
     ) -> jax.Array:
-        """Returns what a discriminator's update minimises.
+        """Returns the loss that a discriminator's update minimises.
 
         Args:
           name: the discriminator's name.

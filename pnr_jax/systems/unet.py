@@ -1,7 +1,7 @@
 """A U-Net from the source and both poses to the target, without any regression: a baseline.
 
-Not a published method. It shows what skip connections alone reach, and how little a method needs to
-train, resume, be scored and exported here: this file.
+It is not a published method. It shows how far skip connections alone get, and how little code a
+method needs to be trained, resumed, scored and exported: this file.
 
 Reference: Ronneberger et al., U-Net, MICCAI 2015.
 """
@@ -30,7 +30,7 @@ class UNetSettings(Settings):
     width: int = 64  # Channels at full size; doubled at each halving.
     halvings: int = 2
     norm: str = "batch"
-    sigma: float = 6.0  # Of the heatmaps, pixels.
+    sigma: float = 6.0  # Width of the heatmaps' Gaussians, pixels.
 
     def rules(self) -> Iterator[Rule]:
         """Checks that the image can be halved so often and that the norm is known."""
@@ -41,7 +41,7 @@ class UNetSettings(Settings):
 
 
 class UNet(nn.Module):
-    """Halves the image, doubles it again, and sees at each size what it saw on the way down."""
+    """Halves the image and doubles it again, with skip connections between equal sizes."""
 
     width: int
     halvings: int

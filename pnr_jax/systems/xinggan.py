@@ -1,13 +1,14 @@
 """XingGAN: two branches, of the image and of the poses, that cross by attention.
 
-Tang et al., XingGAN for Person Image Generation, ECCV 2020, as its public code has it for
-Market-1501: PATN's encoders; in each of nine blocks either branch looks at the other; attention
-maps mix twenty images and the source. Losses 50 L1 + 50 perceptual + 5 (GAN_I + GAN_K) / 2, all
-else as in PATN.
+Tang et al., XingGAN for Person Image Generation, ECCV 2020, as in its public code for
+Market-1501: PATN's encoders; in each of nine blocks either branch attends to the other; attention
+maps mix twenty images and the source. Losses 50 L1 + 50 perceptual + 5 (GAN_I + GAN_K) / 2; the
+rest is as in PATN.
 
-Not as in the code: what `patn` says of the rate and the discriminators' loss; biases begin at 0.
-The paper describes the crossing with a sum to each block's input and weights of each branch's own;
-its code has neither, nor has this.
+It differs from the code in what `patn` says of the rate and the discriminators' loss; biases are
+initialised to 0.
+The paper describes the crossing with a residual sum in each block and separate weights for each
+branch; its code has neither, and neither has this.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.systems.patn import PATN, PATNLossSettings, PATNSystem, PoseAttention
 from pnr_jax.systems.protocol import Drawn, Params, Variables
 
-IMAGES = 10  # That each branch draws.
+IMAGES = 10  # Images that each branch draws.
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
 
 
 class Crossing(PoseAttention):
-    """A crossing block: each branch asks with its own q for the other's k, and takes its own v.
+    """A crossing block: each branch's q meets the other's k, and weighs its own v.
 
     PATN's convolutions come first; nothing is added to the block's input.
     """
@@ -125,7 +126,7 @@ class XingGANSystem(PATNSystem):
         vgg: VGG19 | None,
         key: jax.Array,
     ) -> tuple[jax.Array, Drawn]:
-        """Returns PATN's losses; beside them each block's γ, which tells whether it attends."""
+        """Returns PATN's losses, and as metrics each block's γ, which tells whether it attends."""
         total, drawn = super().generator_loss(variables, discriminators, batch, vgg, key)
         blocks = (name for name in variables["params"] if name.startswith("crossing_"))
         gammas = {f"gamma_{name[9:]}": variables["params"][name]["gamma"] for name in blocks}

@@ -65,7 +65,7 @@ class MetricWriter:
     """Appends to `metrics.jsonl` and `tensorboard/` of a workdir."""
 
     def __init__(self, workdir: Path, step: int):
-        """Opens the files for a run that goes on after `step`.
+        """Opens the files for a run that continues after `step`.
 
         Lines of later steps, which a killed run wrote after its last checkpoint, are dropped: the
         resumed run writes them again.
@@ -78,7 +78,7 @@ class MetricWriter:
         self._tensorboard = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes named numbers of a step; one that is not finite is null, as JSON has no word."""
+        """Writes named numbers of a step; those that are not finite become null in JSON."""
         finite = {name: float(v) if math.isfinite(v) else None for name, v in values.items()}
         line = {"step": step} | finite
         with self._path.open("a", encoding="utf-8") as file:

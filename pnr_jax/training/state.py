@@ -17,11 +17,11 @@ from pnr_jax.training.pool import Pool
 
 
 class Skipped(struct.PyTreeNode):
-    """Steps that were not taken because a loss or a gradient was not finite: int32 [] each.
+    """Steps that were skipped because a loss or a gradient was not finite: int32 [] each.
 
     Attributes:
       total: how many.
-      in_a_row: how many since the last step that was taken.
+      in_a_row: how many since the last step that was not skipped.
       last: the number of the last one, from 0; -1 where there was none.
     """
 
@@ -41,7 +41,7 @@ class TrainState(struct.PyTreeNode):
       discriminators: parameters by name, such as "image" (D_I) and "pose" (D_K).
       discriminator_opt_states: states of their optimisers, by name.
       pool: past fakes with their conditions, or None where it is off.
-      skipped: steps that were counted, but not taken.
+      skipped: counts of skipped steps.
     """
 
     step: jax.Array

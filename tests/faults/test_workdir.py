@@ -11,7 +11,7 @@ pytestmark = pytest.mark.xdist_group("faults")
 
 
 def test_a_second_run_on_a_workdir_is_refused(training, uninterrupted):
-    from pnr_jax.files import locked
+    from pnr_jax.locks import locked
 
     run = training("--config.steps=4")
     with locked(run.workdir / ".lock.0", "held"):

@@ -186,4 +186,4 @@ def test_who_waits_for_others_in_vain_says_so(process_id):
         command = [sys.executable, "-c", ALONE, f"127.0.0.1:{port}", str(process_id)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2, done.stderr
-    assert "error: not all processes have come within 3 seconds" in done.stderr
+    assert "error: not all processes have joined within 3 seconds" in done.stderr

@@ -36,9 +36,9 @@ def files(tmp_path):
 
 def test_rows_and_what_there_is_to_say(files):
     annotations = {}
-    noted = annotate.annotate(files, Finder(), annotations)
+    remarks = annotate.annotate(files, Finder(), annotations)
     assert [int(rows[0, 0]) for rows in annotations.values()] == [3, -1, 7]
-    assert noted == (["1.png"], ["2.png"], [])
+    assert remarks == (["1.png"], ["2.png"], [])
 
 
 def test_rows_that_are_there_are_kept(files):
@@ -57,8 +57,8 @@ def test_damaged_images_are_counted_up_to_the_limit(files, tmp_path):
         (tmp_path / name).write_text("this is a letter")
         files[name] = tmp_path / name
     annotations = {}
-    noted = annotate.annotate(files, Finder(), annotations, max_damaged=2)
-    assert len(noted.damaged) == 2 and "a.jpg" in noted.damaged[0]
+    remarks = annotate.annotate(files, Finder(), annotations, max_damaged=2)
+    assert len(remarks.damaged) == 2 and "a.jpg" in remarks.damaged[0]
     assert len(annotations) == 3
     with pytest.raises(UserError, match=r"b\.jpg: not a readable image.*`max_damaged=N`"):
         annotate.annotate(files, Finder(), {}, max_damaged=1)
