@@ -14,7 +14,6 @@ from absl import flags
 
 from pnr_jax import animation, cli
 from pnr_jax.data.images import check_keypoints
-from pnr_jax.data.openpose_json import read_keypoints
 from pnr_jax.data.photos import Size, read_photos, read_poses
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
@@ -52,7 +51,7 @@ def main() -> None:
         animation.check_output(path)
     transfer = PoseTransfer.load(WORKDIR.value)
     size = transfer.image_size
-    annotations = read_keypoints(ANNOTATIONS.value)
+    annotations = cli.read_keypoints(ANNOTATIONS.value)
     sources, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
     cli.tell_resized(SOURCE.value, sizes, size)
     if TARGET.value:
@@ -69,7 +68,7 @@ def main() -> None:
 
 def _rows(csv: str, original: Size, size: Size) -> np.ndarray:
     """The poses [K, 18, 2] of a CSV, without empty ones at its start and end."""
-    rows = read_keypoints(csv)
+    rows = cli.read_keypoints(csv)
     for name, pose in rows.items():
         check_keypoints(pose, original, f"{csv}: {name}")
     poses = np.stack([*rows.values(), np.full((18, 2), -1)])

@@ -14,7 +14,7 @@ import numpy as np
 from absl import flags
 
 from pnr_jax import cli, figures, pose_estimation
-from pnr_jax.data.annotations import check_names, read_annotations, write_annotations
+from pnr_jax.data.annotations import check_names, write_annotations
 from pnr_jax.data.folder import list_images
 from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
@@ -39,7 +39,7 @@ def main() -> None:
     if path.is_dir():
         cli.tell_passed_over(list_files(path).passed_over)
     check_names(files, path.parent)
-    annotations = read_annotations(output) if output.exists() else {}
+    annotations = cli.read_keypoints(str(output)) if output.exists() else {}
     kept = sum(name in annotations for name in files)
     if kept:
         print(f"{output}: keeps the rows of {kept:,} image(s)")

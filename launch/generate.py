@@ -13,7 +13,6 @@ import numpy as np
 from absl import flags
 
 from pnr_jax import cli, figures
-from pnr_jax.data.openpose_json import read_keypoints
 from pnr_jax.data.photos import read_photos, read_poses
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton
@@ -37,7 +36,7 @@ def main() -> None:
     if Path(OUTPUT.value).suffix:
         figures.check_suffix(OUTPUT.value)
     transfer = PoseTransfer.load(WORKDIR.value)
-    annotations = read_keypoints(ANNOTATIONS.value)
+    annotations = cli.read_keypoints(ANNOTATIONS.value)
     size = transfer.image_size
     images, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
     cli.tell_resized(SOURCE.value, sizes, size)

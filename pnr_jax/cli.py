@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import jax
+import numpy as np
 from absl import app, flags, logging
 
 from pnr_jax import config_files
 from pnr_jax.config import Config
+from pnr_jax.data import openpose_json
 from pnr_jax.errors import UserError
 from pnr_jax.settings import SettingError
 
@@ -86,6 +88,14 @@ def tell(what: str, names: Sequence[str]) -> None:
 def tell_passed_over(names: Sequence[str]) -> None:
     """Prints what a reader of a folder or zip has left alone (`pnr_jax.walk`)."""
     tell("hidden or system name(s) and link(s) passed over", names)
+
+
+def read_keypoints(path: str) -> dict[str, np.ndarray]:
+    """Reads a CSV, OpenPose's JSON or a folder of it, and says which rows of a CSV are rounded."""
+    rounded: list[str] = []
+    annotations = openpose_json.read_keypoints(path, rounded)
+    tell(f"row(s) of {path} with fractions of a pixel, rounded", rounded)
+    return annotations
 
 
 def tell_resized(
