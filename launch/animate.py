@@ -28,7 +28,8 @@ TARGET = flags.DEFINE_list("target", None, "Images whose poses the animation goe
 POSES = flags.DEFINE_string(
     "poses",
     None,
-    "Poses in order, in pixels of the first --source, instead of --target: CSV, JSON folder.",
+    "Poses in order, in pixels of the first --source, instead of --target: CSV, such as of "
+    "estimate_poses.py --video, or a folder of JSON.",
 )
 FRAMES = flags.DEFINE_integer(
     "frames",

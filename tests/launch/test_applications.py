@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pnr_jax import animation
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model, load_model
 from pnr_jax.checksum import digest
 from pnr_jax.config import Config
-from pnr_jax.data.annotations import write_annotations
+from pnr_jax.data.annotations import read_annotations, write_annotations
 from pnr_jax.data.synthetic import draw_people
 
 
@@ -87,6 +88,51 @@ def test_a_csv_of_poses_is_an_animation(run, workdir, person, tmp_path):
     )
     assert (code, err) == (0, "")
     assert "4 frames from 4 poses and 1 source(s)" in out
+
+
+def test_a_videos_poses_are_an_animation(
+    run, mistake, workdir, person, tmp_path, seeing_onnx, draw_discs
+):
+    # COCO's 17 joints, (y, x): a figure that walks to the right, 12 frames of it.
+    y = np.array([60, 52, 52, 55, 55, 100, 100, 150, 150, 195, 195, 200, 200, 270, 270, 340, 340])
+    x = np.array([0, 14, -14, 26, -26, 45, -45, 55, -55, 60, -60, 25, -25, 30, -30, 32, -32])
+    frames = [
+        draw_discs(np.stack([y, 110 + 6 * i + x], axis=-1), (400, 400), radius=7) for i in range(12)
+    ]
+    animation.write(tmp_path / "walk.mp4", np.stack(frames), np.zeros((12, 18, 2)), fps=12)
+    flags = [f"--model={seeing_onnx}", f"--output={tmp_path}/walk.csv"]
+    code, out, err = run(
+        "estimate_poses.py", *flags, f"--video={tmp_path}/walk.mp4", "--fps=12", "--size=96,48"
+    )
+    assert (code, err) == (0, "")
+    assert f"{tmp_path}/walk.csv: 12 poses in pixels of 96x48 (height x width)" in out
+    rows = read_annotations(tmp_path / "walk.csv")
+    assert list(rows) == [f"{i:06d}" for i in range(1, 13)]
+    poses = np.stack(list(rows.values()))
+    assert (poses != -1).all()
+    height = 0.82 * 96 / (340 - 52)  # As people are framed, by the joints' height.
+    np.testing.assert_allclose(poses[:, 10, 0] - poses[:, 14, 0], 288 * height, atol=2)
+    assert np.abs(poses - poses[0]).max() <= 2  # The frame follows.
+    with Image.open(tmp_path / "walk.png") as sheet:
+        assert sheet.width > 12 * 48
+    Image.fromarray(np.zeros((96, 48, 3), np.uint8)).save(tmp_path / "source.png")
+    write_annotations(tmp_path / "a.csv", {"source.png": poses[0]})
+    code, out, err = run(
+        "animate.py",
+        f"--workdir={workdir}",
+        f"--annotations={tmp_path}/a.csv",
+        f"--source={tmp_path}/source.png",
+        f"--poses={tmp_path}/walk.csv",
+        f"--output={tmp_path}/w.gif",
+    )
+    assert (code, err) == (0, "")
+    assert "12 frames from 12 poses and 1 source(s)" in out
+    err = mistake("estimate_poses.py", *flags, f"--video={tmp_path}/walk.mp4")
+    assert "walk.csv: is there already; remove it or name another file" in err
+    flags[1] = f"--output={tmp_path}/new.csv"
+    err = mistake("estimate_poses.py", *flags, f"--video={tmp_path}/walk.mp4", "--size=96")
+    assert "--size=96: expected height,width from 16 to 4096" in err
+    assert not (tmp_path / "new.csv").exists()
 
 
 def test_augmentation_draws_every_training_identity_and_goes_on_where_it_stopped(
