@@ -23,6 +23,7 @@ class DataSet(Settings, abc.ABC):
       image_size: (H, W) of its images as the field takes them, pixels.
       subject: who is to be seen, for a model card; no full stop.
       licence: what may be done with models and images that come from it, for a model card.
+      masked_scores: whether the field scores its images under the body's mask too.
       pairs_are_tuples: whether its test pairs are its tuples' first sources and targets.
     """
 
@@ -31,6 +32,7 @@ class DataSet(Settings, abc.ABC):
     image_size: ClassVar[tuple[int, int]] = (128, 64)
     subject: ClassVar[str]
     licence: ClassVar[str]
+    masked_scores: ClassVar[bool] = True
     pairs_are_tuples: ClassVar[bool] = False
     name: str = ""
 

@@ -10,7 +10,7 @@ from pnr_jax.evaluation.notes import notes
 from pnr_jax.evaluation.published import COLUMNS as PUBLISHED_COLUMNS
 from pnr_jax.evaluation.published import published_rows
 from pnr_jax.evaluation.scorers import Scorer
-from pnr_jax.evaluation.summary import Result
+from pnr_jax.evaluation.summary import Result, Row
 
 
 def write_tables(
@@ -36,7 +36,7 @@ def write_tables(
     columns = list(dict.fromkeys([*(c for s in scorers for c in s.columns), *PUBLISHED_COLUMNS]))
     made = []
     for name in dict.fromkeys(result.test.name for result in results):
-        rows = [result.row for result in results if result.test.name == name]
+        rows = [_shown(result.row, config) for result in results if result.test.name == name]
         count = max(row["pairs"] for row in rows)
         comparable = config.image_size == config.data.image_size
         published = published_rows(config.data.name, name) if comparable else []
@@ -50,6 +50,14 @@ def write_tables(
         problems=problems,
     )
     return tables.write_tables(made, lines, folder)
+
+
+def _shown(row: Row, config: Config) -> Row:
+    """A row without masked scores, where the field has none to compare them with."""
+    if config.data.masked_scores:
+        return row
+    kept = {key: value for key, value in row.items() if not key.startswith("masked_")}
+    return kept | {"intervals": _shown(row["intervals"], config)} if "intervals" in row else kept
 
 
 def _title(name: str, count: int, config: Config) -> str:
