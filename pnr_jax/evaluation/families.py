@@ -14,7 +14,7 @@ SQUARE = 256
 
 
 def family_scorer() -> Scorer:
-    """SSIM of PATN (in a white square), GFLA (two, stretched to a square) and PIDM (σ = 1.2)."""
+    """SSIM of PATN (in a white square), GFLA (two) and PIDM (σ = 1.2), stretched to a square."""
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
         target = batch["target_image"]
@@ -24,14 +24,14 @@ def family_scorer() -> Scorer:
             "ssim_patn_padded": ssim(*on_white),
             "ssim_gfla": ssim(*stretched, data_range=255, window=flat_window(51)),
             "ssim_gfla_256": ssim(*stretched),
-            "ssim_pidm": ssim(target, generated, window=gaussian_window(1.2)),
+            "ssim_pidm_256": ssim(*stretched, window=gaussian_window(1.2)),
         }
 
     columns = (
         Column("ssim_patn_padded", "SSIM, PATN's on white"),
         Column("ssim_gfla", "SSIM, GFLA's window of 51"),
         Column("ssim_gfla_256", "SSIM, GFLA's ssim_256"),
-        Column("ssim_pidm", "SSIM, PIDM's σ of 1.2"),
+        Column("ssim_pidm_256", "SSIM, PIDM's ssim_256"),
     )
     return Scorer("families", score, columns)
 

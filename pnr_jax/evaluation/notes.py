@@ -70,6 +70,11 @@ def notes(
             "SSIM of PATN, GFLA and PIDM: by their formulas, on images as they are drawn here; "
             "each compares with its own family's alone."
         )
+    if any("fid_pidm" in row or "lpips_alex_pidm" in row for row in rows):
+        lines.append(
+            "PIDM's resizes: to 256×256 by PIL's bicubic, back to 256×176 by OpenCV's bilinear; "
+            "rounded to grey levels."
+        )
     if any("pckh" in row for row in rows):
         lines.append("PCKh: by this estimator; published scores took another.")
     absent = [
