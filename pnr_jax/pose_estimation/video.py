@@ -80,7 +80,7 @@ def strip(
     """Reads up to 12 frames again, evenly spread: what their boxes show, and their poses."""
     chosen = np.unique(np.linspace(0, len(found.poses) - 1, SHOWN).round().astype(int))
     shown = [
-        cut(frame, *found.boxes[i], np.array(size))
+        cut(frame, found.boxes[i, 0], found.boxes[i, 1], np.array(size))
         for i, frame in enumerate(read_frames(path, fps))
         if i in chosen
     ]
