@@ -34,7 +34,7 @@ def resized(scorer: Scorer, column: Column) -> Scorer:
     name = f"{column.score}{SUFFIX}"
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
-        batch = batch | {"target_image": resize(batch["target_image"])}  # type: ignore[assignment]
+        batch = batch | {"target_image": resize(batch["target_image"])}
         scores = scorer.score(batch, resize(generated))
         return {f"{key}{SUFFIX}": array for key, array in scores.items()}
 
