@@ -35,7 +35,7 @@ SIZE = flags.DEFINE_list(
     " --source's.",
 )  # fmt: skip
 SMOOTHING = flags.DEFINE_float(
-    "smoothing", 1.0, "Of --video: frames, σ of the Gaussian; 0 for none.", lower_bound=0
+    "smoothing", 1.0, "Of --video: frames, σ of the Gaussian; 0 for none.", 0, 100
 )
 OUTPUT = flags.DEFINE_string("output", None, "The CSV to write, or to go on with.")
 MAX_DAMAGED = flags.DEFINE_integer("max_damaged", 0, "Leave out up to N unreadable images.")
