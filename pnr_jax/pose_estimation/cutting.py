@@ -16,10 +16,9 @@ def cut(image: np.ndarray, low: np.ndarray, high: np.ndarray, size: np.ndarray) 
     Returns:
       uint8 [height, width, 3].
 
-    >>> cut(np.full((4, 4, 3), 9, np.uint8), np.array([2, 0]), np.array([6, 4]), np.array([2, 1]))[
-    ...     :, 0, 0
-    ... ].tolist()
-    [9, 0]
+    >>> photo = np.full((4, 4, 3), 9, np.uint8)
+    >>> cut(photo, np.array([2, 0]), np.array([6, 4]), np.array([4, 4]))[:, 0, 0].tolist()
+    [9, 9, 0, 0]
     """
     (top, left), (bottom, right) = np.floor(low).astype(int), np.ceil(high).astype(int)
     part = Image.fromarray(image).crop((int(left), int(top), int(right), int(bottom)))
