@@ -15,6 +15,9 @@ MODEL ?= people
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Of glibc, for programs on CPUs: huge pages, and one arena a core (pnr_jax/cli.py says why).
+export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.arena_max=$(shell getconf _NPROCESSORS_ONLN)
+
 .PHONY: quickstart studio test test-faults soak lint format test-weights clean
 .DEFAULT_GOAL := quickstart
 

@@ -27,7 +27,7 @@ def main() -> None:
     workdirs = []
     for seed in range(flags.seeds):
         for name, settings in METHODS.items():
-            config = config_files.read(flags.config).replace(
+            config = config_files.find_config(flags.config).replace(
                 steps=flags.steps,
                 sample_every=flags.steps,
                 seed=seed,

@@ -48,14 +48,14 @@ def pack(workdir: Path, folder: Path) -> None:
     """Writes the weights, the configuration, the metrics of training and its mean image."""
     folder.mkdir(parents=True, exist_ok=True)
     box.save_weights(folder / box.WEIGHTS, load_model(workdir))
-    config_lib.save(config_lib.load(workdir), folder)
+    config_lib.write_config(config_lib.read_config(workdir), folder)
     for file in ("metrics.jsonl", "mean_image.png"):
         shutil.copy(workdir / file, folder)
 
 
 def score_of_twelve(name: str) -> float:
     """Mean SSIM over the first picture of each of the first twelve test identities, M = 1."""
-    images, tuples = examples.load_test(config_lib.load(name))
+    images, tuples = examples.load_test(config_lib.read_config(name))
     first = {images.identity_of(images.names[row[-1]]): row for row in reversed(tuples)}
     rows = np.stack([first[identity] for identity in sorted(first)[:12]])
     sources, targets = rows[:, :1], rows[:, -1]
@@ -67,7 +67,7 @@ def score_of_twelve(name: str) -> float:
 
 def card(name: str, folder: Path, evaluation: Path, spent: str) -> str:
     """The card as Markdown."""
-    config, file = config_lib.load(folder), folder / box.WEIGHTS
+    config, file = config_lib.read_config(folder), folder / box.WEIGHTS
     step = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])[
         "step"
     ]

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.turns import table
-from pnr_jax.data.pairs import identity_of
-from pnr_jax.evaluation.summary import bootstrap
+from pnr_jax.data.images import before_underscore
+from pnr_jax.evaluation.results import bootstrap
 
 SCORES = ("ssim", "masked_ssim", "ssim_inside_mask", "l1")
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("others", nargs="+")
     flags = parser.parse_args()
     base = read(flags.base)
-    people = np.array([identity_of(name) for name in base["to"]])
+    people = np.array([before_underscore(name) for name in base["to"]])
     rows = []
     for path in flags.others:
         found = read(path)

@@ -140,9 +140,9 @@ def scored(transfer: PoseTransfer, batch: Batch) -> dict[str, float]:
 def loaded(workdirs: list[Path], crossed: bool) -> dict[tuple[str, int], PoseTransfer]:
     """Loads the runs, by method and seed; crossed, each solved by the other methods too."""
     found: dict[tuple[str, int], PoseTransfer] = {}
-    data = config_lib.load(workdirs[0]).data
+    data = config_lib.read_config(workdirs[0]).data
     for workdir in workdirs:
-        config, variables = config_lib.load(workdir), load_model(workdir, "model")
+        config, variables = config_lib.read_config(workdir), load_model(workdir, "model")
         trained = method_of(config.model)
         if (trained, config.seed) in found or config.data != data:
             raise UserError(f"{workdir}: a second run of {trained}, one seed, or one of other data")
@@ -174,7 +174,7 @@ def report(
 ) -> None:
     """Scores the runs, prints the tables, draws the picture."""
     transfers = loaded(workdirs, crossed)
-    config = config_lib.load(workdirs[0])
+    config = config_lib.read_config(workdirs[0])
     config = config.replace(data_dir=data_dir or config.data_dir)
     images, tuples = examples.load_test(config, "tuples")
     methods = list(dict.fromkeys(name for name, _ in transfers))

@@ -23,7 +23,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def configuration(flags: argparse.Namespace) -> Config:
     """The configuration that the common flags describe."""
-    config = config_files.read(flags.config).replace(batch_size=flags.batch_size)
+    config = config_files.find_config(flags.config).replace(batch_size=flags.batch_size)
     if flags.width:
         width = {"width": flags.width}
         config = config.replace(model=width, discriminator=width)

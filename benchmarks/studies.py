@@ -98,10 +98,10 @@ def main() -> None:
     parser.add_argument("--data_dir")
     flags = parser.parse_args()
     if flags.solve:
-        base = config_lib.load(flags.solve)
+        base = config_lib.read_config(flags.solve)
         base = base.replace(data_dir=flags.data_dir or base.data_dir)
     else:
-        base = config_files.read("quickstart").replace(
+        base = config_files.find_config("quickstart").replace(
             steps=flags.steps,
             sample_every=flags.steps,
             checkpoint_every=flags.steps // 6,

@@ -27,8 +27,9 @@ import numpy as np
 from benchmarks.turns import machine, medians, table
 from pnr_jax import config_files
 from pnr_jax.config import Config
-from pnr_jax.evaluation import entrants, protocol, scorers
-from pnr_jax.evaluation.summary import RESAMPLES, Result
+from pnr_jax.evaluation import jobs as jobs_lib
+from pnr_jax.evaluation import network_scorers, scorers
+from pnr_jax.evaluation.results import RESAMPLES, Result, evaluate
 from pnr_jax.evaluation.tables import slug
 from pnr_jax.export.programs import functions
 from pnr_jax.files import write_text
@@ -62,9 +63,9 @@ class Trained(NamedTuple):
 
 def equal(data_dir: str | None) -> dict[str, Config]:
     """The narrow configurations by the methods' names."""
-    base = config_files.read("quickstart")
+    base = config_files.find_config("quickstart")
     configs = {name: base.replace(model=changes) for name, changes in PNR.items()}
-    configs |= {name: config_files.read(f"quickstart_{key}") for name, key in PEERS.items()}
+    configs |= {name: config_files.find_config(f"quickstart_{key}") for name, key in PEERS.items()}
     return {name: _on_market(c, data_dir) if data_dir else c for name, c in configs.items()}
 
 
@@ -83,7 +84,7 @@ def published(data_dir: str | None) -> dict[str, Config]:
     files = {"pNR (LAD)": "supervised_lad", "pNR (LSE)": "supervised_lse"}
     files |= {name: key for name, key in PEERS.items() if key != "unet"}
     return {
-        name: config_files.read(f"market1501_{key}").replace(data_dir=data_dir)
+        name: config_files.find_config(f"market1501_{key}").replace(data_dir=data_dir)
         for name, key in files.items()
     }
 
@@ -109,15 +110,18 @@ def trained(name: str, config: Config, seeds: int, folder: Path) -> Trained:
 
 
 def results(
-    method: Trained, sets: entrants.Sets, asked: list[scorers.Scorer], flags: argparse.Namespace
+    method: Trained,
+    sets: jobs_lib.EvaluationSets,
+    asked: list[scorers.Scorer],
+    flags: argparse.Namespace,
 ) -> dict[tuple[str, int], list[Result]]:
     """Scores the runs of a method: results of all seeds by set and number of sources."""
-    rules = entrants.Rules(sources=flags.sources, limit=flags.limit)
+    options = jobs_lib.Options(sources=flags.sources, limit=flags.limit)
     found: dict[tuple[str, int], list[Result]] = {}
     for config, workdir in zip(method.configs, method.workdirs, strict=True):
-        runs = [entrants.Run(method.name, workdir, config)]
-        jobs, _ = entrants.make_jobs(sets, None, runs, [], rules)
-        for result in protocol.evaluate(jobs, asked, workdir / "evaluation" / "cache"):
+        runs = [jobs_lib.TrainedRun(method.name, workdir, config)]
+        jobs, _ = jobs_lib.make_jobs(sets, None, runs, [], options)
+        for result in evaluate(jobs, asked, workdir / "evaluation" / "cache"):
             found.setdefault((result.test.name, result.method.sources), []).append(result)
     return found
 
@@ -178,7 +182,7 @@ def cost(method: Trained) -> dict[str, float]:
     }
 
 
-def drawing(method: Trained, sets: entrants.Sets) -> dict[str, Callable[[], Any]]:
+def drawing(method: Trained, sets: jobs_lib.EvaluationSets) -> dict[str, Callable[[], Any]]:
     """Functions that draw `BATCH` people once, and one person in `POSES` poses."""
     transfer = PoseTransfer.load(method.workdirs[0])
     images, tuples = sets.single.examples
@@ -195,7 +199,9 @@ def drawing(method: Trained, sets: entrants.Sets) -> dict[str, Callable[[], Any]
     return {"batch": batch, "poses": one_person}
 
 
-def speeds(methods: list[Trained], sets: entrants.Sets, turns: int) -> dict[str, dict[str, float]]:
+def speeds(
+    methods: list[Trained], sets: jobs_lib.EvaluationSets, turns: int
+) -> dict[str, dict[str, float]]:
     """Images a second of each method, drawn in turns."""
     calls = {
         (method.name, kind): call
@@ -268,9 +274,9 @@ def main() -> None:
     ]
     asked = [make() for make in scorers.ALWAYS]
     if flags.inception:
-        asked += [s._replace(fit=None) for s in scorers.inception_scorers(flags.inception)]
+        asked += [s._replace(fit=None) for s in network_scorers.inception_scorers(flags.inception)]
     columns = [column for scorer in asked for column in scorer.columns]
-    sets = entrants.load_sets(methods[0].configs[0], None, several=max(flags.sources) > 1)
+    sets = jobs_lib.load_sets(methods[0].configs[0], None, several=max(flags.sources) > 1)
     drawn = speeds(methods, sets, flags.turns)
     rows = []
     for method in methods:

@@ -23,9 +23,9 @@ from pnr_jax.config import Config
 from pnr_jax.keypoints import heatmaps
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.systems.pnr import PNRSystem
-from pnr_jax.training import inputs, program
+from pnr_jax.training import inputs
 from pnr_jax.training.state import init_state, state_shardings
-from pnr_jax.training.step import make_step
+from pnr_jax.training.step import count_flops, lower_step, make_step
 
 
 def ours(config: Config) -> tuple[Callable[[], Any], float]:
@@ -34,14 +34,14 @@ def ours(config: Config) -> tuple[Callable[[], Any], float]:
     state = init_state(config, state_shardings(config, mesh))
     feed = next(inputs.feeds(config, examples, mesh, 0))
     step = inputs.with_input(make_step(config, None), config, examples, mesh)
-    lowered = program.lower(step, state, feed, mesh)
+    lowered = lower_step(step, state, feed, mesh)
     compiled, held = lowered.compile(), [state]
 
     def call() -> Any:
         held[0], metrics = compiled(held[0], feed)
         return metrics
 
-    return call, program.flops(lowered)
+    return call, count_flops(lowered)
 
 
 def pnr(config: Config) -> PNRSystem:

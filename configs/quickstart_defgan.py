@@ -10,6 +10,6 @@ from pnr_jax.config import Config
 
 def get_config() -> Config:
     """Returns the configuration."""
-    return config_files.read("quickstart").replace(
+    return config_files.find_config("quickstart").replace(
         system={"name": "defgan"}, model={"width": 16, "sigma": 3.0}, loss={"gan": 0.0}
     )

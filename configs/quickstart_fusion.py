@@ -12,7 +12,7 @@ from pnr_jax.config import Config
 
 def get_config() -> Config:
     """Returns the configuration."""
-    return config_files.read("quickstart").replace(
+    return config_files.find_config("quickstart").replace(
         sources=3,
         vary_sources=True,
         system={"name": "fusion"},

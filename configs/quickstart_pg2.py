@@ -12,7 +12,7 @@ from pnr_jax.config import Config
 
 def get_config() -> Config:
     """Returns the configuration."""
-    return config_files.read("quickstart").replace(
+    return config_files.find_config("quickstart").replace(
         learning_rate=1e-3,
         system={"name": "pg2"},
         model={"width": 16, "radius": 2, "first_steps": 1_800},

@@ -10,7 +10,7 @@ from pnr_jax.config import Config
 
 def get_config() -> Config:
     """Returns the configuration."""
-    return config_files.read("quickstart").replace(
+    return config_files.find_config("quickstart").replace(
         system={"name": "unet"},
         model={"width": 16, "sigma": 3.0},
         loss={"gan_image": 0.0, "gan_pose": 0.0},

@@ -20,4 +20,4 @@ F = transfer.encode(person.images[None, :3], person.keypoints[None, :3])  # 3 so
 poses = animation.interpolate(person.keypoints[3:7], 8, transfer.image_size, loop=True)
 images = transfer.render(np.repeat(F, len(poses), axis=0), poses)
 for path in outputs:
-    animation.write(path, images, poses, fps=10)
+    animation.write_animation(path, images, poses, fps=10)

@@ -51,14 +51,14 @@ BATCH = 16
 
 
 def main() -> None:
-    """Animates."""
+    """Animates the person."""
     for path in OUTPUT.value:
         animation.check_output(path)
     transfer = PoseTransfer.load(WORKDIR.value)
     size = transfer.image_size
     annotations = cli.read_keypoints(ANNOTATIONS.value)
     sources, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
-    cli.tell_resized(SOURCE.value, sizes, size)
+    cli.print_resized(SOURCE.value, sizes, size)
     if TARGET.value:
         keys = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
     else:
@@ -72,12 +72,12 @@ def main() -> None:
         code = _turning(transfer, code, annotations, len(poses))
     images = _render(transfer, code, poses)
     for path in OUTPUT.value:
-        animation.write(path, images, poses, FPS.value)
+        animation.write_animation(path, images, poses, FPS.value)
         print(f"{path}: {len(images)} frames from {len(keys)} poses and {len(sources)} source(s)")
 
 
 def _rows(csv: str, original: Size, size: Size) -> np.ndarray:
-    """The poses [K, 18, 2] of a CSV, without empty ones at its start and end."""
+    """Returns the poses [K, 18, 2] of a CSV, without empty ones at its start and end."""
     rows = cli.read_keypoints(csv)
     for name, pose in rows.items():
         check_keypoints(pose, original, f"{csv}: {name}")
@@ -91,12 +91,12 @@ def _rows(csv: str, original: Size, size: Size) -> np.ndarray:
 def _turning(
     transfer: PoseTransfer, code: Any, annotations: Mapping[str, np.ndarray], count: int
 ) -> Any:
-    """F of one person, then ever more of --into's, and with --loop back: [count, d, D]."""
+    """Returns F of one person, then ever more of --into's, and with --loop back: [count, d, D]."""
     if not transfer.system.encodes:
         raise UserError(f"--into: {transfer.system.title} has no F of a person to be mixed")
     size = transfer.image_size
     images, keypoints, sizes = read_photos(INTO.value, annotations, size, ANNOTATIONS.value)
-    cli.tell_resized(INTO.value, sizes, size)
+    cli.print_resized(INTO.value, sizes, size)
     other = transfer.encode(images[None], keypoints[None])
     times = np.arange(count) / max(count if LOOP.value else count - 1, 1)
     share = 1 - np.abs(2 * times - 1) if LOOP.value else times
@@ -104,7 +104,7 @@ def _turning(
 
 
 def _render(transfer: PoseTransfer, code: Any, poses: np.ndarray) -> np.ndarray:
-    """Images uint8 [T, H, W, 3] of one person or of T, in batches of one shape."""
+    """Returns images uint8 [T, H, W, 3] of one person or of T, in batches of one shape."""
     one = jax.tree.leaves(code)[0].shape[0] == 1
     kept = repeated(code, BATCH) if one else None
     images = []

@@ -37,8 +37,8 @@ flags.mark_flags_as_required(["workdir", "output"])
 
 
 def main() -> None:
-    """Augments."""
-    settings = config.load(WORKDIR.value)
+    """Draws the views."""
+    settings = config.read_config(WORKDIR.value)
     if DATA_DIR.value is not None:
         settings = settings.replace(data_dir=str(Path(DATA_DIR.value).resolve()))
     variables = load_model(Path(WORKDIR.value), MODEL.value)
@@ -47,7 +47,7 @@ def main() -> None:
     views = augmentation.plan_views(images, VIEWS.value, SOURCES.value, SEED.value)
     output = Path(OUTPUT.value)
     if ORIGINALS.value is not None:
-        cli.tell_passed_over(market1501.passed_over(Path(ORIGINALS.value)))
+        cli.print_passed_over(market1501.passed_over(Path(ORIGINALS.value)))
         for name, count in augmentation.copy_originals(Path(ORIGINALS.value), output).items():
             print(f"{output / name}: {count:,} images of the data set")
     manifest = output / "manifest.csv"

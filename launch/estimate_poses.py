@@ -46,7 +46,7 @@ SHOWN = 24  # Images of the sheet, spread over the folder.
 
 
 def main() -> None:
-    """Estimates."""
+    """Estimates the poses."""
     output = Path(OUTPUT.value)
     if output.suffix.lower() != ".csv":
         raise UserError(f"--output={output}: the suffix must be .csv; the sheet beside it is .png")
@@ -59,23 +59,23 @@ def main() -> None:
 def _estimate_images(path: Path, output: Path) -> None:
     files = {path.name: path} if path.is_file() else list_images(path)
     if path.is_dir():
-        cli.tell_passed_over(list_files(path).passed_over)
+        cli.print_passed_over(list_files(path).passed_over)
     check_names(files, path.parent)
     annotations = cli.read_keypoints(str(output)) if output.exists() else {}
     kept = sum(name in annotations for name in files)
     if kept:
         print(f"{output}: keeps the rows of {kept:,} image(s)")
     if kept < len(files):
-        estimator = pose_estimation.load(MODEL.value)
+        estimator = pose_estimation.load_estimator(MODEL.value)
 
         def save() -> None:
             if annotations:
                 write_annotations(output, annotations)
 
         noted = annotate.annotate(files, estimator, annotations, save, MAX_DAMAGED.value)
-        cli.tell("image(s) left out, unreadable", noted.damaged)
-        cli.tell("image(s) without a person", noted.nobody)
-        cli.tell("image(s) with several people, the largest taken", noted.several)
+        cli.print_names("image(s) left out, unreadable", noted.damaged)
+        cli.print_names("image(s) without a person", noted.nobody)
+        cli.print_names("image(s) with several people, the largest taken", noted.several)
     found = {name: annotations[name] for name in files if name in annotations}
     joints = np.array([(keypoints != -1).all(axis=-1).sum() for keypoints in found.values()])
     if not joints.any():
@@ -90,13 +90,13 @@ def _estimate_video(path: Path, output: Path) -> None:
     if output.exists():
         raise UserError(f"--output={output}: is there already; remove it or name another file")
     size = _size()
-    estimator = pose_estimation.load(MODEL.value)
+    estimator = pose_estimation.load_estimator(MODEL.value)
     found = video.estimate(path, estimator, size, FPS.value, SMOOTHING.value)
     # Numbers of one length, so that their order is that of the names too.
     rows = {f"{number:06d}": pose for number, pose in enumerate(found.poses, start=1)}
     write_annotations(output, rows)
-    cli.tell("frame(s) without a person", [str(number) for number in found.nobody])
-    cli.tell(
+    cli.print_names("frame(s) without a person", [str(number) for number in found.nobody])
+    cli.print_names(
         "frame(s) with several people, the largest taken", [str(number) for number in found.several]
     )
     print(f"{output}: {len(rows):,} poses in pixels of {size[0]}x{size[1]} (height x width)")

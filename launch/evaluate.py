@@ -15,7 +15,17 @@ from absl import flags
 from pnr_jax import box, cli, examples, pose_estimation
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation import entrants, families, pidm, protocol, report, scorers, tables
+from pnr_jax.evaluation import (
+    jobs,
+    methods,
+    network_scorers,
+    pictures,
+    pidm,
+    report,
+    results,
+    scorers,
+)
+from pnr_jax.evaluation.tables import check_method_names, write_scores
 from pnr_jax.nn.convert import sha256
 from pnr_jax.walk import list_files
 
@@ -43,29 +53,30 @@ POSE_MODEL = flags.DEFINE_string("pose_model", None, "A pose estimator: PCKh.")
 
 
 def main() -> None:
-    """Evaluates."""
-    runs, folders = _entrants()
+    """Scores what the flags name."""
+    runs, folders = _scored()
     folder = _output(runs[0].workdir if runs else folders[0].path)
     settings = runs[0].config if runs else _market1501()
-    rules = entrants.Rules(_sources(), MODEL.value, LIMIT.value, ALLOW_MISSING.value, JPEG.value)
+    options = jobs.Options(_sources(), MODEL.value, LIMIT.value, ALLOW_MISSING.value, JPEG.value)
     asked = _scorers()
     # A list of one's own may be of pairs, and then has rows of M = 1 alone unless M was asked for.
     asked_for = runs and (PAIRS.value is None or flags.FLAGS["sources"].present)
-    fewest = max(rules.sources) if asked_for else 1
-    sets = entrants.load_sets(settings, PAIRS.value, several=bool(runs), fewest=fewest)
-    for entrant in folders:
-        if entrant.path.is_dir():
-            cli.tell_passed_over(list_files(entrant.path, inside=False).passed_over)
+    fewest = max(options.sources) if asked_for else 1
+    sets = jobs.load_sets(settings, PAIRS.value, several=bool(runs), fewest=fewest)
+    for other in folders:
+        if other.path.is_dir():
+            cli.print_passed_over(list_files(other.path, inside=False).passed_over)
     workdir = runs[0].workdir if runs else None
-    mean = entrants.mean_image(settings, workdir) if TRIVIAL.value else None
-    jobs, problems = entrants.make_jobs(sets, mean, runs, folders, rules)
+    mean = methods.mean_image(settings, workdir) if TRIVIAL.value else None
+    rows, problems = jobs.make_jobs(sets, mean, runs, folders, options)
     compares = any(scorer.fit for scorer in asked)
     training = examples.load_training(settings).images if compares else None
-    results = protocol.evaluate(jobs, asked, folder / "cache", jpeg=JPEG.value, training=training)
-    print(report.write_tables(results, sets, settings, rules, problems, asked, folder))
-    for result in results:
-        tables.write_scores(result, folder / "scores")
-    figures = protocol.write_figures(results, folder)
+    cache = folder / "cache"
+    scored = results.evaluate(rows, asked, cache, jpeg=JPEG.value, training=training)
+    print(report.write_report(scored, sets, settings, options, problems, asked, folder))
+    for result in scored:
+        write_scores(result, folder / "scores")
+    figures = pictures.write_figures(scored, folder)
     print(f"{folder}/: table.md, .json, .tex; scores/; {', '.join(path.name for path in figures)}")
 
 
@@ -76,24 +87,25 @@ def _output(first: Path) -> Path:
     return Path(OUTPUT.value or first / "evaluation")
 
 
-def _entrants() -> tuple[list[entrants.Run], list[entrants.Folder]]:
+def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:
     """Runs and folders of images, by what is in them."""
     if NAME.value and len(NAME.value) != len(GENERATED.value):
         raise UserError(f"--name has {len(NAME.value)} names, --generated {len(GENERATED.value)}")
     names = NAME.value or [Path(path).name for path in GENERATED.value]
     folders = [
-        entrants.Folder(name, Path(path)) for name, path in zip(names, GENERATED.value, strict=True)
+        jobs.ImageFolder(name, Path(path))
+        for name, path in zip(names, GENERATED.value, strict=True)
     ]
     workdirs = [box.find(WORKDIR.value)] if WORKDIR.value else []
     for path in map(box.find, COMPARE.value):
         if (path / "config.json").is_file():
             workdirs.append(path)
         else:
-            folders.append(entrants.Folder(path.name, path))
+            folders.append(jobs.ImageFolder(path.name, path))
     if not workdirs and not folders:
         raise UserError("say what to score: --workdir=RUN or --generated=FOLDER")
-    runs = entrants.read_runs(workdirs, DATA_DIR.value)
-    entrants.check_names([entrant.name for entrant in (*runs, *folders)])
+    runs = jobs.read_runs(workdirs, DATA_DIR.value)
+    check_method_names([other.name for other in (*runs, *folders)])
     return runs, folders
 
 
@@ -114,26 +126,26 @@ def _sources() -> list[int]:
 
 
 def _scorers() -> list[scorers.Scorer]:
-    """The metrics asked for."""
+    """Returns the metrics that the flags ask for."""
     asked = [make() for make in scorers.ALWAYS]
     if FAMILIES.value:
-        asked.append(families.family_scorer())
+        asked.append(scorers.family_scorer())
     if INCEPTION.value:
-        asked += scorers.inception_scorers(INCEPTION.value)
+        asked += network_scorers.inception_scorers(INCEPTION.value)
     for network, files in (("alex", LPIPS_ALEX.value), ("vgg", LPIPS_VGG.value)):
         if files is not None:
             if len(files) != 2:
                 raise UserError(
                     f"--lpips_{network} takes two files, the network and its linear layers"
                 )
-            asked.append(scorers.lpips_scorer(network, *files))
+            asked.append(network_scorers.lpips_scorer(network, *files))
     if FAMILIES.value:
         asked += pidm.pidm_scorers(asked)
     if CLASSIFIER.value:
-        asked.append(scorers.proxy_scorer(CLASSIFIER.value))
+        asked.append(network_scorers.proxy_scorer(CLASSIFIER.value))
     if POSE_MODEL.value:
-        estimator = pose_estimation.load(POSE_MODEL.value)
-        asked.append(scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
+        estimator = pose_estimation.load_estimator(POSE_MODEL.value)
+        asked.append(network_scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
     return asked
 
 

@@ -23,7 +23,7 @@ flags.mark_flags_as_required(["workdir", "output"])
 
 
 def main() -> None:
-    """Exports."""
+    """Exports the run."""
     jax.config.update("jax_platforms", "cpu")  # Programs for all platforms are made on a CPU.
     for path in export.export_run(
         Path(WORKDIR.value), Path(OUTPUT.value), MODEL.value, TENSORFLOW.value

@@ -31,7 +31,7 @@ flags.mark_flags_as_required(["workdir", "source", "annotations", "target", "out
 
 
 def main() -> None:
-    """Generates."""
+    """Draws the images."""
     names = [Path(path).stem for path in TARGET.value]
     if len(set(names)) < len(names):
         raise UserError("--target: two of the images have one name, and so would what is drawn")
@@ -41,13 +41,13 @@ def main() -> None:
     annotations = cli.read_keypoints(ANNOTATIONS.value)
     size = transfer.image_size
     images, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
-    cli.tell_resized(SOURCE.value, sizes, size)
+    cli.print_resized(SOURCE.value, sizes, size)
     poses = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
     if LOWER.value:
         lower, lower_keypoints, lower_sizes = read_photos(
             LOWER.value, annotations, size, ANNOTATIONS.value
         )
-        cli.tell_resized(LOWER.value, lower_sizes, size)
+        cli.print_resized(LOWER.value, lower_sizes, size)
         code = mixing.dress(transfer, images, keypoints, lower, lower_keypoints)
     else:
         code = transfer.encode(images[None], keypoints[None])

@@ -25,17 +25,17 @@ flags.mark_flags_as_required(["source", "annotations", "lists", "data_dir"])
 
 
 def main() -> None:
-    """Prepares."""
-    cli.tell_passed_over(open_source(Path(SOURCE.value)).passed_over)
-    made = deepfashion_preparation.prepare(
+    """Prepares the data set."""
+    cli.print_passed_over(open_source(Path(SOURCE.value)).passed_over)
+    prepared = deepfashion_preparation.prepare(
         SOURCE.value, ANNOTATIONS.value, LISTS.value, DATA_DIR.value, MAX_DAMAGED.value
     )
-    cli.tell("listed image(s) missing in the source", made.missing)
-    cli.tell("listed image(s) without keypoints", made.poseless)
-    cli.tell("image(s) left out, unreadable", made.damaged)
-    for what, count in made.counts.items():
+    cli.print_names("listed image(s) missing in the source", prepared.missing)
+    cli.print_names("listed image(s) without keypoints", prepared.poseless)
+    cli.print_names("image(s) left out, unreadable", prepared.damaged)
+    for what, count in prepared.counts.items():
         print(f"{what}: {count:,}")
-    print(f"prepared {made.folder}; train with --data_dir={DATA_DIR.value}")
+    print(f"prepared {prepared.folder}; train with --data_dir={DATA_DIR.value}")
 
 
 if __name__ == "__main__":

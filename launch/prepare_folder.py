@@ -43,11 +43,11 @@ flags.mark_flags_as_required(["images", "annotations", "data_dir"])
 
 
 def main() -> None:
-    """Prepares."""
+    """Prepares the data set."""
     if Path(IMAGES.value).is_dir():
-        cli.tell_passed_over(list_files(IMAGES.value).passed_over)
+        cli.print_passed_over(list_files(IMAGES.value).passed_over)
     annotations = _annotations(Path(ANNOTATIONS.value))
-    made = folder_builder.prepare(
+    prepared = folder_builder.prepare(
         IMAGES.value,
         annotations,
         DATA_DIR.value,
@@ -57,13 +57,13 @@ def main() -> None:
         max_damaged=MAX_DAMAGED.value,
         labelled=not UNLABELLED.value,
     )
-    cli.tell("image(s) left out, unreadable", made.damaged)
-    cli.tell("image(s) left out, without both shoulders and hips", made.bodiless)
-    cli.tell("identity(ies) left out, with a single image", made.lonely)
+    cli.print_names("image(s) left out, unreadable", prepared.damaged)
+    cli.print_names("image(s) left out, without both shoulders and hips", prepared.bodiless)
+    cli.print_names("identity(ies) left out, with a single image", prepared.lonely)
     who = "images of nobody known" if UNLABELLED.value else "identities"
-    print(f"{len(made.train)} {who} to train on, {len(made.test)} for the test")
-    print(", ".join(f"{count:,} {what}" for what, count in made.counts.items()))
-    print(f"prepared {made.folder}; train with --data_dir={DATA_DIR.value}")
+    print(f"{len(prepared.train)} {who} to train on, {len(prepared.test)} for the test")
+    print(", ".join(f"{count:,} {what}" for what, count in prepared.counts.items()))
+    print(f"prepared {prepared.folder}; train with --data_dir={DATA_DIR.value}")
 
 
 def _annotations(path: Path) -> dict[str, np.ndarray]:
@@ -78,7 +78,7 @@ def _annotations(path: Path) -> dict[str, np.ndarray]:
                 "CSV alone; name a CSV, or leave --model out"
             )
         if files:
-            estimator = pose_estimation.load(MODEL.value)
+            estimator = pose_estimation.load_estimator(MODEL.value)
             noted = annotate.annotate(
                 files,
                 estimator,
@@ -86,8 +86,8 @@ def _annotations(path: Path) -> dict[str, np.ndarray]:
                 lambda: write_annotations(path, annotations),
                 MAX_DAMAGED.value,
             )
-            cli.tell("image(s) without a person", noted.nobody)
-            cli.tell("image(s) with several people, the largest taken", noted.several)
+            cli.print_names("image(s) without a person", noted.nobody)
+            cli.print_names("image(s) with several people, the largest taken", noted.several)
     return annotations
 
 

@@ -26,15 +26,17 @@ flags.mark_flags_as_required(["source", "annotations", "data_dir"])
 
 
 def main() -> None:
-    """Prepares."""
-    cli.tell_passed_over(market1501.passed_over(Path(SOURCE.value)))
+    """Prepares the data set."""
+    cli.print_passed_over(market1501.passed_over(Path(SOURCE.value)))
     prepare = _with_records() if TFDS.value else market1501_preparation.prepare
-    made = prepare(SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value)
-    cli.tell("image(s) left out, unreadable", made.damaged)
-    cli.tell("image(s) resized", made.resized)
-    for split, count in made.counts.items():
+    prepared = prepare(
+        SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value
+    )
+    cli.print_names("image(s) left out, unreadable", prepared.damaged)
+    cli.print_names("image(s) resized", prepared.resized)
+    for split, count in prepared.counts.items():
         print(f"{split}: {count:,} images")
-    print(f"prepared {made.folder}; train with --data_dir={DATA_DIR.value}")
+    print(f"prepared {prepared.folder}; train with --data_dir={DATA_DIR.value}")
 
 
 def _with_records() -> Callable[..., market1501_preparation.Prepared]:

@@ -5,7 +5,7 @@
 #       --config=configs/market1501_supervised_lad.py --data_dir=data --workdir=runs/lad
 #
 # It assumes: submitted from the repository's root; a virtual environment in .venv with
-# `pip install -e . "jax[cuda13]"`; data_dir and workdir on a file system that all nodes share; as
+# `pip install -e ".[cuda]"`; data_dir and workdir on a file system that all nodes share; as
 # many tasks as GPUs. Two minutes before the time limit, or when preempted, Slurm sends SIGTERM: the
 # run saves a checkpoint, and the job is queued again to go on from it.
 #SBATCH --job-name=pnr_jax
@@ -16,6 +16,9 @@
 #SBATCH --open-mode=append
 #SBATCH --output=pnr_jax-%j.log
 set -euo pipefail
+
+# Of glibc: huge pages, and one arena a core (pnr_jax/cli.py says why).
+export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1:glibc.malloc.arena_max=${SLURM_CPUS_PER_TASK:-8}}
 
 stopped=
 trap 'stopped=yes; kill -TERM "$step"' TERM # srun passes it on to every task.

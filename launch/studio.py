@@ -19,6 +19,9 @@ WORKDIR_LSE = flags.DEFINE_string(
 POSE_MODEL = flags.DEFINE_string("pose_model", None, "Pose estimator's file, for own photos.")
 HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; loopback by default.")
 PORT = flags.DEFINE_integer("port", 8000, "Port to listen at.", lower_bound=1, upper_bound=65535)
+ALLOW_HOST = flags.DEFINE_multi_string(
+    "allow_host", [], "Another name that browsers may reach it by; may be repeated."
+)
 
 PEOPLE = 8  # Embedded people on the page, whom training has not seen.
 
@@ -34,17 +37,17 @@ def main() -> None:
         raise UserError(f"{error.name} is missing: pip install 'pnr-jax[studio]'") from None
     listener = _listen(HOST.value, PORT.value)  # A browser that comes early waits.
     solvers = studio.load_solvers(WORKDIR.value, WORKDIR_LSE.value)
-    first, seed = config.load(WORKDIR.value).data.drawn_people()
+    first, seed = config.read_config(WORKDIR.value).data.drawn_people()
     gallery = Gallery(range(first, first + PEOPLE), solvers[0].image_size, seed)
     estimator = None
     if POSE_MODEL.value is not None:
         from pnr_jax import pose_estimation
 
-        estimator = pose_estimation.load(POSE_MODEL.value)
+        estimator = pose_estimation.load_estimator(POSE_MODEL.value)
     print("compiling ...", flush=True)
     with ThreadPoolExecutor() as pool:
         list(pool.map(studio.Solver.warm_up, solvers))
-    app = studio.create_app(solvers, gallery, estimator, HOST.value, PORT.value)
+    app = studio.create_app(solvers, gallery, estimator, HOST.value, PORT.value, ALLOW_HOST.value)
     host = f"[{HOST.value}]" if ":" in HOST.value else HOST.value
     print(f"the studio is open at http://{host}:{PORT.value}/ (Ctrl-C closes it)", flush=True)
     settings = uvicorn.Config(app, log_level="warning", limit_concurrency=50)

@@ -45,6 +45,8 @@ install() {
     python3 -m uv pip install --quiet --editable . 'jax[tpu]'"
 }
 
+# Of glibc: huge pages, and one arena a core (pnr_jax/cli.py says why).
+malloc="GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.arena_max=\$(nproc)"
 arguments=$(printf ' %q' "$@")
 log=$(mktemp)
 failed=0
@@ -54,7 +56,7 @@ while true; do
       ((++failed < 3)) || exit 1
     else
       status=0 failed=0
-      on_all "cd pnr_jax && .venv/bin/python launch/train.py --distributed$arguments" |
+      on_all "cd pnr_jax && $malloc .venv/bin/python launch/train.py --distributed$arguments" |
         tee "$log" || status=$?
       # A run that saved because the VM is being taken away ends with 0 too, but is not done.
       if ((status == 2)) || grep --quiet 'trained at step' "$log"; then

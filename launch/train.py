@@ -18,7 +18,7 @@ CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
 INIT_FROM = flags.DEFINE_string(
-    "init_from", None, "Run, exported model, or name of a model in the box, to begin from."
+    "init_from", None, "Run, exported model, or name of a bundled model, to start from."
 )
 VGG19 = flags.DEFINE_string("vgg19", None, "Other VGG19 weights for the perceptual loss.")
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes the cluster started.")
@@ -30,7 +30,7 @@ flags.mark_flag_as_required("workdir")
 
 
 def main() -> None:
-    """Trains."""
+    """Trains the configuration."""
     config = CONFIG()
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:
@@ -40,6 +40,7 @@ def main() -> None:
     by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if DISTRIBUTED.value or by_hand != (None, None, None):
         distributed.join(*by_hand)
+    cli.hint_at_malloc()
     with jax.debug_nans(DEBUG_NANS.value):
         train(config, Path(WORKDIR.value))
 

@@ -23,7 +23,7 @@ def check_entry(entry: zipfile.ZipInfo, most: int) -> None:
 
 
 def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
-    """The bytes of an entry, at most `most`; a `ValueError` says what is wrong with it."""
+    """Reads an entry of at most `most` bytes; a `ValueError` says what is wrong with it."""
     check_entry(entry, most)
     try:
         with archive.open(entry) as file:
@@ -33,7 +33,7 @@ def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> b
 
 
 def read_npz(path: str | Path, names: Sequence[str], most: int) -> dict[str, np.ndarray]:
-    """The named arrays of an .npz that declares at most `most` bytes in all; never objects.
+    """Reads the arrays of an .npz that declares at most `most` bytes in all; never objects.
 
     Raises:
       ValueError: it declares more, or is packed oddly.

@@ -56,9 +56,9 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
 
     Args:
       images: the data set.
-      views: of each identity.
+      views: how many views each identity gets.
       sources: M of a view; an identity with fewer usable images gives all that it has.
-      seed: of the draw.
+      seed: seed of the draw.
 
     Raises:
       UserError: there are fewer than two such identities, or an image has a view's name.
@@ -92,9 +92,9 @@ def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weig
     """Writes what comes from what: a CSV of file, identity, sources (joined by ;), pose, weights.
 
     Args:
-      path: of the CSV. One that is there must be the beginning of the same work.
+      path: the CSV. One that exists must be the beginning of the same work.
       views: all views of the plan, drawn or not.
-      names: of the data set's images.
+      names: names of the data set's images.
       weights: the digest of those that draw.
 
     Raises:
@@ -112,13 +112,13 @@ def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weig
             if line not in planned:
                 raise UserError(
                     f"{path}:{number}: not of this plan or not by these weights; give the flags "
-                    "and the model that began it (--views may grow), or another --output"
+                    "and the model that began it (`views` may grow), or choose another `output`"
                 )
     write_text(path, text.getvalue())
 
 
 def absent_views(views: Sequence[View], folder: Path) -> list[View]:
-    """The views that have no file in `folder` yet."""
+    """Returns the views that have no file in `folder` yet."""
     present = {path.name for path in folder.glob("*.jpg")}
     return [view for view in views if view.file not in present]
 
@@ -131,7 +131,7 @@ def draw_views(
     Args:
       transfer: draws, on all devices.
       images: the data set, at the size of `transfer`.
-      views: of `plan_views`.
+      views: what `plan_views` returned.
       folder: where the files go.
 
     Yields:
@@ -180,7 +180,7 @@ def _numbers(identities: Sequence[str]) -> list[int]:
 
 
 def _indices(view: View, M: int) -> np.ndarray:
-    """The sources, -1 where there are fewer, and the pose: int [M + 1]."""
+    """Returns the sources, -1 where there are fewer, and the pose: int [M + 1]."""
     return np.array([*view.sources, *[-1] * (M - len(view.sources)), view.pose])
 
 

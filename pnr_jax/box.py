@@ -1,4 +1,4 @@
-"""The models in the box: trained runs that come with the package and are called by name.
+"""The bundled models: trained runs that come with the package and are called by name.
 
 Such a run is a folder of `pnr_jax/models/`, laid out as any other run's but that its weights are a
 single file, rounded to bfloat16.
@@ -17,12 +17,12 @@ WEIGHTS = "model.safetensors"
 
 
 def names() -> list[str]:
-    """Returns the names of the models in the box."""
+    """Returns the names of the bundled models."""
     return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
 
 
 def find(workdir: str | Path) -> Path:
-    """Returns the folder of a run, or of the model in the box that bears its name.
+    """Returns the folder of a run, or of the bundled model of that name.
 
     A folder that exists comes before a name.
     """

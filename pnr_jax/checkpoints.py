@@ -4,12 +4,12 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jax.tree_util import keystr, tree_leaves_with_path
 from orbax.checkpoint import v1 as ocp
 
 from pnr_jax import box
@@ -32,9 +32,6 @@ class Checkpoints:
     def __init__(self, workdir: Path, keep: int):
         """Opens `workdir`/checkpoints, which need not exist, to keep the `keep` latest."""
         check_folder(workdir)
-        # Orbax tells of every step, and of damage a page; what goes wrong is raised, and told once.
-        for name in ("absl", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
         self._workdir, self._keep = workdir, keep
         self._checkpointer = self._open()
 
@@ -81,16 +78,15 @@ class Checkpoints:
             self._checkpointer.save(step, tree, metrics={SCORE: score}, force=True)
 
     def restore(self, step: int, like: Any) -> Any:
-        """The state saved at `step`, with the structure and placement of `like`.
+        """Restores the state saved at `step`, with the structure and placement of `like`.
 
         Raises:
           UserError: the checkpoint is damaged or of another configuration.
         """
-        where = f"{self._checkpointer.directory}/{step}"
-        return _sound(partial(self._checkpointer.load, step), like, where)
+        return _read(Path(self._checkpointer.directory) / str(step), like)
 
-    def restore_newest(self, like: Any, say: Callable[[str], None]) -> Any:
-        """The state of the newest sound checkpoint; None where there is none at all.
+    def restore_newest(self, like: Any, log: Callable[[str], None]) -> Any:
+        """Restores the newest sound checkpoint; returns None if there is no checkpoint at all.
 
         Damaged newer ones are named and moved to `workdir`/damaged, once a sound one is found.
 
@@ -105,7 +101,7 @@ class Checkpoints:
                 damaged[step] = error
                 continue
             for reason in damaged.values():
-                say(f"{reason}; going on from step {step:,}, that folder is now in damaged/")
+                log(f"{reason}; going on from step {step:,}, that folder is now in damaged/")
             self._set_aside(list(damaged))
             return state
         if damaged:
@@ -142,21 +138,40 @@ class Checkpoints:
 
 @contextmanager
 def open_checkpoints(workdir: Path, keep: int = 1) -> Iterator[Checkpoints]:
-    """The checkpoints of a workdir, closed at the end of the block."""
-    checkpoints = Checkpoints(workdir, keep)
+    """Opens the checkpoints of a workdir and closes them at the end of the block.
+
+    Orbax logs every step, and a page about damage; inside the block it is silent, since what goes
+    wrong is raised.
+    """
+    with _silent("absl", "asyncio"):
+        checkpoints = Checkpoints(workdir, keep)
+        try:
+            yield checkpoints
+        finally:
+            checkpoints.close()
+
+
+@contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    """Lets loggers log nothing below CRITICAL while the block runs."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
-        yield checkpoints
+        yield
     finally:
-        checkpoints.close()
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def read_latest(workdir: Path, like: Any) -> Any:
-    """The state of a run's latest checkpoint, None where there is none; the folder stays untouched.
+    """Reads the latest checkpoint of a run, None if there is none; leaves the folder untouched.
 
     So it may be another run's, which trains meanwhile.
 
     Args:
-      workdir: of the run.
+      workdir: the run's folder.
       like: arrays, or their shapes, with the structure and placement of the state.
 
     Raises:
@@ -165,17 +180,16 @@ def read_latest(workdir: Path, like: Any) -> Any:
     steps = [path for path in (workdir / "checkpoints").glob("*") if path.name.isdecimal()]
     if not steps:
         return None
-    path = max(steps, key=lambda path: int(path.name)).resolve()
-    return _sound(partial(ocp.load, path), like, str(path))
+    return _read(max(steps, key=lambda path: int(path.name)).resolve(), like)
 
 
 def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") -> Path:
     """Writes a plain nested dict of arrays that Orbax restores without this package.
 
     Args:
-      workdir: of the run.
+      workdir: the run's folder.
       variables: nested dict of arrays, none of them split over processes.
-      name: of the folder: "model" (the latest) or "model_best".
+      name: the folder's name: "model" (the latest) or "model_best".
     """
     path = (workdir / name).resolve()
     temporary = path.with_name(f"{name}.new")
@@ -189,7 +203,7 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
 
 
 def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
-    """The variables that `export_model` wrote under `name`, or of a model in the box: NumPy arrays.
+    """Loads the variables that `export_model` wrote, or those of a bundled model: NumPy arrays.
 
     Raises:
       UserError: the run has not written them yet, or they are damaged.
@@ -207,8 +221,8 @@ def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
         raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
 
 
-def _sound(load: Callable[[Any], Any], like: Any, where: str) -> Any:
-    """Loads a state like `like` by `load` and compares its checksum."""
+def _read(path: Path, like: Any) -> Any:
+    """Returns the state of one checkpoint, with the structure and placement of `like`."""
     leaves = jax.tree.leaves(like)
     # Where the smallest array lies: on all devices, also where large ones are split.
     placed = min(leaves, key=lambda x: x.size).sharding
@@ -220,16 +234,35 @@ def _sound(load: Callable[[Any], Any], like: Any, where: str) -> Any:
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree
     )
     try:
-        restored = load(abstract)
+        _check_shapes(ocp.metadata(path).metadata, abstract)
+        restored = ocp.load(path, abstract)
     except Exception as error:
-        raise UserError(f"{where}: cannot be restored ({_reason(error)})") from error
+        raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
     if not np.array_equal(checksum(restored["state"]), restored["digest"]):
-        raise UserError(f"{where}: its bytes are not those that were saved")
+        raise UserError(f"{path}: its bytes are not those that were saved")
     return restored["state"]
 
 
+def _check_shapes(saved: Any, wanted: Any) -> None:
+    """Raises a `ValueError` for the first array that was saved with another shape.
+
+    Orbax would find out while it reads, and leave the reads it had begun to the garbage collector,
+    which reports each of them.
+    """
+    shapes = _shapes(saved)
+    for name, shape in _shapes(wanted).items():
+        if shapes.get(name, shape) != shape:
+            raise ValueError(f"{name} was saved as {shapes[name]}, here it is {shape}")
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the arrays of a tree by their paths in it."""
+    leaves = tree_leaves_with_path(tree)
+    return {keystr(path, simple=True, separator="/"): x.shape for path, x in leaves}
+
+
 def _unused(path: Path) -> Path:
-    """`path`, or with a number behind it where that exists."""
+    """Returns `path`, or with a number behind it where that exists."""
     number = 1
     unused = path
     while unused.exists():
@@ -239,7 +272,7 @@ def _unused(path: Path) -> Path:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the error at the root: Orbax wraps it in a page of its own types."""
+    """Returns the first line of the root error: Orbax wraps it in a page of its own types."""
     while error.__cause__:
         error = error.__cause__
     return first_line(error)

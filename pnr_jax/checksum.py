@@ -9,7 +9,7 @@ import numpy as np
 
 
 def checksum(tree: Any) -> jax.Array:
-    """One number for every array of a tree, on whatever devices they lie: uint32 [arrays].
+    """Returns one number for every array of a tree, on whatever devices: uint32 [arrays].
 
     Σ_i x_i (2 i + 1) mod 2^32 over an array's words in order: no change of a single one leaves it
     as it was, since its odd factor has an inverse.
@@ -18,7 +18,7 @@ def checksum(tree: Any) -> jax.Array:
 
 
 def digest(tree: Any) -> str:
-    """SHA-256 of a tree's paths and arrays, in hexadecimal: what a model's weights are known by."""
+    """Returns the SHA-256 of a tree's paths and arrays, in hexadecimal: it identifies weights."""
     found = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         found.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())

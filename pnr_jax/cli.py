@@ -16,12 +16,14 @@ from absl import app, flags, logging
 from pnr_jax import config_files
 from pnr_jax.config import Config
 from pnr_jax.data import openpose_json
+from pnr_jax.distributed import is_main_process
 from pnr_jax.errors import UserError
 from pnr_jax.settings import SettingError
 
-# Huge pages: XLA's convolutions on CPUs take and return tens of MB each, and faulting them in anew
-# in 4 kB pages is a good part of a training step. One arena for each core instead of eight: each
-# keeps what its busiest moment took, so that memory grows until all have seen one.
+# What the Makefile and the scripts in launch/ put into GLIBC_TUNABLES, which glibc reads when a
+# program starts. Huge pages: XLA's convolutions on CPUs take and return tens of MB each, and
+# faulting them in by 4 kB pages is a good part of a training step. One arena for each core instead
+# of eight: each keeps what its busiest moment took, so memory grows until all have seen one.
 MALLOC = f"glibc.malloc.hugetlb=1:glibc.malloc.arena_max={os.cpu_count()}"
 
 
@@ -31,7 +33,6 @@ def run(main: Callable[[], None]) -> None:
     Exit codes: 0 done, 2 a mistake in flags or input or a disk that does not take or give a file
     (one line on stderr says which), 130 Ctrl-C.
     """
-    _restart_with_settings()
     # TensorFlow only reads files here: silence its start-up lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -40,6 +41,8 @@ def run(main: Callable[[], None]) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # What a locale cannot say is no error.
     logging.set_verbosity(logging.WARNING)
+    if sys.getfilesystemencoding() != "utf-8":
+        print("hint: file names are not UTF-8 in this locale; set PYTHONUTF8=1", file=sys.stderr)
 
     def guarded(argv: Sequence[str]) -> None:
         try:
@@ -68,7 +71,7 @@ def define_config() -> Callable[[], Config]:
 
     def read() -> Config:
         try:
-            config = config_files.read(name.value or "")
+            config = config_files.find_config(name.value or "")
         except UserError as error:
             raise UserError(f"--config={error}") from None
         try:
@@ -79,26 +82,26 @@ def define_config() -> Callable[[], Config]:
     return read
 
 
-def tell(what: str, names: Sequence[str]) -> None:
+def print_names(what: str, names: Sequence[str]) -> None:
     """Prints how many things are so and the first of them; nothing where there is none."""
     if names:
         print(f"{len(names):,} {what}: {', '.join(names[:5])}{' ...' * (len(names) > 5)}")
 
 
-def tell_passed_over(names: Sequence[str]) -> None:
+def print_passed_over(names: Sequence[str]) -> None:
     """Prints what a reader of a folder or zip has left alone (`pnr_jax.walk`)."""
-    tell("hidden or system name(s) and link(s) passed over", names)
+    print_names("hidden or system name(s) and link(s) passed over", names)
 
 
 def read_keypoints(path: str) -> dict[str, np.ndarray]:
     """Reads a CSV, OpenPose's JSON or a folder of it, and says which rows of a CSV are rounded."""
     rounded: list[str] = []
     annotations = openpose_json.read_keypoints(path, rounded)
-    tell(f"row(s) of {path} with fractions of a pixel, rounded", rounded)
+    print_names(f"row(s) of {path} with fractions of a pixel, rounded", rounded)
     return annotations
 
 
-def tell_resized(
+def print_resized(
     paths: Sequence[str], sizes: Sequence[tuple[int, ...]], size: tuple[int, int]
 ) -> None:
     """Prints which photos, of (height, width) `sizes`, were brought to another size."""
@@ -110,23 +113,11 @@ def tell_resized(
             )
 
 
-def _restart_with_settings() -> None:
-    """Starts the program again with what glibc and Python read at start-up alone.
-
-    `MALLOC`, which other C libraries and systems ignore; a user's own GLIBC_TUNABLES stands. And
-    names of files in UTF-8 whatever the locale, as the CSVs have them.
-    """
-    options = [] if _is_utf8() else ["-X", "utf8"]
-    tunables = sys.platform == "linux" and "GLIBC_TUNABLES" not in os.environ
-    if tunables:
-        os.environ["GLIBC_TUNABLES"] = MALLOC
-    if tunables or options:
-        os.execv(sys.executable, [sys.executable, *options, *sys.orig_argv[1:]])
-
-
-def _is_utf8() -> bool:
-    """Returns whether file names are UTF-8, or were asked not to be."""
-    return sys.getfilesystemencoding() == "utf-8" or "utf8" in sys._xoptions
+def hint_at_malloc() -> None:
+    """Prints how to train faster, where a CPU trains with malloc's default settings."""
+    is_cpu = jax.default_backend() == "cpu" and sys.platform == "linux"
+    if is_cpu and "GLIBC_TUNABLES" not in os.environ and is_main_process():
+        print(f"hint: GLIBC_TUNABLES={MALLOC} in the environment makes training on CPUs faster")
 
 
 def _keep_compiled_programs() -> None:
@@ -134,18 +125,47 @@ def _keep_compiled_programs() -> None:
 
     A folder for each machine: home may be shared by machines with other processors.
     """
-    if jax.config.values["jax_compilation_cache_dir"] is None:
-        folder = Path.home() / ".cache" / "pnr_jax" / platform.node()
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
+        return
+    try:
+        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # Neither HOME nor an entry for this user, as in some containers.
+        print("no home folder: compiled programs are not kept; XDG_CACHE_HOME names a place")
+        return
+    folder = Path(caches) / "pnr_jax" / platform.node()
+    jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS([re.sub(r"^--?config\.", "--set=", argument) for argument in argv])
+        return flags.FLAGS([_home_expanded(_as_change(argument)) for argument in argv])
     except (flags.Error, TypeError, ValueError, OSError) as error:
         _fail(error)
 
 
+def _as_change(argument: str) -> str:
+    """Returns --config.FIELD=VALUE as the flag that it is short for."""
+    return re.sub(r"^--?config\.", "--set=", argument)
+
+
+def _home_expanded(argument: str) -> str:
+    """Returns --flag=~/path with the home folder in place of ~, which shells leave there."""
+    name, equals, value = argument.partition("=~")
+    if not equals:
+        return argument
+    # pathlib would raise for a user whom nobody knows; such a name may be a file's.
+    return f"{name}={os.path.expanduser('~' + value)}"  # noqa: PTH111
+
+
+def _with_flags(message: str) -> str:
+    """Returns a message of the library with its arguments, such as `data_dir=x`, as flags."""
+
+    def flag(found: re.Match[str]) -> str:
+        return f"--{found[1]}" if found[2] in flags.FLAGS else found[0]
+
+    return re.sub(r"`((\w+)(?:[.=][^`]*)?)`", flag, message)
+
+
 def _fail(error: Exception) -> NoReturn:
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"error: {_with_flags(' '.join(str(error).split()))}", file=sys.stderr)
     sys.exit(2)

@@ -34,7 +34,7 @@ class SystemChoice(Settings):
     name: str = "pnr"
 
     def rules(self) -> Iterator[Rule]:
-        """There is such a method."""
+        """Checks that the method exists."""
         yield from self.one_of(tuple(SYSTEMS), "name")
 
 
@@ -80,7 +80,7 @@ class Config(Settings):
     keep_checkpoints: int = 2
 
     def rules(self) -> Iterator[Rule]:
-        """The values can be, together."""
+        """Checks that the values are possible, alone and together."""
         system, size = SYSTEMS[self.system.name], self.image_size
         multiple = system.size_multiple
         every = ("log_every", "checkpoint_every", "sample_every")
@@ -191,16 +191,16 @@ def cpu_config() -> Config:
     )
 
 
-def save(config: Config, workdir: Path) -> None:
+def write_config(config: Config, workdir: Path) -> None:
     """Writes `config.json`."""
     write_text(workdir / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
 
 
-def load(workdir: str | Path) -> Config:
+def read_config(workdir: str | Path) -> Config:
     """Reads the configuration of a run; fields that it lacks have their defaults.
 
     Args:
-      workdir: the run's folder, or the name of a model in the box.
+      workdir: the run's folder, or the name of a bundled model.
 
     Raises:
       UserError: there is no run, or its config.json holds fields or types of another program.
@@ -237,7 +237,7 @@ def check_workdir(config: Config, workdir: Path) -> None:
     """Raises a `UserError` when `workdir` belongs to another configuration, naming a field."""
     if not (workdir / "config.json").exists():
         return
-    here, there = config.flat(), load(workdir).flat()
+    here, there = config.flat(), read_config(workdir).flat()
     for name in here | there:
         if here.get(name) != there.get(name) and name not in CHANGEABLE:
             raise UserError(

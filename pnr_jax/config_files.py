@@ -25,11 +25,11 @@ def names() -> list[str]:
     return sorted({x.stem for x in files if x.suffix == ".py" and not x.stem.startswith("_")})
 
 
-def read(name: str) -> Config:
+def find_config(name: str) -> Config:
     """Reads a configuration: what `get_config` of the file returns.
 
     Args:
-      name: of a configuration that comes with the package, or path of a file.
+      name: name of a configuration that comes with the package, or path of a file.
 
     Raises:
       UserError: there is none, or its file is not one.
@@ -58,7 +58,7 @@ def with_changes(config: Config, changes: Iterable[str]) -> Config:
     16
 
     Args:
-      config: to change.
+      config: the configuration to change.
       changes: "FIELD=VALUE" each, parts separated by points.
 
     Raises:

@@ -3,13 +3,15 @@
 import contextlib
 import errno
 import os
+import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
+from jax.experimental import multihost_utils
 
 from pnr_jax.errors import UserError, first_line
 
@@ -30,18 +32,19 @@ def join(
       process_id: which one this is, from 0, with `coordinator`.
 
     Raises:
-      UserError: the flags contradict each other, no such environment was found, or the coordinator
-        cannot be reached. Where others do not come in time, the program ends with such a line.
+      UserError: the arguments contradict each other, no such environment was found, or the
+        coordinator cannot be reached. Where others do not come in time, the program ends with such
+        a line.
     """
     if len({value is None for value in (coordinator, num_processes, process_id)}) == 2:
         raise UserError(
-            "--coordinator, --num_processes and --process_id go together: give all three, or "
-            "--distributed alone on Slurm, Open MPI, Kubernetes or a Cloud TPU"
+            "`coordinator`, `num_processes` and `process_id` go together: give all three, or "
+            "`distributed` alone on Slurm, Open MPI, Kubernetes or a Cloud TPU"
         )
     if coordinator is not None and not _is_address(coordinator):
-        raise UserError(f"--coordinator={coordinator}: expected HOST:PORT, a port in 1 ... 65535")
+        raise UserError(f"`coordinator={coordinator}`: expected HOST:PORT, a port in 1 ... 65535")
     if process_id is not None and not 0 <= process_id < (num_processes or 0):
-        raise UserError(f"--process_id={process_id}: must be in 0 ... {num_processes} - 1")
+        raise UserError(f"`process_id={process_id}`: must be in 0 ... {num_processes} - 1")
     if coordinator is not None:
         (_reach if process_id else _check_port)(coordinator)
     try:
@@ -56,8 +59,13 @@ def join(
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"the processes could not be joined ({first_line(error)}); without a cluster manager "
-            "give --coordinator=HOST:PORT --num_processes=N --process_id=I"
+            "give `coordinator=HOST:PORT` `num_processes=N` `process_id=I`"
         ) from None
+
+
+def is_main_process() -> bool:
+    """Returns whether this process writes the run's files and logs."""
+    return jax.process_index() == 0
 
 
 def _is_address(text: str) -> bool:
@@ -73,7 +81,7 @@ def _check_port(coordinator: str) -> None:
     except OSError as error:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise UserError(
-                f"--coordinator={coordinator}: the port cannot be used ({error.strerror}); "
+                f"`coordinator={coordinator}`: the port cannot be used ({error.strerror}); "
                 "choose another one, on all processes"
             ) from None
 
@@ -89,8 +97,8 @@ def _reach(coordinator: str) -> None:
         except OSError as error:
             if time.monotonic() >= end:
                 raise UserError(
-                    f"--coordinator={coordinator}: does not answer within {REACH} seconds "
-                    f"({first_line(error)}); start process 0 on that host, with the same flag"
+                    f"`coordinator={coordinator}`: does not answer within {REACH} seconds "
+                    f"({first_line(error)}); start process 0 on that host, with the same address"
                 ) from None
         time.sleep(0.5)
 
@@ -105,7 +113,7 @@ def _gathering() -> Iterator[None]:
     def end() -> None:
         print(
             f"error: not all processes have come within {GATHER} seconds; start the same command "
-            "on each, with the --num_processes that there are",
+            "on each, as many as num_processes says",
             file=sys.stderr,
             flush=True,
         )
@@ -140,3 +148,21 @@ def with_partners() -> Iterator[None]:
             flush=True,
         )
         os._exit(LOST)
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[int], bool]]:
+    """Yields a function: is this step the last one, since SIGTERM came?
+
+    With several processes JAX's preemption service carries the signal to all of them, and they
+    agree on the step.
+    """
+    if jax.process_count() > 1:
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    came = []
+    previous = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    try:
+        yield lambda _: bool(came)
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -9,7 +9,7 @@ class UserError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    r"""What an exception says, in one line of at most 200 characters.
+    r"""Returns an exception's first line, at most 200 characters of it.
 
     >>> first_line(ValueError("no\nsuch file")), first_line(MemoryError())
     ('no', 'MemoryError')

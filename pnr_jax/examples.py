@@ -30,7 +30,7 @@ def load_training(config: Config) -> Examples:
     if config.supervised and all(row[0] == row[-1] for row in tuples):
         raise UserError(
             f"{where}: pairs every image with itself, so that nothing is learnt of other poses; "
-            "train without identities, --config.supervised=False"
+            "train without identities, `config.supervised=False`"
         )
     if not config.supervised:
         tuples = [(name, name) for name in sorted({name for row in tuples for name in row})]

@@ -50,10 +50,10 @@ def sheet(columns: Sequence[tuple[str, np.ndarray]], blocks: int = 1) -> np.ndar
 
 
 def generated_sheet(batch: Mapping[str, Any], generated: np.ndarray, blocks: int = 2) -> np.ndarray:
-    """The sheet source | target pose | generated | target.
+    """Lays out the sheet source | target pose | generated | target.
 
     Args:
-      batch: of `pnr_jax.data.pipeline`, B examples.
+      batch: a batch of B examples, see `pnr_jax.data.pipeline`.
       generated: uint8 [B, H, W, 3].
       blocks: as for `sheet`.
 

@@ -2,9 +2,8 @@
 
 import codecs
 import contextlib
-import fcntl
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,15 +15,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, renamed to it when the block ends well.
 
     A reader sees the old file or the new one, never half of either; a failed block leaves nothing.
+    Who may read it is decided by the umask, and asked of no file system that cannot tell.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
-        temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -91,30 +89,3 @@ def read_lines(path: str | Path, what: str) -> list[str]:
     """
     text = read_text(path, what)
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
-
-
-@contextlib.contextmanager
-def locked(path: str | Path, refusal: str) -> Iterator[None]:
-    """Holds a lock file for the length of the block; the system frees it when a process dies.
-
-    Args:
-      path: of the lock file, which stays.
-      refusal: what to say when another process holds it.
-
-    Raises:
-      UserError: another process holds it, or its folder cannot be written to.
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise UserError(
-            f"{path.parent}: cannot be written to ({error.strerror}); choose another folder"
-        ) from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(refusal) from None
-        yield

@@ -81,7 +81,7 @@ def dress(
 def _above_hips(
     which: str, keypoints: np.ndarray, height: int, regions: tuple[int, int]
 ) -> np.ndarray:
-    """Which regions of each source lie above the middle of its hips: bool [M, h, w]."""
+    """Returns which regions of each source lie above the middle of its hips: bool [M, h, w]."""
     hips = np.asarray(keypoints, float)[:, _HIPS]
     seen = ((hips != -1) & np.isfinite(hips)).all(axis=-1)
     if not seen.any(axis=1).all():

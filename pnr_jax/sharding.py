@@ -18,19 +18,19 @@ SPLIT_FROM = 2**14  # Numbers in an array; smaller ones are copied, which costs 
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """The devices (all of all processes, if not said) on one axis, process by process."""
+    """Puts the devices (by default all, of all processes) on one axis, process by process."""
     devices = jax.devices() if devices is None else devices
     devices = sorted(devices, key=lambda device: (device.process_index, device.id))
     return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def copied(mesh: Mesh) -> NamedSharding:
-    """Every device holds the whole array."""
+    """Returns the sharding by which every device holds the whole array."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def split(mesh: Mesh) -> NamedSharding:
-    """Every device holds its part of the first axis."""
+    """Returns the sharding by which every device holds its part of the first axis."""
     return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
@@ -38,8 +38,8 @@ def split_largest(tree: Any, mesh: Mesh) -> Any:
     """Shardings that split each large array over all devices (ZeRO-3, "FSDP").
 
     Args:
-      tree: of arrays or their shapes.
-      mesh: of `make_mesh`.
+      tree: arrays or their shapes.
+      mesh: what `make_mesh` returned.
 
     Returns:
       A tree of `NamedSharding`s: along its largest axis that the number of devices divides, or
@@ -57,14 +57,14 @@ def split_largest(tree: Any, mesh: Mesh) -> Any:
 
 
 def own_rows(mesh: Mesh, batch_size: int) -> slice:
-    """Which rows of a global batch the devices of this process hold."""
+    """Returns which rows of a global batch the devices of this process hold."""
     parts = split(mesh).addressable_devices_indices_map((batch_size,)).values()
     rows = [part[0].indices(batch_size) for part in parts if part is not None]
     return slice(min(start for start, _, _ in rows), max(stop for _, stop, _ in rows))
 
 
 def from_own_rows(mesh: Mesh, batch: Any, batch_size: int) -> Any:
-    """The global batch of which every process gives its own rows (see `own_rows`)."""
+    """Makes a global batch of which every process gives its own rows (see `own_rows`)."""
 
     def assemble(rows: np.ndarray) -> jax.Array:
         shape = (batch_size, *rows.shape[1:])
@@ -82,7 +82,7 @@ def to_all(mesh: Mesh, tree: Any) -> Any:
 
 
 def to_host(mesh: Mesh, tree: Any) -> Any:
-    """NumPy arrays of a tree that may be split over processes."""
+    """Copies a tree that may be split over processes to NumPy arrays."""
     return jax.tree.map(np.asarray, jax.jit(_same, out_shardings=copied(mesh))(tree))
 
 

@@ -55,7 +55,7 @@ class PoseTransfer:
         Raises:
           UserError: there is no run, or no model yet.
         """
-        config = config_lib.load(workdir)
+        config = config_lib.read_config(workdir)
         return cls(config.build_system(), load_model(Path(workdir), model))
 
     def encode(
@@ -111,7 +111,7 @@ class PoseTransfer:
         """Draws people in poses.
 
         Args:
-          code: of `encode`, of B people.
+          code: what `encode` returned for B people.
           target_keypoints: [B, 18, 2], (y, x) pixels, -1 or NaN where missing; floats keep
             fractions.
 
@@ -156,7 +156,7 @@ def repeated(code: Any, times: int) -> Any:
 
 
 def _pixels(keypoints: np.ndarray) -> np.ndarray:
-    """Keypoints as one of the two types that programs are compiled for.
+    """Converts keypoints to one of the two types that programs are compiled for.
 
     Raises:
       ValueError: a pose has shares of the image in place of pixels.

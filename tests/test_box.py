@@ -38,7 +38,7 @@ def test_the_card_has_the_hash_of_the_file(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_weights_are_those_of_the_configuration(name):
-    system = config_lib.load(name).build_system()
+    system = config_lib.read_config(name).build_system()
     wanted = jax.eval_shape(lambda: system.init(jax.random.key(0))[0])
     found = load_model(Path(name))
     assert jax.tree.map(lambda x: (x.shape, x.dtype), wanted) == jax.tree.map(
@@ -47,7 +47,7 @@ def test_the_weights_are_those_of_the_configuration(name):
 
 
 def test_people_it_never_saw_are_drawn_as_well_as_the_card_says():
-    images, tuples = examples.load_test(config_lib.load("people"))
+    images, tuples = examples.load_test(config_lib.read_config("people"))
     rows = {}
     for row in tuples:
         rows.setdefault(images.names[row[-1]].split("_")[0], row)
@@ -65,7 +65,7 @@ def test_a_folder_comes_before_a_name(tmp_path, monkeypatch):
     (tmp_path / "people").mkdir()
     assert box.find("people") == Path("people")
     with pytest.raises(UserError, match=r"people: no run here"):
-        config_lib.load("people")
+        config_lib.read_config("people")
 
 
 def test_weights_come_back_rounded_to_bfloat16(tmp_path):

@@ -1,6 +1,5 @@
 """What is saved comes back to the bit; damage is named; models restore without this package."""
 
-import gc
 import os
 import shutil
 import subprocess
@@ -126,11 +125,12 @@ def test_a_damaged_checkpoint_is_named(damage, tmp_path):
         assert_equal(checkpoints.restore(1, like=make_state(0)), make_state(1))
 
 
-# Orbax leaves coroutines behind when it refuses a shape.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [(lambda x: x[..., :2], "(3, 3, 2, 2)"), (lambda x: {"another": x}, "structures do not match")],
+    [
+        (lambda x: x[..., :2], "conv/kernel was saved as (3, 3, 2, 4), here it is (3, 3, 2, 2)"),
+        (lambda x: {"another": x}, "structures do not match"),
+    ],
 )
 def test_a_checkpoint_of_another_configuration_is_refused(change, reason, tmp_path):
     with open_checkpoints(tmp_path) as checkpoints:
@@ -140,7 +140,6 @@ def test_a_checkpoint_of_another_configuration_is_refused(change, reason, tmp_pa
         message = refusal(lambda: checkpoints.restore(1, like=like))
         assert str(tmp_path / "checkpoints" / "1") in message
         assert reason in message
-    gc.collect()
 
 
 def test_a_model_comes_back_as_a_plain_tree(tmp_path):

@@ -58,7 +58,7 @@ def test_the_configurations_that_bear_the_papers_name_are_there():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_configuration_is_sound_and_whole(name):
-    config = config_files.read(name)
+    config = config_files.find_config(name)
     values = config.flat()
     own = () if isinstance(config.loss, LossSettings) else ("loss.",)
     own += () if config.system.name == "pnr" else ("model.",)
@@ -69,7 +69,7 @@ def test_every_configuration_is_sound_and_whole(name):
 
 @pytest.mark.parametrize("name", NAMED_BY_PAPER)
 def test_the_papers_numbers(name):
-    config = config_files.read(name)
+    config = config_files.find_config(name)
     supervised = "unsupervised" not in name
     assert config.supervised == supervised
     assert config.image_size == (128, 64)
@@ -89,7 +89,7 @@ def test_the_papers_numbers(name):
 
 @pytest.mark.parametrize("name", NAMED_BY_PAPER)
 def test_what_the_paper_does_not_state_is_patns(name):
-    config = config_files.read(name)
+    config = config_files.find_config(name)
     assert (config.batch_size, config.steps, config.pool_size) == (32, 700 * 125, 50)
     assert config.decay_from == 1.0  # No decay: the paper states one rate.
     assert config.model.norm == config.discriminator.norm == "batch"
@@ -100,18 +100,18 @@ def test_what_the_paper_does_not_state_is_patns(name):
 
 
 def test_the_default_is_the_papers_supervised_lad():
-    assert Config() == config_files.read("market1501_supervised_lad")
+    assert Config() == config_files.find_config("market1501_supervised_lad")
 
 
 def test_the_quickstart_needs_no_file():
-    config = config_files.read("quickstart")
+    config = config_files.find_config("quickstart")
     assert config.data.name == "people"
     assert config.data.train_identities and config.data.test_identities and config.data.test_tuples
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("deepfashion")])
 def test_what_is_drawn_of_deepfashion_is_its_own_size_and_nothing_is_moved(name):
-    config = config_files.read(name)
+    config = config_files.find_config(name)
     assert config.image_size == config.data.image_size == (256, 176)
     assert config.steps * config.batch_size == 2_800_000  # PATN's.
     assert config.augment == Augment()
@@ -247,7 +247,7 @@ def test_a_wrong_change_as_text_is_named(change, message):
 
 def test_a_configuration_file_says_what_is_wrong_with_it(tmp_path):
     with pytest.raises(UserError, match=r"no such file, and no configuration among .*quickstart"):
-        config_files.read("none")
+        config_files.find_config("none")
     path = tmp_path / "mine.py"
     for text, message in (
         ("x = 1\n", "has no function 'get_config'"),
@@ -257,7 +257,7 @@ def test_a_configuration_file_says_what_is_wrong_with_it(tmp_path):
     ):  # fmt: skip
         path.write_text(text)
         with pytest.raises(UserError, match=f"{path}: .*{message}"):
-            config_files.read(str(path))
+            config_files.find_config(str(path))
 
 
 def test_an_unsupervised_example_has_one_source():
@@ -301,10 +301,10 @@ def test_the_ends_of_the_ranges_are_in_them():
 
 def test_a_saved_configuration_loads_again(tmp_path, small_config):
     small_config = small_config.replace(supervised=False)
-    config_lib.save(small_config, tmp_path)
-    loaded = config_lib.load(tmp_path)
+    config_lib.write_config(small_config, tmp_path)
+    loaded = config_lib.read_config(tmp_path)
     assert loaded == small_config
-    assert config_lib.load(str(tmp_path)) == small_config
+    assert config_lib.read_config(str(tmp_path)) == small_config
     assert type(loaded.image_size) is tuple
     as_json = json.loads((tmp_path / "config.json").read_text())
     assert as_json["model"]["d"] == small_config.model.d
@@ -312,7 +312,7 @@ def test_a_saved_configuration_loads_again(tmp_path, small_config):
 
 def test_fields_that_a_saved_configuration_lacks_have_their_defaults(tmp_path):
     (tmp_path / "config.json").write_text('{"steps": 7, "model": {"d": 3}}')
-    assert config_lib.load(tmp_path) == Config(steps=7).replace(model={"d": 3})
+    assert config_lib.read_config(tmp_path) == Config(steps=7).replace(model={"d": 3})
 
 
 def test_a_run_of_version_0_1_loads(tmp_path):
@@ -322,12 +322,12 @@ def test_a_run_of_version_0_1_loads(tmp_path):
     saved["loss"]["perceptual_required"] = True
     saved["data"] |= people
     (tmp_path / "config.json").write_text(json.dumps(saved))
-    assert config_lib.load(tmp_path) == Config()
+    assert config_lib.read_config(tmp_path) == Config()
 
 
 def test_loading_where_no_run_is_says_so(tmp_path):
     with pytest.raises(UserError, match=rf"^{tmp_path}: no run here"):
-        config_lib.load(tmp_path)
+        config_lib.read_config(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_loading_where_no_run_is_says_so(tmp_path):
 def test_a_damaged_configuration_is_named(text, tmp_path):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError) as caught:
-        config_lib.load(tmp_path)
+        config_lib.read_config(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / 'config.json'}: ")
 
 
@@ -348,14 +348,14 @@ def test_a_damaged_configuration_is_named(text, tmp_path):
      ("ema", 0.9), ("system.name", "unet")],
 )  # fmt: skip
 def test_a_workdir_refuses_another_configuration(path, value, tmp_path):
-    config_lib.save(Config(), tmp_path)
+    config_lib.write_config(Config(), tmp_path)
     with pytest.raises(UserError) as caught:
         check_workdir(change(Config(), path, value), tmp_path)
     assert f"{path}={Config().flat()[path]}, not {value}" in str(caught.value)
 
 
 def test_a_workdir_lets_a_run_go_on_with_what_may_change(tmp_path):
-    config_lib.save(Config(), tmp_path)
+    config_lib.write_config(Config(), tmp_path)
     check_workdir(Config(), tmp_path)
     longer = Config(
         steps=100_000,
@@ -374,10 +374,10 @@ def test_any_configuration_may_start_in_a_new_workdir(tmp_path):
 
 
 def test_a_saved_configuration_may_have_a_byte_order_mark(tmp_path, small_config):
-    config_lib.save(small_config, tmp_path)
+    config_lib.write_config(small_config, tmp_path)
     text = (tmp_path / "config.json").read_text(encoding="utf-8")
     (tmp_path / "config.json").write_text(text, encoding="utf-8-sig")
-    assert config_lib.load(tmp_path) == small_config
+    assert config_lib.read_config(tmp_path) == small_config
     (tmp_path / "config.json").write_text(text, encoding="utf-16")
     with pytest.raises(UserError, match=r"config\.json: is UTF-16 .* save it as UTF-8"):
-        config_lib.load(tmp_path)
+        config_lib.read_config(tmp_path)

@@ -21,9 +21,24 @@ def test_leaves_nothing_but_the_file(tmp_path):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "2"}
 
 
-def test_others_may_read_the_file(tmp_path):
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_says_who_may_read_the_file(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a.txt", "1")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == mode
+
+
+def test_no_file_system_is_asked_for_modes(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError("Operation not permitted")
+
+    for name in ("chmod", "fchmod"):  # As CIFS and WSL do.
+        monkeypatch.setattr(os, name, refuse)
     write_text(tmp_path / "a.txt", "1")
-    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "a.txt").read_text() == "1"
 
 
 def test_the_old_file_stands_until_the_block_ends(tmp_path):

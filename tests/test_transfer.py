@@ -41,7 +41,7 @@ def test_loads_from_a_workdir_alone_what_the_model_draws(small_config, make_batc
     small_config = small_config.replace(model={"p": 2.0})
     batch = make_batch(M=2)
     model, variables = initialise(small_config, batch)
-    config_lib.save(small_config, tmp_path)
+    config_lib.write_config(small_config, tmp_path)
     export_model(tmp_path, variables)
     inputs = (*sources(batch), batch["source_valid"], batch["target_keypoints"])
     drawn = np.asarray(jax.jit(model.apply)(variables, *inputs), np.float64)
@@ -138,7 +138,7 @@ def test_joints_that_are_nan_are_missing(transfer, make_batch):
 def test_a_workdir_without_a_run_or_a_model_is_named(small_config, tmp_path):
     with pytest.raises(UserError, match="no run here"):
         PoseTransfer.load(tmp_path)
-    config_lib.save(small_config, tmp_path)
+    config_lib.write_config(small_config, tmp_path)
     with pytest.raises(UserError, match="no trained model here yet"):
         PoseTransfer.load(tmp_path)
 

@@ -1,6 +1,7 @@
 """What `pip install` of the wheel brings: every package, the programs, the configurations."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -36,10 +37,22 @@ def test_the_requirements_file_has_every_requirement_of_the_package():
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A folder outside of the checkout that the wheel is installed to."""
+    """A folder outside of the checkout that the wheel is installed to.
+
+    It is made, as in the Dockerfile, of what .dockerignore lets through.
+    """
     folder = tmp_path_factory.mktemp("installed")
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    (folder / "source").mkdir()
+    for name in [line.removeprefix("!") for line in lines if line.startswith("!")]:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / "source" / name)
+        else:
+            shutil.copy(ROOT / name, folder / "source" / name)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "-w", folder / "wheel", ROOT], check=True)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "-w", folder / "wheel", folder / "source"], check=True
+    )
     (wheel,) = (folder / "wheel").glob("*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", folder / "site", wheel], check=True)
     return folder / "site"

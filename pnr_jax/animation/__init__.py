@@ -1,6 +1,6 @@
 """Animations of people: poses between poses, poses of videos, and the files that show them."""
 
-from pnr_jax.animation.files import check_output, contact_strip, to_gif, write
+from pnr_jax.animation.files import check_output, contact_strip, to_gif, write_animation
 from pnr_jax.animation.frames import read_frames
 from pnr_jax.animation.interpolation import interpolate
 from pnr_jax.animation.smoothing import gaussian_line, smooth
@@ -13,5 +13,5 @@ __all__ = [
     "read_frames",
     "smooth",
     "to_gif",
-    "write",
+    "write_animation",
 ]

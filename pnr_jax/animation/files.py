@@ -21,18 +21,18 @@ def check_output(path: str | Path) -> None:
     """Raises a `UserError` for a file that `write` cannot write, before anything is drawn."""
     suffix = Path(path).suffix
     if suffix not in (".gif", ".mp4", ".png"):
-        raise UserError(f"--output={path}: the suffix must be .gif, .mp4 or .png (contact strip)")
+        raise UserError(f"`output={path}`: the suffix must be .gif, .mp4 or .png (contact strip)")
     if suffix == ".mp4" and not importlib.util.find_spec("imageio_ffmpeg"):
         raise UserError(
-            f"--output={path}: MP4 needs FFmpeg; pip install imageio-ffmpeg, or write a .gif"
+            f"`output={path}`: MP4 needs FFmpeg; pip install imageio-ffmpeg, or write a .gif"
         )
 
 
-def write(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -> None:
+def write_animation(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -> None:
     """Writes an animation by the suffix of `path`: .gif, .mp4, or .png for a contact strip.
 
     Args:
-      path: of the file, which is whole or absent.
+      path: the file, which is whole or absent.
       images: uint8 [T, H, W, 3], enlarged by a whole factor where they are small.
       poses: int [T, 18, 2], shown in the contact strip.
       fps: frames a second.
@@ -54,7 +54,7 @@ def write(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -
 
 
 def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """Up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
+    """Returns up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
     chosen = np.unique(np.linspace(0, len(images) - 1, STRIP).round().astype(int))
     drawn = draw_skeleton(images.shape[1:3], poses[chosen])
     return figures.sheet(
@@ -63,7 +63,7 @@ def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
 
 
 def to_gif(frames: Sequence[np.ndarray], milliseconds: float) -> bytes:
-    """A GIF that loops.
+    """Returns a GIF that loops.
 
     Args:
       frames: uint8 [H, W, 3] each.

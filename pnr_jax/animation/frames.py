@@ -55,7 +55,7 @@ def read_frames(path: str | Path, fps: float) -> Iterator[np.ndarray]:
 
 
 def _read_ppm(stream: IO[bytes]) -> np.ndarray | None:
-    """The next picture of a stream of PPMs; None at its end."""
+    """Returns the next picture of a stream of PPMs; None at its end."""
     if stream.readline() != b"P6\n":
         return None
     width, height = map(int, stream.readline().split())

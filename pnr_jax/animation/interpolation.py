@@ -25,7 +25,7 @@ _SHOULDERS = [JOINTS.index(name) for name in ("right_shoulder", "left_shoulder")
 def interpolate(
     poses: np.ndarray, frames: int, image_size: tuple[int, int], loop: bool = False
 ) -> np.ndarray:
-    """A sequence that goes through all `poses`, evenly in time.
+    """Returns a sequence that goes through all `poses`, evenly in time.
 
     A joint that some poses lack between two that have it is filled in, except for nose and eyes
     where all three are missing above visible shoulders: that person is seen from behind. Before
@@ -79,7 +79,7 @@ def _fill(poses: np.ndarray) -> np.ndarray:
 
 
 def _between(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
-    """The pose [18, 2] at time t from pose a (t = 0) to pose b (t = 1)."""
+    """Returns the pose [18, 2] at time t from pose a (t = 0) to pose b (t = 1)."""
     pose = np.full((18, 2), np.nan)
     for joint in _ORDER:
         pose[joint] = _place(joint, a, b, t, pose)
@@ -87,7 +87,7 @@ def _between(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
 
 def _place(joint: int, a: np.ndarray, b: np.ndarray, t: float, pose: np.ndarray) -> np.ndarray:
-    """Where `joint` is at time t from a to b, in a `pose` whose nearer joints have been placed."""
+    """Returns where `joint` is at time t from a to b, its nearer joints in `pose` being placed."""
     anchors = (j for j in _ancestors(joint) if _seen(np.stack([a, b, pose]))[:, j].all())
     anchor = next(anchors, None)
     if anchor is None:
@@ -97,7 +97,7 @@ def _place(joint: int, a: np.ndarray, b: np.ndarray, t: float, pose: np.ndarray)
 
 
 def _swing(start: np.ndarray, end: np.ndarray, t: float, turns: bool) -> np.ndarray:
-    """The limb (y, x) at time t: length and angle change evenly, the angle by the shorter way."""
+    """Returns the limb (y, x) at time t; its length and angle change evenly, by the shorter way."""
     lengths, angle = (np.hypot(*start), np.hypot(*end)), np.arctan2(*start)
     turn = (np.arctan2(*end) - angle + np.pi) % (2 * np.pi) - np.pi
     # A limb that is missing (NaN) has no angle, one of length 0 neither.
@@ -124,7 +124,7 @@ def _seen(poses: np.ndarray) -> np.ndarray:
 
 
 def _pixels(poses: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """NaN and what lies outside the image become -1."""
+    """Replaces NaN and what lies outside the image by -1."""
     pixels = np.rint(np.where(np.isnan(poses), -1, poses)).astype(np.int32)
     outside = ((pixels < 0) | (pixels >= image_size)).any(axis=-1, keepdims=True)
     return np.where(outside, np.int32(-1), pixels)

@@ -57,7 +57,7 @@ def check_names(names: Iterable[str], where: str | Path) -> None:
     """Raises a `UserError` for an image's name that the CSV cannot hold, or not give back.
 
     Args:
-      names: of images.
+      names: names of images.
       where: the folder or file that they come from, for the message.
     """
     for name in names:
@@ -84,7 +84,7 @@ def write_annotations(path: str | Path, annotations: Mapping[str, np.ndarray]) -
 
 
 def _to_pixels(exact: np.ndarray) -> np.ndarray:
-    """The nearest pixels, int32; what would come to lie on -1, which means missing, lies on 0."""
+    """Returns the nearest pixels, int32; what would lie on -1, which means missing, lies on 0."""
     pixels = np.rint(exact).astype(np.int32)
     return np.where((pixels == -1) & (exact != -1), np.int32(0), pixels)
 

@@ -19,7 +19,7 @@ SIDES = 0.9  # Share of the width that the joints take at most.
 
 
 def person_box(keypoints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """The box of a person: [[top, left], [bottom, right]], float pixels, twice as high as wide.
+    """Returns a person's box: [[top, left], [bottom, right]], pixels, twice as high as wide.
 
     It may reach out of the image. Where the head or the ankles are missing, the torso says how far
     the person goes on, to the image's end at most.
@@ -55,7 +55,7 @@ def crop_person(
     Args:
       image: uint8 [H, W, 3].
       keypoints: int [18, 2], (y, x) pixels, -1 where missing; both shoulders and hips are visible.
-      height: of the result, even.
+      height: the result's height, even.
 
     Returns:
       uint8 [height, height / 2, 3] and int32 [18, 2].

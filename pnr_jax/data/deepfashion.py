@@ -53,7 +53,7 @@ class DeepFashion(DataSet):
     def load(self, data_dir: str, split: Split) -> Images:
         """Returns a split's images, 6.6 GB of training where the archive is whole."""
         path = prepared_folder(self.named(data_dir)) / packed_file(split)
-        images = packed_lib.unpack(packed_lib.read(path), str(path))
+        images = packed_lib.unpack(packed_lib.read_packed(path), str(path))
         return images._replace(identity_of=before_last_underscore)
 
     def load_tuples(
@@ -100,8 +100,8 @@ def make_tuples(
 
     Args:
       rows: {name: int [18, 2]}.
-      sources: of a tuple, in random order.
-      seed: of both orders.
+      sources: number of sources in a tuple, in random order.
+      seed: seed of both orders.
     """
     rng = np.random.default_rng(seed)
     groups: dict[str, list[str]] = {}
@@ -117,17 +117,17 @@ def make_tuples(
 
 
 def packed_file(split: str) -> str:
-    """The name of a split's packed file."""
+    """Returns the name of a split's packed file."""
     return f"packed-{split}.npz"
 
 
 def tuples_file(split: str, kind: str) -> str:
-    """The name of a split's "pairs" or "tuples"."""
+    """Returns the name of a split's "pairs" or "tuples"."""
     return f"{kind}-{split}.csv"
 
 
 def prepared_folder(data_dir: str | Path) -> Path:
-    """DATA_DIR/deepfashion.
+    """Returns DATA_DIR/deepfashion.
 
     Raises:
       UserError: there is none.
@@ -135,7 +135,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     folder = Path(data_dir) / "deepfashion"
     if not (folder / packed_file("train")).is_file():
         raise UserError(
-            f"--data_dir={data_dir}: no prepared DeepFashion there; run "
+            f"`data_dir={data_dir}`: no prepared DeepFashion there; run "
             "launch/prepare_deepfashion.py --source=... --annotations=... --data_dir=... first"
         )
     return folder

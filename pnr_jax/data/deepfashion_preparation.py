@@ -67,29 +67,29 @@ def prepare(
     rows = {split: read_rows(Path(annotations), split, names[split]) for split in SPLITS}
     published = {split: _published_pairs(Path(annotations), split) for split in SPLITS}
     files = list_photos(Path(source))
-    made = Prepared(folder, {}, [], [], [])
+    prepared = Prepared(folder, {}, [], [], [])
     Path(data_dir).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".deepfashion.", dir=data_dir) as temporary:
         new = Path(temporary) / "new"
         new.mkdir()
         for split in SPLITS:
-            made.poseless.extend(name for name in names[split] if name not in rows[split])
-            made.missing.extend(name for name in rows[split] if name not in files)
-            kept = _write_images(new, split, rows[split], files, made.damaged, max_damaged)
+            prepared.poseless.extend(name for name in names[split] if name not in rows[split])
+            prepared.missing.extend(name for name in rows[split] if name not in files)
+            kept = _write_images(new, split, rows[split], files, prepared.damaged, max_damaged)
             tuples: dict[str, Tuples] = {
                 "pairs": published[split] or deepfashion.make_pairs(rows[split], split)
             }
             if split == "test":
                 tuples["tuples"] = deepfashion.make_tuples(rows[split])
-            made.counts[f"{split} images"] = len(kept)
+            prepared.counts[f"{split} images"] = len(kept)
             for kind, every in tuples.items():
                 whole = [row for row in every if kept.issuperset(row)]
                 pairs.write_tuples(new / deepfashion.tuples_file(split, kind), whole)
-                made.counts[f"{split} {kind}"] = len(whole)
-            if not made.counts[f"{split} pairs"]:
-                raise UserError(f"--source={source}: has both images of no pair of {split}.lst")
+                prepared.counts[f"{split} {kind}"] = len(whole)
+            if not prepared.counts[f"{split} pairs"]:
+                raise UserError(f"`source={source}`: has both images of no pair of {split}.lst")
         new.rename(folder)
-    return made
+    return prepared
 
 
 def list_photos(source: Path) -> dict[str, Read]:
@@ -105,19 +105,19 @@ def list_photos(source: Path) -> dict[str, Read]:
             continue
         if name in found:
             raise UserError(
-                f"--source={source}: holds {name} twice; name one of its img and img_highres"
+                f"`source={source}`: holds {name} twice; name one of its img and img_highres"
             )
         found[name] = read
     if not found:
         raise UserError(
-            f"--source={source}: no image inside; expected img.zip, img_highres.zip or a folder "
+            f"`source={source}`: no image inside; expected img.zip, img_highres.zip or a folder "
             "with MEN/CATEGORY/id_00000000/NN_V_view.jpg in it"
         )
     return found
 
 
 def read_rows(annotations: Path, split: str, listed: list[str]) -> Rows:
-    """The keypoints of a split's listed images, in the frame of 256×176.
+    """Reads the keypoints of a split's listed images, in the frame of 256×176.
 
     The CSVs come in two frames, and one name (`fasion-annotation-*`) stands for either: in the
     square one people stand about x = 128, in the other about x = 88.
@@ -129,7 +129,7 @@ def read_rows(annotations: Path, split: str, listed: list[str]) -> Rows:
              for resize in ("resize-", "") for spelling in SPELLINGS]  # fmt: skip
     path = _first_of(annotations, kinds)
     if path is None:
-        raise UserError(f"--annotations={annotations}: has no {' nor '.join(kinds)}")
+        raise UserError(f"`annotations={annotations}`: has no {' nor '.join(kinds)}")
     rows = read_annotations(path)
     known = set(listed)
     strangers = [name for name in rows if name not in known]
@@ -203,12 +203,12 @@ def _write_images(
         except UserError as error:
             damaged.append(name)
             if len(damaged) > max_damaged:
-                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
             continue
         encoded[name] = images.encode_png(frame_photo(photo))
     if not encoded:
         raise UserError(f"the source has none of the {len(rows):,} images of {split}.lst")
     keypoints = np.stack([rows[name] for name in encoded])
-    made = packed.pack(list(encoded), keypoints, list(encoded.values()))
-    packed.write(folder / deepfashion.packed_file(split), made)
+    split_images = packed.pack(list(encoded), keypoints, list(encoded.values()))
+    packed.write_packed(folder / deepfashion.packed_file(split), split_images)
     return set(encoded)

@@ -43,7 +43,7 @@ class Folder(DataSet):
 
     def load(self, data_dir: str, split: Split) -> Images:
         """Returns a split's images."""
-        return load(self.named(data_dir), split)
+        return load_images(self.named(data_dir), split)
 
     def load_tuples(
         self, data_dir: str, split: Split, kind: Kind, images: Images
@@ -55,7 +55,7 @@ class Folder(DataSet):
 
 
 def list_images(folder: str | Path) -> dict[str, Path]:
-    """{name: path} of a folder's images and its sub-folders'; names are relative, sorted.
+    """Lists a folder's images and its sub-folders': {name: path}; names are relative, sorted.
 
     Raises:
       UserError: no folder, none inside, or a name that the CSV cannot hold.
@@ -75,7 +75,7 @@ def list_images(folder: str | Path) -> dict[str, Path]:
 
 
 def match_rows(names: Collection[str], annotations: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """{image: name of its row}; images without a row are left out.
+    """Returns {image: name of its row}; images without a row are left out.
 
     A row is called by the image's path or its file name, with the suffix or, as OpenPose's JSON
     has it, without.
@@ -99,35 +99,35 @@ def match_rows(names: Collection[str], annotations: Mapping[str, np.ndarray]) ->
 
 
 def _calls(name: str) -> tuple[str, str, str, str]:
-    """What a row of an image may be called, the surest first."""
+    """Returns what a row of an image may be called, the surest first."""
     file = name.rpartition("/")[2]
     return name, name.rpartition(".")[0], file, file.rpartition(".")[0]
 
 
 def packed_file(split: str) -> str:
-    """The name of a split's packed file."""
+    """Returns the name of a split's packed file."""
     return f"packed-{split}.npz"
 
 
 def tuples_file(split: str, kind: str) -> str:
-    """The name of a split's "pairs" or "tuples"."""
+    """Returns the name of a split's "pairs" or "tuples"."""
     return f"{kind}-{split}.csv"
 
 
-def load(data_dir: str | Path, split: str) -> Images:
+def load_images(data_dir: str | Path, split: str) -> Images:
     """Decodes a prepared split into memory, sorted by name."""
     path = prepared_folder(data_dir) / packed_file(split)
-    return packed_lib.unpack(packed_lib.read(path), str(path))
+    return packed_lib.unpack(packed_lib.read_packed(path), str(path))
 
 
 def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:
-    """The prepared "pairs" or "tuples" of a split, and the file that they lie in."""
+    """Loads the prepared "pairs" or "tuples" of a split; returns their file too."""
     path = prepared_folder(data_dir) / tuples_file(split, kind)
     return path, pairs_lib.read_tuples(path)
 
 
 def prepared_folder(data_dir: str | Path) -> Path:
-    """DATA_DIR/folder.
+    """Returns DATA_DIR/folder.
 
     Raises:
       UserError: it is no prepared folder.
@@ -135,7 +135,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     folder = Path(data_dir) / "folder"
     if not (folder / packed_file("train")).is_file():
         raise UserError(
-            f"--data_dir={data_dir}: no prepared folder of people there; "
+            f"`data_dir={data_dir}`: no prepared folder of people there; "
             "run launch/prepare_folder.py --images=... --annotations=... --data_dir=... first"
         )
     return folder

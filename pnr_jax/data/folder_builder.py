@@ -68,9 +68,9 @@ def prepare(
       annotations: {name: int [18, 2]}; a name is the path within `source`, or the file name where
         no other image has it.
       data_dir: DATA_DIR; an earlier DATA_DIR/folder is replaced.
-      height: of the cropped people, pixels; they are half as wide.
-      test_share: of the identities, at least one.
-      seed: of the split and of the test tuples.
+      height: height of the cropped people, pixels; they are half as wide.
+      test_share: share of the identities to test on, at least one.
+      seed: seed of the split and of the test tuples.
       max_damaged: how many unreadable images are left out before giving up.
       labelled: False where nobody knows who is in which image, for unsupervised training: folders
         mean nothing, each image is an identity of its own, and is paired with itself.
@@ -130,7 +130,7 @@ def _crop_all(
     max_damaged: int,
     labelled: bool,
 ) -> tuple[People, list[str], list[str]]:
-    """{new name: (image, keypoints)}, damaged, bodiless."""
+    """Returns {new name: (image, keypoints)}, damaged, bodiless."""
     files = folder_lib.list_images(source)
     rows = folder_lib.match_rows(files, annotations)
     origin: dict[str, str] = {}
@@ -154,7 +154,7 @@ def _crop_all(
         except UserError as error:
             damaged.append(str(error))
             if len(damaged) > max_damaged:
-                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
             continue
         if name not in rows:
             raise UserError(
@@ -171,7 +171,7 @@ def _crop_all(
 
 
 def _new_name(source: Path, name: str) -> str:
-    """IDENTITY_NAME.png: letters, digits and hyphens, so that the identity ends at the first _."""
+    """Returns IDENTITY_NAME.png: letters, digits and hyphens; the identity ends at the first _."""
     identity, _, rest = name.partition("/")
     if not rest:
         raise UserError(f"{source}: {name} lies in no identity's folder; expected IDENTITY/{name}")
@@ -182,7 +182,7 @@ def _new_name(source: Path, name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Letters, digits and hyphens alone."""
+    """Replaces all but letters and digits by hyphens."""
     return re.sub(r"[\W_]+", "-", text).strip("-")
 
 
@@ -214,7 +214,7 @@ def _write(
         keypoints = {name: people[name][1] for name in names}
         files = [encode_png(people[name][0]) for name in names]
         packed = packed_lib.pack(names, np.stack(list(keypoints.values())), files)
-        packed_lib.write(folder / folder_lib.packed_file(part), packed)
+        packed_lib.write_packed(folder / folder_lib.packed_file(part), packed)
         for name, data in zip(names, files, strict=True):
             (folder / "images" / name).write_bytes(data)
         pairs = pairs_lib.make_pairs(keypoints, before_underscore)

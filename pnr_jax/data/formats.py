@@ -45,7 +45,7 @@ def check_picture(image: Image.Image, data: bytes, where: str) -> None:
 
     Args:
       image: opened, not decoded yet.
-      data: of the file.
+      data: the file's bytes.
       where: its name, for the message.
     """
     if image.width * image.height > MOST_PIXELS:

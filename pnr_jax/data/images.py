@@ -15,8 +15,6 @@ from pnr_jax.data.colours import to_rgb
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS, resize_keypoints
 
-warnings.simplefilter("error", Image.DecompressionBombWarning)  # As Pillow's manual has it.
-
 
 def before_underscore(name: str) -> str:
     """Returns the identity in an image's name: what stands before the first underscore.
@@ -81,7 +79,10 @@ def decode(data: bytes, where: str) -> np.ndarray:
         scans, which is refused by its header.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=formats.FORMATS) as image:
+        with (
+            warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
+            Image.open(io.BytesIO(data), formats=formats.FORMATS) as image,
+        ):
             formats.check_picture(image, data, where)
             ImageOps.exif_transpose(image, in_place=True)
             return np.asarray(to_rgb(image))
@@ -134,7 +135,7 @@ def check_keypoints(keypoints: np.ndarray, size: tuple[int, int], where: str) ->
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """The bytes of a PNG file of uint8 [H, W, 3]."""
+    """Encodes uint8 [H, W, 3] as PNG."""
     data = io.BytesIO()
     Image.fromarray(image).save(data, "PNG")
     return data.getvalue()
@@ -146,7 +147,7 @@ def index_tuples(
     """Turns tuples of names into int32 [T, M + 1] indices into `names`.
 
     Args:
-      names: of the images.
+      names: names of the images.
       tuples: M sources and a target each.
       where: the file of the tuples.
       sources: the fewest that are needed.
@@ -157,7 +158,7 @@ def index_tuples(
     found = len(tuples[0]) - 1 if tuples else sources
     if found < sources:
         raise UserError(
-            f"{where}: has {found} source{'s' * (found > 1)} a row, --sources asks for {sources}; "
+            f"{where}: has {found} source{'s' * (found > 1)} a row, `sources` asks for {sources}; "
             f"ask for {found} at most"
         )
     position: Mapping[str, int] = {name: i for i, name in enumerate(names)}

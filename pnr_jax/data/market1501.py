@@ -45,7 +45,7 @@ class Market1501(DataSet):
 
     def load(self, data_dir: str, split: Split) -> images_lib.Images:
         """Returns a split's images."""
-        return load(self.named(data_dir), split)
+        return load_images(self.named(data_dir), split)
 
     def load_tuples(
         self, data_dir: str, split: Split, kind: Kind, images: images_lib.Images
@@ -57,22 +57,22 @@ class Market1501(DataSet):
 
 
 def annotation_file(split: str) -> str:
-    """The field's name of a split's annotations."""
+    """Returns the field's name of a split's annotations."""
     return f"market-annotation-{split}.csv"
 
 
 def pairs_file(split: str) -> str:
-    """The field's name of a split's pairs."""
+    """Returns the field's name of a split's pairs."""
     return f"market-pairs-{split}.csv"
 
 
 def tuples_file(split: str) -> str:
-    """The name of a split's multi-shot tuples (5 sources and a target)."""
+    """Returns the name of a split's multi-shot tuples (5 sources and a target)."""
     return f"market-tuples-{split}.csv"
 
 
 def packed_file(split: str) -> str:
-    """The name of a split's packed file, which needs no TensorFlow."""
+    """Returns the name of a split's packed file, which needs no TensorFlow."""
     return f"market-packed-{split}.npz"
 
 
@@ -87,11 +87,11 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
         if path.suffix != ".jpg" or path.parent.name != folder:
             continue
         if path.name in found:
-            raise UserError(f"--source={source}: holds {folder}/{path.name} twice; remove one")
+            raise UserError(f"`source={source}`: holds {folder}/{path.name} twice; remove one")
         found[path.name] = read
     if not found:
         raise UserError(
-            f"--source={source}: no {folder}/*.jpg inside; expected Market-1501-v15.09.15.zip "
+            f"`source={source}`: no {folder}/*.jpg inside; expected Market-1501-v15.09.15.zip "
             "or the folder that it unpacks to"
         )
     return found
@@ -103,14 +103,14 @@ def passed_over(source: Path) -> list[str]:
 
 
 def read_split(annotations: Path, split: str) -> dict[str, np.ndarray]:
-    """The annotations of a split from the folder of the CSVs."""
+    """Reads the annotations of a split from the folder of the CSVs."""
     if not annotations.is_dir():
-        raise UserError(f"--annotations={annotations}: no such folder")
+        raise UserError(f"`annotations={annotations}`: no such folder")
     return read_annotations(annotations / annotation_file(split))
 
 
 def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list[tuple[str, ...]]]:
-    """The pair and tuple files of a split: {file name: tuples}.
+    """Returns the pair and tuple files of a split: {file name: tuples}.
 
     Pairs are the published files where the folder has them, else made by the published rule: all
     of the training split's, 12,000 of the test split's. Tuples are 12,000 of the test split's.
@@ -121,8 +121,8 @@ def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list
     if published.is_file():
         pairs = list(pairs_lib.read_pairs(published))
     else:
-        made = pairs_lib.make_pairs(keypoints)
-        pairs = list(made if split == "train" else pairs_lib.sample_pairs(made, TEST_PAIRS))
+        every = pairs_lib.make_pairs(keypoints)
+        pairs = list(every if split == "train" else pairs_lib.sample_pairs(every, TEST_PAIRS))
     images_lib.index_tuples(list(keypoints), pairs, str(published))
     if split == "train":
         return {pairs_file(split): pairs}
@@ -130,7 +130,7 @@ def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list
     return {pairs_file(split): pairs, tuples_file(split): tuples}
 
 
-def load(data_dir: str | Path, split: str) -> images_lib.Images:
+def load_images(data_dir: str | Path, split: str) -> images_lib.Images:
     """Decodes a prepared split into memory, sorted by name (train: 12,936 images, 318 MB).
 
     From its packed file where there is one, without TensorFlow; else from the TFDS records. Both
@@ -142,7 +142,7 @@ def load(data_dir: str | Path, split: str) -> images_lib.Images:
     folder = prepared_folder(data_dir)
     path = folder / packed_file(split)
     if path.is_file():
-        return _unpack(packed_lib.read(path), path)
+        return _unpack(packed_lib.read_packed(path), path)
     try:
         from pnr_jax.data import market1501_builder  # Imports TensorFlow.
     except ImportError as error:
@@ -159,14 +159,14 @@ def _unpack(packed: packed_lib.Packed, where: Path) -> images_lib.Images:
 
 
 def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:
-    """The prepared "pairs" or "tuples" of a split, and the file that they lie in."""
+    """Loads the prepared "pairs" or "tuples" of a split; returns their file too."""
     name = {"pairs": pairs_file, "tuples": tuples_file}[kind](split)
     path = prepared_folder(data_dir) / name
     return path, pairs_lib.read_tuples(path)
 
 
 def prepared_folder(data_dir: str | Path) -> Path:
-    """The folder of the prepared data set.
+    """Returns the folder of the prepared data set.
 
     Raises:
       UserError: there is none.
@@ -174,7 +174,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     folder = Path(data_dir) / "market1501" / VERSION
     if not folder.is_dir():
         raise UserError(
-            f"--data_dir={data_dir}: no prepared Market-1501 there; "
+            f"`data_dir={data_dir}`: no prepared Market-1501 there; "
             "run launch/prepare_market1501.py --source=... --annotations=... --data_dir=... first"
         )
     return folder

@@ -32,7 +32,7 @@ class Market1501(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
         max_damaged: int = 0,
         **kwargs: Any,
     ):
-        """Builder over the archive `source` and the folder `annotations` of the CSVs.
+        """Builds from the archive `source` and the folder `annotations` of the CSVs.
 
         Args:
           source: Market-1501-v15.09.15.zip or the folder that it unpacks to.
@@ -106,7 +106,7 @@ def prepare(
 
 
 def read_records(folder: str | Path, split: str) -> packed_lib.Packed:
-    """The encoded images of a prepared split with their keypoints, sorted by name."""
+    """Reads the encoded images of a prepared split with their keypoints, sorted by name."""
     builder = tfds.builder_from_directory(str(folder))
     dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
     batches = list(tfds.as_numpy(dataset.batch(1024)))

@@ -83,7 +83,9 @@ def prepare(
     if folder.is_dir():
         for split in market1501.FOLDERS:
             path = folder / market1501.packed_file(split)
-            check_same(folder, packed_lib.read(path), inputs.rows[split], inputs.files[split])
+            check_same(
+                folder, packed_lib.read_packed(path), inputs.rows[split], inputs.files[split]
+            )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".market1501.", dir=folder.parent) as temporary:
         new = Path(temporary) / "new"
@@ -134,7 +136,7 @@ def encoded_examples(
         except UserError as error:
             notes.damaged.append(name)
             if len(notes.damaged) > max_damaged:
-                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
             continue
         size = (image.shape[0], image.shape[1])
         images_lib.check_keypoints(keypoints, size, name)
@@ -157,7 +159,7 @@ def write_files(folder: Path, packed: Mapping[str, packed_lib.Packed], inputs: I
     for name, tuples in inputs.tuples.items():
         pairs_lib.write_tuples(folder / name, [row for row in tuples if kept.issuperset(row)])
     for split, x in packed.items():
-        packed_lib.write(folder / market1501.packed_file(split), x)
+        packed_lib.write_packed(folder / market1501.packed_file(split), x)
 
 
 def check_same(
@@ -182,7 +184,7 @@ def check_same(
 def _is_left_out_or_resized(
     keypoints: np.ndarray, kept: np.ndarray | None, name: str, read: Read
 ) -> bool:
-    """Whether the record of an image should differ from its row as it does."""
+    """Returns whether the record of an image should differ from its row as it does."""
     try:
         size = images_lib.decode(read(), name).shape[:2]
     except UserError:

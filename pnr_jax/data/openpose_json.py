@@ -58,7 +58,7 @@ def read_pose(path: Path) -> np.ndarray:
     """Reads the pose of the largest person in OpenPose's JSON, rounded to pixels.
 
     Args:
-      path: of a file with `people`, each with `pose_keypoints_2d`: x, y, confidence of 18 (COCO) or
+      path: a file with `people`, each with `pose_keypoints_2d`: x, y, confidence of 18 (COCO) or
         25 joints (BODY_25); a joint of confidence 0 is missing.
 
     Returns:
@@ -94,7 +94,7 @@ def read_pose(path: Path) -> np.ndarray:
 
 
 def _size(pose: np.ndarray) -> float:
-    """The diagonal of the box around the joints that were found."""
+    """Returns the diagonal of the box around the joints that were found."""
     found = pose[pose[:, 2] > 0, :2]
     return float(np.linalg.norm(np.ptp(found, axis=0))) if len(found) else -1.0
 

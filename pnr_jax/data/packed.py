@@ -37,7 +37,7 @@ class Packed(NamedTuple):
     names: np.ndarray
 
     def file(self, i: int) -> bytes:
-        """The image file i."""
+        """Returns the image file i."""
         return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()
 
 
@@ -58,7 +58,7 @@ def pack(
 
 
 def select(packed: Packed, names: Iterable[str]) -> Packed:
-    """The images of some names, in the file's order: what a machine needs that only scores pairs.
+    """Selects the images of some names, in the file's order, such as those of pairs to score.
 
     Raises:
       UserError: a name is not in the file.
@@ -71,13 +71,13 @@ def select(packed: Packed, names: Iterable[str]) -> Packed:
     return pack(packed.names[kept], packed.keypoints[kept], [packed.file(i) for i in kept])
 
 
-def write(path: str | Path, packed: Packed) -> None:
+def write_packed(path: str | Path, packed: Packed) -> None:
     """Writes the file, in one rename."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **packed._asdict())
 
 
-def read(path: str | Path) -> Packed:
+def read_packed(path: str | Path) -> Packed:
     """Reads the file.
 
     Raises:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,18 @@ BODY_JOINTS = (2, 5, 8, 11)
 NOBODY = ("-1", "0000")
 
 IdentityOf = Callable[[str], str]
+
+
+class Listing(NamedTuple):
+    """A CSV of pairs or tuples.
+
+    Attributes:
+      tuples: names of sources and target.
+      files: the generated image of each, where the CSV has the column `image`.
+    """
+
+    tuples: list[tuple[str, ...]]
+    files: list[str] | None
 
 
 def market1501_identity(name: str) -> str:
@@ -56,7 +69,7 @@ def make_pairs(
 def sample_pairs(
     pairs: Sequence[tuple[str, str]], count: int = 12_000, seed: int = 0
 ) -> list[tuple[str, str]]:
-    """`count` of the pairs without replacement; seed 0 gives Market-1501's published test pairs.
+    """Draws `count` pairs without replacement; seed 0 gives Market-1501's published test pairs.
 
     The published file was drawn by pandas' `DataFrame.sample(n=12000, random_state=0)`, which is
     NumPy's legacy `RandomState.choice`; where it asks for all of them, they are shuffled.
@@ -83,7 +96,7 @@ def sample_tuples(
       annotations: {name: int [18, 2]}.
       sources: how many sources a tuple has, M >= 1.
       count: how many tuples; fewer come back where the annotations hold fewer.
-      seed: of the draw.
+      seed: seed of the draw.
       identity_of: tells identities by names.
 
     Raises:
@@ -138,6 +151,27 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     if tuples and len(tuples[0]) != 2:
         raise UserError(f"{path}:1: expected pairs (from,to), found {len(tuples[0])} columns")
     return [(source, target) for source, target in tuples]
+
+
+def read_listing(path: str | Path) -> Listing:
+    """Reads a CSV `from,to` or `from_0,...,to`, with or without a last column `image`.
+
+    Raises:
+      UserError: the file is missing or of another form; the message names the line.
+    """
+    head, *lines = read_lines(path, "pairs") or [""]
+    if not head.replace(" ", "").endswith(",image"):
+        return Listing(read_tuples(path), None)
+    columns = head.count(",") + 1
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        row = tuple(field.strip() for field in line.split(","))
+        if not line.strip():
+            continue
+        if len(row) != columns or not all(row):
+            raise UserError(f"{path}:{number}: expected {columns} names, found {len(row)}")
+        rows.append(row)
+    return Listing([row[:-1] for row in rows], [row[-1] for row in rows])
 
 
 def write_tuples(path: str | Path, tuples: Sequence[tuple[str, ...]]) -> None:

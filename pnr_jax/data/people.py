@@ -34,7 +34,7 @@ class People(DataSet):
     test_tuples: int = 400
 
     def rules(self) -> Iterator[Rule]:
-        """There is somebody to train and to test on, with a view for each source and the target."""
+        """Checks that there are people to train and test on, with enough views of each."""
         yield from self.at_least(0, "seed")
         yield Rule("seed", self.seed < 2**31, "below 2^31")
         yield from self.at_least(1, "train_identities", "test_identities", "test_tuples")

@@ -18,7 +18,7 @@ def read_photos(
     """Reads image files and their keypoints, resized to what a model takes.
 
     Args:
-      paths: of the images.
+      paths: paths of the images.
       annotations: {name: int [18, 2]}, (y, x) pixels of the files, -1 = missing. An image's row is
         that of the longest name with which its path ends.
       size: (H, W) wanted.
@@ -49,10 +49,10 @@ def read_poses(
     size: Size,
     csv: str | Path,
 ) -> np.ndarray:
-    """Keypoints int32 [K, 18, 2] of images that need not exist, resized to `size`.
+    """Reads keypoints int32 [K, 18, 2] of images that need not exist, resized to `size`.
 
     Args:
-      paths: of the images; only their sizes are looked at.
+      paths: paths of the images; only their sizes are looked at.
       annotations: {name: int [18, 2]}, (y, x) pixels of the files, -1 = missing. An image's row is
         that of the longest name with which its path ends.
       default: (H, W) of an image that does not exist.

@@ -31,7 +31,7 @@ class Batch(TypedDict, Generic[Array]):
 
 
 def gather(images: Images, tuples: np.ndarray) -> Batch[np.ndarray]:
-    """The batch of some tuples, on NumPy arrays or, inside a jitted step, on JAX arrays.
+    """Gathers the batch of some tuples, from NumPy arrays or, inside a jitted step, from JAX's.
 
     Args:
       images: the data set.
@@ -65,7 +65,7 @@ def training_batches(
       images: the data set, in memory.
       tuples: int32 [T, M + 1] into it, drawn without replacement in every epoch.
       batch_size: B.
-      seed: of the order.
+      seed: seed of the order.
       start: the first step.
       stop: one past the last step.
       rows: which rows of every batch to make, for a process that feeds a part of the devices.

@@ -13,13 +13,13 @@ _u32 = np.uint32
 
 
 def batch_indices(step: Any, batch_size: int, size: int, seed: int) -> Any:
-    """Which examples make batch `step`: each of `size` examples once an epoch, shuffled anew.
+    """Returns the examples of batch `step`: each of `size` once an epoch, shuffled anew.
 
     Args:
       step: uint32 array [], the number of the batch, from 0; step * batch_size < 2^32.
       batch_size: B.
       size: how many examples there are, N < 2^31.
-      seed: of the order.
+      seed: seed of the order.
 
     Returns:
       uint32 [B] in [0, N), of the array kind of `step`.
@@ -29,7 +29,7 @@ def batch_indices(step: Any, batch_size: int, size: int, seed: int) -> Any:
 
 
 def permute(position: Any, size: int, seed: int, epoch: Any) -> Any:
-    """A pseudorandom permutation of [0, size), evaluated at `position` ("swap or not").
+    """Evaluates a pseudorandom permutation of [0, size) at `position` ("swap or not").
 
     In every round a position x and its partner K - x mod N agree on a bit, drawn by hashing the
     larger of the two, that says whether they swap: an involution a round, so a bijection for any N.
@@ -37,7 +37,7 @@ def permute(position: Any, size: int, seed: int, epoch: Any) -> Any:
     Args:
       position: uint32 array in [0, size).
       size: N < 2^31.
-      seed: of the family of permutations.
+      seed: seed of the family of permutations.
       epoch: uint32 array like `position`: which permutation of the family.
 
     Returns:

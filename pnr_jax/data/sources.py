@@ -37,15 +37,15 @@ def open_source(source: Path) -> Source:
         found = walk.list_files(source)
         return Source([(path, path.read_bytes) for path in found.files], found.passed_over)
     if not source.exists():
-        raise UserError(f"--source={source}: no such file or folder")
+        raise UserError(f"`source={source}`: no such file or folder")
     try:
         archive = zipfile.ZipFile(source)
     except Exception:  # zipfile raises a dozen kinds for damage.
-        raise UserError(f"--source={source}: neither a folder nor a sound zip file") from None
+        raise UserError(f"`source={source}`: neither a folder nor a sound zip file") from None
     entries = walk.list_entries(archive)
     if any(entry.flag_bits & ENCRYPTED for _, entry in entries.files):
         raise UserError(
-            f"--source={source}: is encrypted; unpack it with its owners' password, by 'unzip -P "
+            f"`source={source}`: is encrypted; unpack it with its owners' password, by 'unzip -P "
             f"PASSWORD {source.name}' or 7-Zip, and name the folder"
         )
     readers = [(path, _reader(archive, entry)) for path, entry in entries.files]

@@ -30,7 +30,7 @@ class Augment(Settings):
     scale: float = 0.0  # Share by which a person grows or shrinks at most.
 
     def rules(self) -> Iterator[Rule]:
-        """Each value lies in its range."""
+        """Checks that each value lies in its range."""
         yield from self.at_least(0, "shift")
         yield from self.share("scale")
         yield Rule("mirror", 0 <= self.mirror <= 1, "in [0, 1]")
@@ -63,8 +63,8 @@ def augment(
     turned, shifted and scaled by itself.
 
     Args:
-      batch: of `pnr_jax.data.pipeline`.
-      key: of the draw.
+      batch: a batch, see `pnr_jax.data.pipeline`.
+      key: random key.
       settings: how far.
       together: move all images of an example alike, as where the target is the source itself.
     """
@@ -108,7 +108,7 @@ def warp_images(images: jax.Array, warps: Warp) -> jax.Array:
 
     Args:
       images: uint8 [..., H, W, 3].
-      warps: of each, [...].
+      warps: the warp of each, [...].
 
     Returns:
       uint8 [..., H, W, 3].
@@ -131,7 +131,7 @@ def warp_keypoints(keypoints: jax.Array, warps: Warp, image_size: tuple[int, int
 
     Args:
       keypoints: int32 [..., 18, 2], (y, x) pixels, -1 = missing, which stays so.
-      warps: of each image, [...].
+      warps: the warp of each image, [...].
       image_size: (H, W).
 
     Returns:

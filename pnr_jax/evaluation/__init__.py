@@ -4,11 +4,12 @@ Rows: trained runs with M = 1, 3, 5 sources, other methods' images, and two triv
 source" and "mean image", below which nothing has been learnt. `docs/evaluation.md` says which
 column compares with what.
 
-    entrants    test sets, trained runs (methods) and images of others (folders) -> jobs
-    scoring     a job, chunk by chunk, with what is known read back
-    scorers     what each metric takes from a chunk
-    summary     chunks -> a row with its intervals
-    report      results -> tables, with published rows and notes
-    pictures    results -> figures
-    protocol    all jobs, all figures
+    methods          what is scored: trained runs, trivial methods
+    folders          images that another program drew, as a method
+    jobs             runs, folders and test sets -> jobs
+    scorers          what each metric takes from a chunk; network_scorers those that need a network
+    scoring          a job, chunk by chunk, with what is known read back
+    results          all jobs -> rows with their intervals
+    tables, report   results -> tables, with published rows and notes
+    pictures         results -> figures
 """

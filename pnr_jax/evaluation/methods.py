@@ -1,21 +1,26 @@
 """What is scored: something that draws the target of a pair or tuple."""
 
 import hashlib
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
+from pnr_jax import examples as examples_lib
 from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
 from pnr_jax.config import Config
-from pnr_jax.evaluation.jpeg import jpeg_round_trip
+from pnr_jax.data.images import read_image
 from pnr_jax.transfer import PoseTransfer
 
 # A batch of `pnr_jax.data.pipeline` and the images' `names`, str [B, M + 1].
 NamedBatch = dict[str, np.ndarray]
 Generate = Callable[[NamedBatch], np.ndarray]
+
+JPEG_QUALITY = 75  # Pillow's default, which PATN's and XingGAN's test programs save with.
 
 
 class Method(NamedTuple):
@@ -27,8 +32,8 @@ class Method(NamedTuple):
       generate: batch -> uint8 [B, H, W, 3].
       key: names what it draws; methods of one key draw the same.
       learnt: False for the trivial methods.
-      model: of a run, "model" or "model_best".
-      weights: of a run, the digest of its weights.
+      model: which weights of a run, "model" or "model_best".
+      weights: the digest of a run's weights.
     """
 
     name: str
@@ -43,11 +48,11 @@ class Method(NamedTuple):
 def run_methods(
     name: str, workdir: Path, config: Config, model: str, sources: Sequence[int]
 ) -> list[Method]:
-    """A trained run with each number of sources.
+    """Returns a method for each number of sources that a trained run is given.
 
     Args:
       name: in the table.
-      workdir: of the run.
+      workdir: the run's folder.
       config: its configuration.
       model: "model" or "model_best".
       sources: the numbers M.
@@ -68,7 +73,7 @@ def run_methods(
 def model_methods(
     name: str, transfer: PoseTransfer, sources: Sequence[int], key: str
 ) -> list[Method]:
-    """The model with each number of sources."""
+    """Returns a method for each number of sources that a model is given."""
 
     def generate(batch: NamedBatch) -> np.ndarray:
         return transfer.transfer(
@@ -82,7 +87,7 @@ def model_methods(
 
 
 def trivial_methods(mean_image: np.ndarray) -> list[Method]:
-    """The rows "copy source" and "mean image" (uint8 [H, W, 3]): what needs no learning."""
+    """Returns "copy source" and "mean image" (uint8 [H, W, 3]), which need no learning."""
 
     def copy(batch: NamedBatch) -> np.ndarray:
         return batch["source_images"][:, 0]
@@ -98,7 +103,29 @@ def trivial_methods(mean_image: np.ndarray) -> list[Method]:
 
 
 def through_jpeg(method: Method) -> Method:
-    """The method with a JPEG round trip after it."""
+    """Adds a JPEG round trip to a method."""
     return method._replace(
         generate=lambda batch: jpeg_round_trip(method.generate(batch)), key=f"{method.key} jpeg"
     )
+
+
+def mean_image(config: Config, workdir: Path | None) -> np.ndarray:
+    """Returns the mean training image, uint8 [H, W, 3]: a run's own file, or computed anew.
+
+    An exported run has no such file, since it is made of the data set's photos.
+    """
+    if workdir is not None and (path := workdir / "mean_image.png").is_file():
+        return read_image(path)
+    images = examples_lib.load_training(config).images.images
+    return np.round(images.mean(axis=0)).astype(np.uint8)
+
+
+def jpeg_round_trip(images: np.ndarray) -> np.ndarray:
+    """Encodes each of uint8 [N, H, W, 3] as JPEG and decodes it again."""
+    return np.stack([_round_trip(image) for image in images]) if len(images) else images
+
+
+def _round_trip(image: np.ndarray) -> np.ndarray:
+    data = io.BytesIO()
+    Image.fromarray(image).save(data, format="JPEG", quality=JPEG_QUALITY)
+    return np.asarray(Image.open(data))

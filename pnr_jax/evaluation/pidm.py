@@ -10,9 +10,8 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from pnr_jax.evaluation.families import to_square
 from pnr_jax.evaluation.methods import NamedBatch
-from pnr_jax.evaluation.scorers import Column, Scorer, Scores
+from pnr_jax.evaluation.scorers import Column, Scorer, Scores, to_square
 
 SIZE = (256, 176)
 SUFFIX = "_pidm"
@@ -20,7 +19,7 @@ RESIZED = ("fid", "lpips_alex")  # What PIDM's script computes on resized images
 
 
 def pidm_scorers(scorers: Sequence[Scorer]) -> list[Scorer]:
-    """FID and LPIPS (AlexNet) of those scorers that have them, on images resized as PIDM's."""
+    """Returns FID and LPIPS (AlexNet) of the scorers that have them, on images as PIDM's."""
     return [
         resized(scorer, column)
         for scorer in scorers
@@ -30,7 +29,7 @@ def pidm_scorers(scorers: Sequence[Scorer]) -> list[Scorer]:
 
 
 def resized(scorer: Scorer, column: Column) -> Scorer:
-    """One column of a scorer, on images resized as PIDM's; its name ends in `_pidm`."""
+    """Returns one column of a scorer, on images resized as PIDM's; its name ends in `_pidm`."""
     name = f"{column.score}{SUFFIX}"
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
@@ -65,7 +64,7 @@ def resize(images: np.ndarray) -> np.ndarray:
 
 
 def _own(arrays: Scores) -> Scores:
-    """The arrays that a resized scorer made, by the scorer's own names."""
+    """Returns the arrays that a resized scorer made, by the scorer's own names."""
     return {
         name.removesuffix(SUFFIX): array for name, array in arrays.items() if name.endswith(SUFFIX)
     }

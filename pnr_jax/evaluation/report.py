@@ -1,23 +1,71 @@
-"""Results -> the tables, with the published rows and the notes that belong to them."""
+"""The report: tables of the results, with the published rows and notes that belong to them.
 
-from collections.abc import Sequence
+The published rows are those of the paper's Tables 1 and 2, on Market-1501, not run here: Table 1 is
+of the field's 12,000 pairs, Table 2 of tuples like ours. They compare with the columns SSIM, masked
+SSIM, IS and masked IS, and with no other; `docs/evaluation.md` says how far.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pnr_jax.config import Config
 from pnr_jax.evaluation import tables
-from pnr_jax.evaluation.entrants import Rules, Sets
-from pnr_jax.evaluation.notes import notes
-from pnr_jax.evaluation.published import COLUMNS as PUBLISHED_COLUMNS
-from pnr_jax.evaluation.published import published_rows
-from pnr_jax.evaluation.scorers import Scorer
-from pnr_jax.evaluation.summary import Result, Row
+from pnr_jax.evaluation.jobs import EvaluationSets, Options
+from pnr_jax.evaluation.results import Result, Row
+from pnr_jax.evaluation.scorers import Column, Scorer
+from pnr_jax.evaluation.tables import NOTHING
+
+_SCORES = ("inception_score", "ssim", "masked_inception_score", "masked_ssim")
+# Of scores that ours may lack.
+PUBLISHED_COLUMNS = (
+    Column("inception_score", "IS", 3),
+    Column("masked_inception_score", "masked IS", 3),
+)
+
+# Method: IS, SSIM, mask-IS, mask-SSIM. *: unsupervised training.
+_TABLE_1 = {
+    "PG2": (3.460, 0.253, 3.435, 0.792),
+    "Def-GAN": (3.185, 0.290, 3.502, 0.805),
+    "PATN": (3.323, 0.311, 3.773, 0.811),
+    "XingGAN": (3.506, 0.313, 3.872, 0.816),
+    "pNR (LSE)": (3.435, 0.298, 3.741, 0.802),
+    "pNR (LAD)": (3.631, 0.305, 3.796, 0.807),
+    "SPT*": (3.449, 0.203, 3.680, 0.758),
+    "pNR* (LSE)": (3.688, 0.241, 3.501, 0.783),
+    "pNR* (LAD)": (3.681, 0.248, 3.610, 0.789),
+}
+_TABLE_2 = {
+    ("Lathuilière et al.", 1): (3.251, 0.270, 3.614, 0.771),
+    ("Lathuilière et al.", 3): (3.442, 0.291, 3.739, 0.783),
+    ("Lathuilière et al.", 5): (3.444, 0.306, 3.814, 0.788),
+    ("pNR (LAD)", 1): (3.631, 0.305, 3.796, 0.807),
+    ("pNR (LAD)", 3): (3.642, 0.311, 3.804, 0.812),
+    ("pNR (LAD)", 5): (3.629, 0.313, 3.804, 0.818),
+    ("pNR* (LAD)", 1): (3.684, 0.248, 3.610, 0.789),
+    ("pNR* (LAD)", 3): (3.640, 0.254, 3.616, 0.801),
+    ("pNR* (LAD)", 5): (3.662, 0.259, 3.614, 0.805),
+}
 
 
-def write_tables(
+PUBLISHED = {
+    ("market1501", "pairs"): {(name, 1): row for name, row in _TABLE_1.items()},
+    ("market1501", "tuples"): _TABLE_2,
+}
+
+_FLAGS = {
+    "inception_score": "IS and FID by --inception",
+    "lpips": "LPIPS by --lpips_alex",
+    "proxy_inception_score": "proxy IS by --classifier",
+    "pckh": "PCKh by --pose_model",
+}
+
+
+def write_report(
     results: Sequence[Result],
-    sets: Sets,
+    sets: EvaluationSets,
     config: Config,
-    rules: Rules,
+    options: Options,
     problems: Sequence[str],
     scorers: Sequence[Scorer],
     folder: Path,
@@ -25,35 +73,127 @@ def write_tables(
     """Writes `table.md`, `table.json` and `table.tex`; returns what a terminal shows.
 
     Args:
-      results: of all jobs.
+      results: the results of all jobs.
       sets: what they were asked for.
-      config: of the data.
-      rules: how they were scored.
+      config: a configuration that names the data set.
+      options: how they were scored.
       problems: a line a folder that images were missing from.
       scorers: the metrics, in the order of their columns.
-      folder: to write to.
+      folder: where the files go.
     """
     columns = list(dict.fromkeys([*(c for s in scorers for c in s.columns), *PUBLISHED_COLUMNS]))
-    made = []
+    shown = []
     for name in dict.fromkeys(result.test.name for result in results):
         rows = [_shown(result.row, config) for result in results if result.test.name == name]
         count = max(row["pairs"] for row in rows)
         comparable = config.image_size == config.data.image_size
         published = published_rows(config.data.name, name) if comparable else []
-        made.append(tables.Table(_title(name, count, config), rows + published, columns))
+        shown.append(tables.Table(_title(name, count, config), rows + published, columns))
     whole = {test.name: len(test.examples.tuples) for test in (sets.single, sets.multi)}
     lines = notes(
-        [row for table in made for row in table.rows],
-        limit=rules.limit,
+        [row for table in shown for row in table.rows],
+        limit=options.limit,
         whole=whole,
-        jpeg=rules.jpeg,
+        jpeg=options.jpeg,
         problems=problems,
     )
-    return tables.write_tables(made, lines, folder)
+    return tables.write_tables(shown, lines, folder)
+
+
+def published_rows(data: str, which: str) -> list[dict[str, Any]]:
+    """Returns a data set's published rows, none where nothing comparable was published.
+
+    Args:
+      data: name of the data set.
+      which: "pairs", "tuples" or another set.
+
+    >>> published_rows("market1501", "pairs")[2]["ssim"], published_rows("people", "tuples")
+    (0.311, [])
+    """
+    return [
+        {"method": name, "set": which, "sources": M, "published": True}
+        | dict(zip(_SCORES, scores, strict=True))
+        for (name, M), scores in PUBLISHED.get((data, which), {}).items()
+    ]
+
+
+def notes(
+    rows: Sequence[Row],
+    *,
+    limit: int | None,
+    whole: Mapping[str, int],
+    jpeg: bool,
+    problems: Sequence[str],
+) -> list[str]:
+    """Returns the notes that apply to these rows.
+
+    Args:
+      rows: the rows of all tables.
+      limit: how many of the first tuples of a set were scored; None: all.
+      whole: how many each set has, by its name.
+      jpeg: whether images made a JPEG round trip.
+      problems: a line a folder.
+    """
+    ours = [row for row in rows if not row.get("published")]
+    published = len(ours) < len(rows)
+    lines = [f"Left out: {problem}." for problem in problems]
+    if any(row.get("model") == "model_best" for row in ours):
+        lines.append("Runs by model_best, of the lowest training L1; the latest is `model`.")
+    for name in dict.fromkeys(row["set"] for row in ours):
+        if limit is not None and limit < whole[name]:
+            what = "listed pairs" if name == "listed" else name
+            lines.append(
+                f"The first {limit:,} of {whole[name]:,} {what} only: not the published protocol."
+            )
+    if any(row["set"] == "images" for row in ours):
+        lines.append(
+            "Reconstruction alone: nobody has a second image, so that no other pose can be scored, "
+            "and copying the source is perfect."
+        )
+    if published:
+        lines.append('"published": as the paper prints it, not run here.')
+        if not any("inception_score" in row for row in ours):
+            lines.append(
+                f"{NOTHING} under IS and masked IS: they need Inception-v3 of 2015, "
+                "launch/evaluate.py --inception=FILE; docs/evaluation.md says where it is."
+            )
+    if jpeg:
+        lines.append("Scored after a JPEG round trip of generated images and targets.")
+    if any("proxy_inception_score" in row for row in rows):
+        lines.append(
+            "proxy IS: by a classifier other than that of published scores; "
+            "it compares with nothing published."
+        )
+    if any("fid" in row for row in rows):
+        lines.append(
+            "FID: against all training images, as arrays, brought to 299×299 by TensorFlow's "
+            "bilinear; GFLA and PIDM resize otherwise."
+        )
+    if any("ssim_gfla" in row for row in rows):
+        lines.append(
+            "SSIM of PATN, GFLA and PIDM: by their formulas, on images as they are drawn here; "
+            "each compares with its own family's alone."
+        )
+    if any("fid_pidm" in row or "lpips_alex_pidm" in row for row in rows):
+        lines.append(
+            "PIDM's resizes: to 256×256 by PIL's bicubic, back to 256×176 by OpenCV's bilinear; "
+            "rounded to grey levels."
+        )
+    if any("pckh" in row for row in rows):
+        lines.append("PCKh: by this estimator; published scores took another.")
+    absent = [
+        flag
+        for score, flag in _FLAGS.items()
+        if not any(key.startswith(score) for row in ours for key in row)
+    ]
+    if absent:
+        columns = ", ".join(absent)
+        lines.append(f"More columns of launch/evaluate.py: {columns} (docs/evaluation.md).")
+    return lines
 
 
 def _shown(row: Row, config: Config) -> Row:
-    """A row without masked scores, where the field has none to compare them with."""
+    """Returns a row without masked scores, where the field has none to compare them with."""
     if config.data.masked_scores:
         return row
     kept = {key: value for key, value in row.items() if not key.startswith("masked_")}
@@ -64,7 +204,7 @@ def _title(name: str, count: int, config: Config) -> str:
     what = {
         "pairs": "pairs, one source each",
         "tuples": "tuples; M sources of each are seen",
-        "listed": "pairs of --pairs",
+        "listed": "listed pairs",
         "images": "images, each drawn from itself in its own pose",
     }[name]
     return f"{config.data.title}: {count:,} {what}"

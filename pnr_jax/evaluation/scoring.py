@@ -19,8 +19,7 @@ import numpy as np
 import pnr_jax
 from pnr_jax.data.images import Images
 from pnr_jax.data.pipeline import gather
-from pnr_jax.evaluation.jpeg import jpeg_round_trip
-from pnr_jax.evaluation.methods import Method, NamedBatch
+from pnr_jax.evaluation.methods import Method, NamedBatch, jpeg_round_trip
 from pnr_jax.evaluation.scorers import Scorer, Scores
 from pnr_jax.examples import Examples
 from pnr_jax.files import replacing
@@ -48,17 +47,17 @@ class EvaluationSet(NamedTuple):
     digests: np.ndarray
 
     def limited(self, rows: slice | np.ndarray) -> "EvaluationSet":
-        """The set of some of its tuples."""
+        """Returns the set with some of its tuples."""
         return self._replace(examples=self.examples._replace(tuples=self.examples.tuples[rows]))
 
     def names(self, sources: int) -> list[tuple[str, ...]]:
-        """Each tuple's names, of the first sources and of the target."""
+        """Returns each tuple's names: the first sources and the target."""
         names = np.array(self.examples.images.names)
         return [tuple(row) for row in names[first_sources(self.examples.tuples, sources)].tolist()]
 
 
 def evaluation_set(name: str, examples: Examples) -> EvaluationSet:
-    """A test set with its images' digests."""
+    """Makes a test set with its images' digests."""
     images, keypoints, names, *_ = examples.images
     digests = [
         hashlib.sha256(image.tobytes() + joints.tobytes() + image_name.encode()).digest()
@@ -129,7 +128,7 @@ def draw(method: Method, images: Images, tuples: np.ndarray) -> tuple[NamedBatch
 
 
 def first_sources(tuples: np.ndarray, sources: int) -> np.ndarray:
-    """The first sources of each tuple and its target: [T, sources + 1]."""
+    """Returns the first sources of each tuple and its target: [T, sources + 1]."""
     return np.concatenate([tuples[:, :sources], tuples[:, -1:]], axis=1)
 
 
@@ -151,7 +150,7 @@ def _digest(*parts: str | bytes) -> str:
 
 
 def _read(path: Path) -> Scores:
-    """The arrays of a chunk, none where it is to be scored: absent, or damaged by the disk."""
+    """Reads the arrays of a chunk; empty where the file is absent or damaged."""
     try:
         content = path.read_bytes()
     except OSError:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pnr_jax.errors import UserError
+from pnr_jax.evaluation.results import Result, Row
 from pnr_jax.evaluation.scorers import Column
-from pnr_jax.evaluation.summary import Result, Row
-from pnr_jax.files import write_text
+from pnr_jax.files import is_utf8, write_text
 
 NOTHING = "—"
 
@@ -28,13 +29,13 @@ class Table(NamedTuple):
 
 
 def markdown(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """The tables as a terminal and a Markdown page show them, with a line a note."""
+    """Formats the tables as Markdown, which a terminal shows too, with a line a note."""
     blocks = [f"{table.title}\n\n{_pipes(_cells(table))}" for table in tables]
     return "\n\n".join([*blocks, *notes]) + "\n"
 
 
 def intervals(tables: Sequence[Table]) -> str:
-    """95% intervals of our rows' scores, laid out like the tables."""
+    """Formats the 95% intervals of our rows' scores like the tables."""
     blocks = []
     for table in tables:
         ours = [row for row in table.rows if "intervals" in row]
@@ -46,7 +47,7 @@ def intervals(tables: Sequence[Table]) -> str:
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """The tables for a paper, with the commands of the package booktabs."""
+    """Formats the tables for a paper, with the commands of the package booktabs."""
     blocks = []
     for table in tables:
         head, *lines = [[_escape(cell) for cell in line] for line in _cells(table)]
@@ -86,8 +87,21 @@ def write_scores(result: Result, folder: Path) -> Path:
     return path
 
 
+def check_method_names(names: Sequence[str]) -> None:
+    """Raises a `UserError` for names of methods that are not UTF-8, or share a file of scores."""
+    seen: dict[str, str] = {}
+    for name in ("copy source", "mean image", *names):
+        if not is_utf8(name):
+            raise UserError(f"{name!r}: the name is not UTF-8; choose another `name`")
+        if slug(name) in seen:
+            raise UserError(
+                f"two methods would be called {name!r}; choose another `name` for one of them"
+            )
+        seen[slug(name)] = name
+
+
 def slug(name: str) -> str:
-    """A method's name in file names.
+    """Returns a method's name as it stands in file names.
 
     >>> slug("pNR* (LAD)")
     'pnr-unsupervised-lad'
@@ -122,7 +136,7 @@ def _ranges(row: Row, columns: Sequence[Column]) -> list[str]:
 
 
 def _pipes(cells: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up in a terminal too."""
+    """Formats a Markdown table whose columns line up in a terminal too."""
     widths = [max(3, *(len(line[i]) for line in cells)) for i in range(len(cells[0]))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = [

@@ -21,7 +21,7 @@ def export_run(
     """Writes a run's model to a new folder, whole or not at all.
 
     Args:
-      workdir: of the run, or the name of a model in the box.
+      workdir: the run's folder, or the name of a bundled model.
       output: the folder, which must not exist.
       name: "model" (the latest) or "model_best".
       tensorflow: write `render` as a TensorFlow SavedModel too.
@@ -35,11 +35,11 @@ def export_run(
     """
     check_folder(output)
     if output.exists():
-        raise UserError(f"--output={output}: exists already; choose a folder that does not")
+        raise UserError(f"`output={output}`: exists already; choose a folder that does not")
     if tensorflow:
         check_tensorflow()
     workdir = box.find(workdir)
-    config = config_lib.load(workdir)
+    config = config_lib.read_config(workdir)
     # Folders of this machine are nobody else's business.
     config = config.replace(data_dir="", vgg19="", init_from="")
     system, variables = config.build_system(), load_model(workdir, name)
@@ -50,7 +50,7 @@ def export_run(
     shutil.rmtree(temporary, ignore_errors=True)  # Of a process that was killed.
     try:
         export_model(temporary, variables)
-        config_lib.save(config, temporary)
+        config_lib.write_config(config, temporary)
         for program, exported in programs.items():
             (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
         if tensorflow:

@@ -95,12 +95,13 @@ def model_card(
     platforms: tuple[str, ...],
     saved_model: bool,
 ) -> str:
-    """The card as Markdown.
+    """Writes the card as Markdown.
 
     Args:
-      config: of the run.
-      variables: of the model.
-      workdir: of the run; its metrics are quoted, and its evaluation where it is of these weights.
+      config: the run's configuration.
+      variables: the model's variables.
+      workdir: the run's folder; its metrics are quoted, and its evaluation if it is of these
+        weights.
       name: "model" (the latest) or "model_best".
       platforms: that the programs are for.
       saved_model: whether the render half lies beside them for TensorFlow.
@@ -153,7 +154,7 @@ def _calls(system: System, variables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _last_step(workdir: Path) -> int:
-    """The last step in the run's metrics, 0 where there are none."""
+    """Returns the last step in the run's metrics, 0 where there are none."""
     path = workdir / "metrics.jsonl"
     # A line is whole when it ends: what stands behind the last end is torn, or nothing.
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []

@@ -58,7 +58,7 @@ def export_programs(system: System, variables: dict[str, Any]) -> dict[str, expo
 
     Args:
       system: what draws.
-      variables: of the system; only shapes and types are looked at.
+      variables: the system's variables; only shapes and types matter.
 
     Raises:
       UserError: this process computes on something else than a CPU.
@@ -75,13 +75,13 @@ def export_programs(system: System, variables: dict[str, Any]) -> dict[str, expo
     )
     poses = jax.ShapeDtypeStruct((B, 18, 2), np.int32)
     arguments = {"encode": sources, "transfer": (*sources, poses)}
-    made = functions(system)
-    if "encode" in made:
-        arguments["render"] = (jax.eval_shape(made["encode"], weights, *sources), poses)
+    programs = functions(system)
+    if "encode" in programs:
+        arguments["render"] = (jax.eval_shape(programs["encode"], weights, *sources), poses)
     with without_locations():
         return {
             name: export.export(jax.jit(function), platforms=PLATFORMS)(weights, *arguments[name])
-            for name, function in made.items()
+            for name, function in programs.items()
         }
 
 

@@ -15,8 +15,8 @@ def check_tensorflow() -> None:
         importlib.import_module("tensorflow")
     except ImportError as error:
         raise UserError(
-            f"--tensorflow: TensorFlow cannot be imported ({first_line(error)}); "
-            "pip install 'pnr-jax[tensorflow]', or leave the flag out"
+            f"`tensorflow`: TensorFlow cannot be imported ({first_line(error)}); "
+            "pip install 'pnr-jax[tensorflow]', or export without it"
         ) from None
 
 
@@ -29,8 +29,8 @@ def save_tensorflow(system: System, variables: dict[str, Any], folder: Path) -> 
 
     Args:
       system: what draws; it must encode.
-      variables: of the system.
-      folder: to write.
+      variables: the system's trained variables.
+      folder: the folder to write.
     """
     import tensorflow as tf  # At use: it takes seconds to import.
     from jax.experimental import jax2tf

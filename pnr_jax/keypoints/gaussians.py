@@ -44,7 +44,7 @@ def heatmap_factors(
     image_size: tuple[int, int] = (128, 64),
     sigma: float = 6.0,
 ) -> tuple[jax.Array, jax.Array]:
-    """The two factors of `heatmaps`: ``map[y, x, j] = rows[y, j] columns[x, j]``.
+    """Returns the factors of `heatmaps`: ``map[y, x, j] = rows[y, j] columns[x, j]``.
 
     Args:
       keypoints: [..., 18, 2], (y, x) in pixels, -1 = missing.

@@ -120,7 +120,7 @@ def close(mask: jax.Array) -> jax.Array:
 
 
 def _dilate(mask: jax.Array) -> jax.Array:
-    """Dilation with a 5×5 square; what lies outside the image does not count."""
+    """Dilates by a 5×5 square; what lies outside the image does not count."""
     for axis in (1, 2):
         padding = [(0, 0)] * 3
         padding[axis] = (2, 2)

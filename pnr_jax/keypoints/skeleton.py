@@ -83,7 +83,7 @@ def mirror_keypoints(keypoints: Any, width: int) -> Any:
 
     Args:
       keypoints: int [..., 18, 2], NumPy or JAX, (y, x) pixels, -1 = missing, which stays so.
-      width: of the image, pixels.
+      width: the image's width, pixels.
 
     Returns:
       Keypoints alike; a joint that would come to lie on -1, which means missing, lies on 0.

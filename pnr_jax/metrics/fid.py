@@ -43,7 +43,7 @@ def gaussian(features: np.ndarray) -> Gaussian:
 
 
 def merge(a: Gaussian, b: Gaussian) -> Gaussian:
-    """The Gaussian of two sets together, so that features come in chunks.
+    """Merges the Gaussians of two sets, so that features may come in chunks.
 
     The squares around the common mean are those around each own plus, for the distance between the
     means, one row more: ``√(N_a N_b / (N_a + N_b)) (μ_a - μ_b)``.
@@ -60,7 +60,7 @@ def merge(a: Gaussian, b: Gaussian) -> Gaussian:
 
 
 def gaussian_distance(a: Gaussian, b: Gaussian) -> float:
-    """Squared Fréchet distance of two Gaussians: see `frechet_distance`.
+    """Returns the squared Fréchet distance of two Gaussians: see `frechet_distance`.
 
     Raises:
       ValueError: their dimensions differ.
@@ -81,7 +81,7 @@ def gaussian_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
-    """Squared Fréchet distance of the Gaussians fitted to two sets of features.
+    """Returns the squared Fréchet distance of the Gaussians fitted to two sets of features.
 
     ``|μ_a - μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½)``, covariances with N - 1.
 
@@ -117,5 +117,5 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
 
 
 def _triangular(rows: np.ndarray) -> np.ndarray:
-    """R [min(N, D), D] with RᵀR = rowsᵀ rows."""
+    """Returns R [min(N, D), D] with RᵀR = rowsᵀ rows."""
     return np.asarray(np.linalg.qr(rows, mode="r"))

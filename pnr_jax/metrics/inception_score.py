@@ -9,7 +9,7 @@ from pnr_jax.errors import UserError
 
 
 def inception_score(probabilities: np.ndarray, splits: int = 10) -> tuple[float, float]:
-    """Mean and standard deviation over splits of ``exp(E[KL(p(class | image) || p(class))])``.
+    """Returns mean and std over splits of ``exp(E[KL(p(class | image) || p(class))])``.
 
     The splits are contiguous, from ``k·N // splits`` to ``(k + 1)·N // splits``, so the order of
     the images counts; they differ by one in size where N is not divisible. 0·log 0 is 0.

@@ -6,7 +6,7 @@ from pnr_jax.metrics.images import check_images
 
 
 def l1(reference: np.ndarray, generated: np.ndarray) -> np.ndarray:
-    """Mean absolute difference on the scale of training, [-1, 1]: twice that of [0, 1] images.
+    """Returns the mean absolute difference on training's scale, [-1, 1]: twice that of [0, 1].
 
     Args:
       reference: uint8 [N, H, W, 3].

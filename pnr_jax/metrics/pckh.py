@@ -6,7 +6,7 @@ _HEAD = [0, 1, 14, 15, 16, 17]  # nose, neck, eyes, ears
 
 
 def pckh(predicted: np.ndarray, target: np.ndarray, alpha: float = 0.5) -> float:
-    """Share of the target's joints that are predicted near enough.
+    """Returns the share of the target's joints that are predicted near enough.
 
     A joint is right when ``|Δx| < α·width`` and ``|Δy| < α·height`` of the target's head, the box
     around its visible nose, neck, eyes and ears. A missing prediction is wrong. A person with
@@ -38,7 +38,7 @@ def pckh(predicted: np.ndarray, target: np.ndarray, alpha: float = 0.5) -> float
 def pckh_counts(
     predicted: np.ndarray, target: np.ndarray, alpha: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What `pckh` divides, person by person: (right joints, visible target joints), int [...]."""
+    """Returns what `pckh` divides, for each person: (right, visible joints), int [...]."""
     predicted, target = np.asarray(predicted, np.float64), np.asarray(target, np.float64)
     if predicted.shape != target.shape or target.shape[-2:] != (18, 2):
         raise ValueError(

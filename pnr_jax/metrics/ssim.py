@@ -49,14 +49,14 @@ class Window(NamedTuple):
 
 
 def gaussian_window(sigma: float) -> Window:
-    """A Gaussian of `sigma` pixels, cut off at 3.5 of them as scikit-image has it."""
+    """Returns a Gaussian of `sigma` pixels, cut off at 3.5 of them as scikit-image does."""
     radius = int(3.5 * sigma + 0.5)
     taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return Window(tuple((taps / taps.sum()).tolist()))
 
 
 def flat_window(size: int) -> Window:
-    """A square of `size` pixels, odd, with sample covariances: scikit-image's own default."""
+    """Returns a square of `size` pixels, odd, with sample covariances: scikit-image's default."""
     return Window((1 / size,) * size, size**2 / (size**2 - 1))
 
 
@@ -70,7 +70,7 @@ def ssim(
     data_range: float | None = None,
     window: Window = _WINDOW,
 ) -> np.ndarray:
-    """Structural similarity of image pairs.
+    """Returns the structural similarity of image pairs.
 
     Args:
       reference: uint8 [N, H, W, 3], H and W no smaller than the window, by default 11 pixels.
@@ -104,7 +104,7 @@ def masked_ssim(
     masks: np.ndarray,
     data_range: float | None = None,
 ) -> np.ndarray:
-    """Structural similarity of image pairs whose background is painted black.
+    """Returns the structural similarity of image pairs whose background is painted black.
 
     The published "mask-SSIM": the mean is over the whole image, the black background included,
     which is alike by construction. So it is high for any image; `ssim_inside_mask` is not.
@@ -139,7 +139,7 @@ def ssim_inside_mask(
     masks: np.ndarray,
     data_range: float | None = None,
 ) -> np.ndarray:
-    """The SSIM map of the whole images, averaged over the mask's pixels alone.
+    """Averages the SSIM map of the whole images over the mask's pixels alone.
 
     At the border, where bodies often end, the image is mirrored, as scikit-image's ``full=True``
     map has it.
@@ -195,7 +195,7 @@ def _similarity(
     data_range: float | None,
     window: Window = _WINDOW,
 ) -> jax.Array:
-    """The SSIM map [N, H - 2 r, W - 2 r, 3] of uint8 images [N, H, W, 3], r the window's radius."""
+    """Returns the SSIM map [N, H - 2 r, W - 2 r, 3] of images [N, H, W, 3], r the radius."""
     if data_range is None:
         span = generated.max(axis=(1, 2, 3)) - generated.min(axis=(1, 2, 3))
         grey_levels = np.maximum(span, 1).astype(np.float32)
@@ -224,7 +224,7 @@ def _window(
     axis: int,
     step: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """One axis of the window, by the law of total variance.
+    """Filters along one axis of the window, by the law of total variance.
 
     Args:
       x: [N, H, W·3], means over the axes done so far.

@@ -24,8 +24,8 @@ class Start(NamedTuple):
     """How the parameters of a network begin.
 
     Attributes:
-      kernel: of convolutions.
-      scale: of norms.
+      kernel: initialiser of convolutions.
+      scale: initialiser of norms.
     """
 
     kernel: nn.initializers.Initializer
@@ -48,7 +48,7 @@ class Norm(nn.Module):
 
     Attributes:
       kind: one of `NORMS`.
-      dtype: of the output.
+      dtype: type of the output.
       start: how its scale begins.
     """
 
@@ -90,7 +90,7 @@ class ReflectConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H / strides, W / strides, features]."""
+        """Maps [B, H, W, C] -> [B, H / strides, W / strides, features]."""
         before = self.size // 2
         after = before + 1 - self.strides  # The last stride ends there.
         x = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)), mode="reflect")
@@ -109,7 +109,7 @@ class ReflectConv(nn.Module):
 def _convolution(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: str, **options: Any
 ) -> jax.Array:
-    """`jax.lax.conv_general_dilated` without padding, by a quicker way on CPUs.
+    """Computes `jax.lax.conv_general_dilated` without padding, by a quicker way on CPUs.
 
     There XLA (jax 0.10.2) takes up to six times as long for a convolution that pads nothing as for
     one that does. So one that pads a row, which is dropped.
@@ -136,7 +136,7 @@ class HalvingBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[B, H, W, C] -> [B, H / 2, W / 2, features]."""
+        """Maps [B, H, W, C] -> [B, H / 2, W / 2, features]."""
         x = nn.Conv(
             self.features,
             (3, 3),
@@ -161,7 +161,7 @@ class ConvBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None = None) -> jax.Array:
-        """[B, H, W, C] -> [B, H / strides, W / strides, features]."""
+        """Maps [B, H, W, C] -> [B, H / strides, W / strides, features]."""
         conv = ReflectConv(
             self.features, self.size, self.strides, dtype=self.dtype, start=self.start
         )
@@ -181,7 +181,7 @@ class HeatmapConv(nn.Module):
 
     @nn.compact
     def __call__(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
-        """[B, H, J] and [B, W, J] -> [B, H, W, features]."""
+        """Maps [B, H, J] and [B, W, J] -> [B, H, W, features]."""
         B, W, J = columns.shape
         shape = (self.size, self.size, J, self.features)
         kernel = self.param("kernel", CONV_INIT, shape).astype(self.dtype)
@@ -195,7 +195,7 @@ class HeatmapConv(nn.Module):
 
 
 def _reflected_windows(x: jax.Array, size: int) -> jax.Array:
-    """[B, L, J] -> [B, L, size, J]: the `size` neighbours of each place, reflected at the ends."""
+    """Maps [B, L, J] -> [B, L, size, J]: each place's `size` neighbours, reflected at the ends."""
     length = x.shape[1]
     x = jnp.pad(x, ((0, 0), (size // 2, size // 2), (0, 0)), mode="reflect")
     return jnp.stack([x[:, i : i + length] for i in range(size)], axis=2)
@@ -210,9 +210,9 @@ class TransposedConv(nn.Module):
 
     Attributes:
       features: channels out.
-      size: of the kernel: 3 is PATN's; its taps overlap unevenly, which draws a checkerboard that
-        4 cannot.
-      dtype: of the computation.
+      size: side of the kernel; 3 is PATN's, whose taps overlap unevenly, which draws a checkerboard
+        that 4 cannot.
+      dtype: type that the layers compute in.
       start: how the kernel begins.
     """
 
@@ -223,7 +223,7 @@ class TransposedConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, 2 H, 2 W, features]."""
+        """Maps [B, H, W, C] -> [B, 2 H, 2 W, features]."""
         B, H, W, C = x.shape
         kernel = self.param("kernel", self.start.kernel, (self.size, self.size, C, self.features))
         lack = 4 - self.size
@@ -254,7 +254,7 @@ class UpBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """[B, H, W, C] -> [B, 2 H, 2 W, features]."""
+        """Maps [B, H, W, C] -> [B, 2 H, 2 W, features]."""
         x = TransposedConv(self.features, self.size, self.dtype)(x)
         return nn.relu(Norm(self.norm, self.dtype)(x, train))
 
@@ -269,7 +269,7 @@ class ResidualBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None = None) -> jax.Array:
-        """[B, H, W, C] -> [B, H, W, C]."""
+        """Maps [B, H, W, C] -> [B, H, W, C]."""
         features = x.shape[-1]
         block = ConvBlock(features, 3, norm=self.norm, dtype=self.dtype, start=self.start)
         y = nn.Dropout(self.dropout)(block(x, train, valid), deterministic=not train)

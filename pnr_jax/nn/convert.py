@@ -99,7 +99,7 @@ def _single(array: np.ndarray) -> np.ndarray:
 
 
 def sha256(path: str | Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Returns the SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -127,5 +127,5 @@ def check_shapes(params: Mapping[str, Any], expected: Mapping[str, Any], what: s
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """Whether an array is of floats, none of them infinite or NaN."""
+    """Returns whether an array is of floats, none of them infinite or NaN."""
     return jnp.issubdtype(array.dtype, jnp.floating) and bool(np.isfinite(array).all())

@@ -22,7 +22,7 @@ class Discriminator(nn.Module):
       blocks: residual blocks at 4·width channels.
       norm: kind of norm.
       dropout: in the residual blocks.
-      dtype: of the computation.
+      dtype: type that the layers compute in.
     """
 
     width: int = 64

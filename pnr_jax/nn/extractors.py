@@ -27,7 +27,7 @@ class _Trunk(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None) -> jax.Array:
-        """[B, H, W, width] -> [B, H / 4, W / 4, 4·width]."""
+        """Maps [B, H, W, width] -> [B, H / 4, W / 4, 4·width]."""
         x = nn.relu(Norm(self.norm, self.dtype)(x, train, valid))
         for features in (2 * self.width, 4 * self.width):
             x = ConvBlock(features, 3, 2, self.norm, self.dtype)(x, train, valid)
@@ -44,7 +44,7 @@ class AppearanceExtractor(nn.Module):
       blocks: N residual blocks.
       norm: kind of norm.
       dropout: in the residual blocks.
-      dtype: of the computation.
+      dtype: type that the layers compute in.
     """
 
     width: int = 64
@@ -79,7 +79,7 @@ class PoseExtractor(nn.Module):
       blocks: N residual blocks.
       norm: kind of norm.
       dropout: in the residual blocks.
-      dtype: of the computation.
+      dtype: type that the layers compute in.
     """
 
     d: int = 20

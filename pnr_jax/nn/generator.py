@@ -18,7 +18,7 @@ class Generator(nn.Module):
       norm: kind of norm.
       dropout: in the residual blocks.
       up_kernel: size of the transposed convolutions' kernels.
-      dtype: of the computation.
+      dtype: type that the layers compute in.
     """
 
     width: int = 64

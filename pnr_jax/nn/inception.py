@@ -32,7 +32,7 @@ class InceptionV3(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Args: images [B, H, W, 3], 0-255. Returns: float32 [B, 2048] and [B, 1008]."""
+        """Maps images [B, H, W, 3], 0-255, to float32 [B, 2048] and [B, 1008]."""
 
         def conv(
             name: str,
@@ -117,7 +117,7 @@ def _block_e(conv: _Conv, x: jax.Array, pool: Callable[[jax.Array], jax.Array]) 
 
 
 def resize_tf1(images: jax.Array, size: tuple[int, int]) -> jax.Array:
-    """Bilinear resizing as TensorFlow 1 did it: pixel i reads from ``i·old/new``, no half pixels.
+    """Resizes bilinearly as TensorFlow 1 did: pixel i reads from ``i·old/new``, no half pixels.
 
     Args:
       images: float [B, H, W, C].
@@ -140,10 +140,10 @@ def resize_tf1(images: jax.Array, size: tuple[int, int]) -> jax.Array:
 def features_and_probabilities(
     variables: dict[str, Any], images: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What FID and the Inception Score take: pool3 features and class probabilities.
+    """Returns what FID and the Inception Score take: pool3 features and class probabilities.
 
     Args:
-      variables: from `pnr_jax.nn.inception_weights.load`.
+      variables: the result of `pnr_jax.nn.inception_weights.load_inception`.
       images: uint8 [N, H, W, 3]; a few at a time go to the device.
 
     Returns:

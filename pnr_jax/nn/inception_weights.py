@@ -87,7 +87,7 @@ class _Layer(NamedTuple):
     variance: np.ndarray
 
 
-def load(path: str | Path) -> dict[str, Any]:
+def load_inception(path: str | Path) -> dict[str, Any]:
     """Reads the variables of `InceptionV3`, batch norms folded into the convolutions.
 
     Weights of the same layout other than the published ones load too, with a logged warning: their
@@ -124,7 +124,7 @@ def load(path: str | Path) -> dict[str, Any]:
 
 
 def tensorflow_names() -> dict[str, str]:
-    """Name of each convolution (as PyTorch calls it) -> its name in the frozen graph."""
+    """Returns {a convolution's name in PyTorch: its name in the frozen graph}."""
     names = {name: _numbered("", index) for index, name in enumerate(_STEM)}
     for name, (block, kind) in _BLOCKS.items():
         for tower, branches in _TOWERS[kind].items():
@@ -167,7 +167,7 @@ def _folded(layer: _Layer) -> dict[str, np.ndarray]:
 
 
 def kernels_sha256(layers: dict[str, _Layer]) -> str:
-    """A digest of the convolutions' kernels, the same for every file format."""
+    """Returns a digest of the convolutions' kernels, the same for every file format."""
     digest = hashlib.sha256()
     for name in sorted(layers):
         digest.update(np.ascontiguousarray(layers[name].kernel, "<f4").tobytes())

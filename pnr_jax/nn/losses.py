@@ -8,18 +8,18 @@ from pnr_jax.nn.vgg19 import VGG19, conv1_2
 
 
 def l1(generated: jax.Array, target: jax.Array) -> jax.Array:
-    """L_L1: mean |I_t - I_g| over images float [B, H, W, 3] in [-1, 1]."""
+    """Returns L_L1: mean |I_t - I_g| over images float [B, H, W, 3] in [-1, 1]."""
     return jnp.mean(jnp.abs(generated - target))
 
 
 def perceptual(vgg: VGG19, generated: jax.Array, target: jax.Array) -> jax.Array:
-    """L_per: mean |Φ_ρ(I_t) - Φ_ρ(I_g)|, ρ = conv1_2 of VGG19."""
+    """Returns L_per: mean |Φ_ρ(I_t) - Φ_ρ(I_g)|, ρ = conv1_2 of VGG19."""
     features = conv1_2(vgg, jnp.concatenate([generated, target]))
     return jnp.mean(jnp.abs(features[: len(generated)] - features[len(generated) :]))
 
 
 def adversarial(logits: jax.Array, real: bool) -> jax.Array:
-    """Binary cross-entropy of D = sigmoid(logits) against 1 (`real`) or 0, mean over the whole map.
+    """Returns the cross-entropy of D = sigmoid(logits) against 1 (`real`) or 0, over the map.
 
     With `real` it is the generator's loss in PATN's non-saturating form, -log D(I_g), where eq. 5
     has the same optimum but no gradient while the discriminator wins.
@@ -29,5 +29,5 @@ def adversarial(logits: jax.Array, real: bool) -> jax.Array:
 
 
 def discriminator(real_logits: jax.Array, fake_logits: jax.Array) -> jax.Array:
-    """-E[log D(real)] - E[log(1 - D(fake))], halved as in PATN (eq. 5, to be minimised)."""
+    """Returns -E[log D(real)] - E[log(1 - D(fake))], halved as in PATN (eq. 5)."""
     return 0.5 * (adversarial(real_logits, True) + adversarial(fake_logits, False))

@@ -84,7 +84,7 @@ class LPIPS(nn.Module):
 
     @nn.compact
     def __call__(self, reference: jax.Array, generated: jax.Array) -> jax.Array:
-        """Args: float [B, H, W, 3] in [-1, 1], twice. Returns: float32 [B]."""
+        """Maps float [B, H, W, 3] in [-1, 1], twice, to float32 [B]."""
         both = jnp.concatenate([reference, generated]).astype(jnp.float32)
         distance = jnp.zeros(len(reference))
         for layer, features in enumerate(self._features((both - _SHIFT) / _SCALE)):
@@ -124,10 +124,10 @@ def lpips(
     generated: np.ndarray,
     network: Network = "alex",
 ) -> np.ndarray:
-    """LPIPS of image pairs.
+    """Returns the LPIPS of image pairs.
 
     Args:
-      variables: from `load`, of the same network.
+      variables: the result of `load_lpips` for the same network.
       reference: uint8 [N, H, W, 3], at least 32 pixels each way; a few at a time go to the device.
       generated: uint8 [N, H, W, 3].
       network: "alex" or "vgg".
@@ -155,7 +155,7 @@ def _distance(
     return cast(jax.Array, LPIPS(network).apply(variables, *scaled))
 
 
-def load(
+def load_lpips(
     trunk_path: str | Path, linear_path: str | Path, network: Network = "alex"
 ) -> dict[str, Any]:
     """Reads the variables of `LPIPS` from the files that users have.

@@ -29,19 +29,19 @@ class PNR(nn.Module):
 
     Attributes:
       image_size: (H, W), multiples of 4.
-      p: of the norm, 1 (LAD) to 2 (LSE, closed form).
+      p: exponent of the norm, 1 (LAD) to 2 (LSE, closed form).
       rowwise: whether the norm is of rows of H, not of entries.
-      solver: of the regression where p < 2, `IRLS` (the paper's) or another.
-      gradient: of the regression, "last_step" (the paper's), "implicit" or "unrolled".
-      ridge: of the regression, relative to each column of P.
+      solver: how the regression is solved where p < 2, `IRLS` (the paper's) or another.
+      gradient: the regression's derivative, "last_step" (the paper's), "implicit" or "unrolled".
+      ridge: weight of the regression's ridge, relative to each column of P.
       d: columns of P.
       width: channels of the stems; D = 4·width.
       blocks: N residual blocks in f_a, f_p and G.
       norm: "batch", "instance" or "group".
       dropout: in the residual blocks.
-      sigma: of the pose heatmaps' peaks, pixels.
+      sigma: width of the pose heatmaps' peaks, pixels.
       up_kernel: size of G's transposed convolutions' kernels.
-      dtype: of the networks' computation; parameters and regression are float32.
+      dtype: type that the networks compute in; parameters and regression are float32.
     """
 
     image_size: tuple[int, int] = (128, 64)
@@ -118,14 +118,14 @@ class PNR(nn.Module):
         return self.estimate(P, H, source_valid, row_weights)
 
     def render(self, F: jax.Array, target_keypoints: jax.Array) -> jax.Array:
-        """Images float32 [B, H, W, 3] of the people F [B, d, D] in the poses int [B, 18, 2]."""
+        """Draws float32 [B, H, W, 3] of the people F [B, d, D] in the poses int [B, 18, 2]."""
         valid = jnp.ones((target_keypoints.shape[0], 1), bool)
         return self.draw(self.pose_features(target_keypoints[:, None], valid)[:, 0], F)
 
     def pose_features(
         self, keypoints: jax.Array, valid: jax.Array, train: bool = False
     ) -> jax.Array:
-        """P [B, M, n, d] of poses int [B, M, 18, 2]."""
+        """Returns P [B, M, n, d] of poses int [B, M, 18, 2]."""
         B, M = keypoints.shape[:2]
         flat = keypoints.reshape(B * M, 18, 2)
         rows, columns = heatmap_factors(flat, self.image_size, self.sigma)
@@ -135,7 +135,7 @@ class PNR(nn.Module):
     def appearance_features(
         self, images: jax.Array, valid: jax.Array, train: bool = False
     ) -> jax.Array:
-        """H [B, M, n, D] of images uint8 [B, M, H, W, 3]."""
+        """Returns H [B, M, n, D] of images uint8 [B, M, H, W, 3]."""
         B, M = valid.shape
         flat = scale_images(images).reshape(B * M, *images.shape[2:])
         H = self.appearance(flat, train, valid.reshape(B * M)).astype(jnp.float32)
@@ -148,7 +148,7 @@ class PNR(nn.Module):
         source_valid: jax.Array,
         row_weights: jax.Array | None = None,
     ) -> jax.Array:
-        """F [B, d, D]: one regression over the rows of all M sources (eqs. 1-4).
+        """Solves for F [B, d, D]: one regression over the rows of all M sources (eqs. 1-4).
 
         Args:
           P: float32 [B, M, n, d].
@@ -175,7 +175,7 @@ class PNR(nn.Module):
         )
 
     def draw(self, P_t: jax.Array, F: jax.Array, train: bool = False) -> jax.Array:
-        """The image of H_t = P_t F: P_t [B, n, d], F [B, d, D] -> float32 [B, H, W, 3]."""
+        """Draws H_t = P_t F: P_t [B, n, d], F [B, d, D] -> float32 [B, H, W, 3]."""
         H_t = predict(P_t, F)
         h, w = self.image_size[0] // 4, self.image_size[1] // 4
         return self.generator(H_t.reshape(H_t.shape[0], h, w, -1), train)

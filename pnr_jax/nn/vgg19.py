@@ -38,7 +38,7 @@ class VGG19(NamedTuple):
       biases: two float32 [64].
       scale: [3], of images in [-1, 1], before the shift.
       shift: [3].
-      divisor: of the features.
+      divisor: what the features are divided by.
     """
 
     kernels: tuple[np.ndarray, np.ndarray]
@@ -49,7 +49,7 @@ class VGG19(NamedTuple):
 
 
 def conv1_2(vgg: VGG19, images: jax.Array) -> jax.Array:
-    """Φ_ρ, ρ = conv1_2 after its ReLU: float [B, H, W, 3] in [-1, 1] -> [B, H, W, 64]."""
+    """Computes Φ_ρ, ρ = conv1_2 after its ReLU: [B, H, W, 3] in [-1, 1] -> [B, H, W, 64]."""
     x = images * vgg.scale + vgg.shift
     for kernel, bias in zip(vgg.kernels, vgg.biases, strict=True):
         x = jax.lax.conv_general_dilated(
@@ -59,7 +59,7 @@ def conv1_2(vgg: VGG19, images: jax.Array) -> jax.Array:
     return x / vgg.divisor
 
 
-def load(path: str | Path = SHIPPED) -> VGG19:
+def load_vgg19(path: str | Path = SHIPPED) -> VGG19:
     """Reads conv1_1 and conv1_2 from a file, by its ending; by default from the package's own.
 
     * `.npz`: `conv1_{1,2}_w_OIHW[_BGR]`, `conv1_{1,2}_b` (Caffe: BGR, 0-255, mean subtracted);
@@ -78,18 +78,18 @@ def load(path: str | Path = SHIPPED) -> VGG19:
         ".h5": _from_keras,
     }
     if path.suffix not in readers:
-        raise UserError(f"--vgg19={path}: expected a file ending in {', '.join(readers)}")
+        raise UserError(f"`vgg19={path}`: expected a file ending in {', '.join(readers)}")
     if not path.is_file():
-        raise UserError(f"--vgg19={path}: no such file")
+        raise UserError(f"`vgg19={path}`: no such file")
     try:
         return readers[path.suffix](path)
     except UserError:
         raise
     except KeyError as error:
         entry = first_line(error)
-        raise UserError(f"--vgg19={path}: has no entry {entry}; is it VGG19?") from None
+        raise UserError(f"`vgg19={path}`: has no entry {entry}; is it VGG19?") from None
     except Exception as error:
-        raise UserError(f"--vgg19={path}: cannot be read ({first_line(error)})") from None
+        raise UserError(f"`vgg19={path}`: cannot be read ({first_line(error)})") from None
 
 
 def _from_npz(path: Path) -> VGG19:
@@ -128,7 +128,7 @@ def _from_keras(path: Path) -> VGG19:
 
 
 def _from_state_dict(path: Path) -> VGG19:
-    return _torchvision(read_arrays(path, "--vgg19", "torchvision"), path)
+    return _torchvision(read_arrays(path, "`vgg19`", "torchvision"), path)
 
 
 def _torchvision(state: Mapping[str, np.ndarray], path: Path) -> VGG19:
@@ -170,9 +170,9 @@ def _checked(
     shapes = [array.shape for array in (*kernels, *biases)]
     expected = [(3, 3, 3, 64), (3, 3, 64, 64), (64,), (64,)]
     if shapes != expected:
-        raise UserError(f"--vgg19={path}: conv1_1, conv1_2 have shapes {shapes}, not {expected}")
+        raise UserError(f"`vgg19={path}`: conv1_1, conv1_2 have shapes {shapes}, not {expected}")
     if not all(map(is_finite, (*kernels, *biases))):
-        raise UserError(f"--vgg19={path}: conv1_1 or conv1_2 holds what is no finite number")
+        raise UserError(f"`vgg19={path}`: conv1_1 or conv1_2 holds what is no finite number")
     first, second = (np.ascontiguousarray(kernel, np.float32) for kernel in kernels)
     return VGG19(
         (first, second),

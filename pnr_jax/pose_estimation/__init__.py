@@ -10,10 +10,10 @@ from pathlib import Path
 from pnr_jax.errors import UserError
 from pnr_jax.pose_estimation.poses import Estimator, Poses
 
-__all__ = ["Estimator", "Poses", "load"]
+__all__ = ["Estimator", "Poses", "load_estimator"]
 
 
-def load(path: str | Path) -> Estimator:
+def load_estimator(path: str | Path) -> Estimator:
     """Loads a pose model: OpenPose's `.pb`, RTMPose's `.onnx` or MediaPipe's `.task`.
 
     Raises:
@@ -29,11 +29,11 @@ def load(path: str | Path) -> Estimator:
     if path.suffix == ".task":
         from pnr_jax.pose_estimation import blazepose
 
-        return blazepose.load(path)
+        return blazepose.load_blazepose(path)
     if path.suffix == ".onnx":
         from pnr_jax.pose_estimation import simcc
 
-        return simcc.load(path)
+        return simcc.load_simcc(path)
     raise UserError(
         f"pose model {path}: expected OpenPose's frozen graph (.pb), RTMPose (.onnx) or "
         "MediaPipe's pose landmarker (.task)"

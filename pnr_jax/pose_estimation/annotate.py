@@ -75,7 +75,7 @@ def annotate(
 
 
 def overlay(image: np.ndarray, keypoints: np.ndarray, size: tuple[int, int] = CELL) -> np.ndarray:
-    """An image, fitted into `size` and dimmed, under its skeleton.
+    """Draws a skeleton over an image that is fitted into `size` and dimmed.
 
     Args:
       image: uint8 [h, w, 3].
@@ -108,5 +108,5 @@ def _read(
         except UserError as error:
             damaged.append(str(error))
             if len(damaged) > max_damaged:
-                raise UserError(f"{error}; --max_damaged=N leaves out up to N images") from None
+                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
     return images

@@ -32,7 +32,7 @@ class Peaks(NamedTuple):
 
 
 def find_peaks(heatmaps: np.ndarray, threshold: float = PEAK) -> Peaks:
-    """Local maxima of each joint's heatmap, refined by the parabola through their neighbours.
+    """Finds the local maxima of each joint's heatmap, refined by a parabola.
 
     Args:
       heatmaps: float [h, w, 18].
@@ -64,7 +64,7 @@ def assemble(peaks: Peaks, fields: np.ndarray) -> np.ndarray:
     limbs that share a joint are one person. People of fewer than 4 joints are left out.
 
     Args:
-      peaks: of the heatmaps.
+      peaks: the heatmaps' peaks.
       fields: float [h, w, 19, 2], the limbs' fields in `LIMBS`' order, (y, x) components.
     """
     people: list[np.ndarray] = []
@@ -81,7 +81,7 @@ def add_loose(person: np.ndarray, others: np.ndarray, peaks: Peaks) -> np.ndarra
     Args:
       person: int [18] of `assemble`.
       others: int [people, 18].
-      peaks: of the heatmaps.
+      peaks: the heatmaps' peaks.
     """
     places = peaks.place[person[person >= 0]]
     low, high = places.min(axis=0), places.max(axis=0)
@@ -97,13 +97,13 @@ def add_loose(person: np.ndarray, others: np.ndarray, peaks: Peaks) -> np.ndarra
 
 
 def extent(person: np.ndarray, peaks: Peaks) -> float:
-    """The diagonal of a person's box, in cells."""
+    """Returns the diagonal of a person's box, in cells."""
     places = peaks.place[person[person >= 0]]
     return float(np.linalg.norm(places.max(axis=0) - places.min(axis=0)))
 
 
 def _connect(peaks: Peaks, field: np.ndarray, start: int, end: int) -> list[tuple[int, int]]:
-    """Pairs of peaks that a limb connects, the strongest first, no peak twice."""
+    """Pairs peaks that a limb connects, the strongest first, no peak twice."""
     a, b = np.flatnonzero(peaks.joint == start), np.flatnonzero(peaks.joint == end)
     if not len(a) or not len(b):
         return []
@@ -126,7 +126,7 @@ def _connect(peaks: Peaks, field: np.ndarray, start: int, end: int) -> list[tupl
 
 
 def _sample(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The field [h, w, 2] at points [..., 2], bilinearly."""
+    """Samples the field [h, w, 2] at points [..., 2], bilinearly."""
     limit = np.array(field.shape[:2]) - 1
     points = np.clip(points, 0, limit)
     low = np.minimum(points.astype(int), np.maximum(limit - 1, 0))

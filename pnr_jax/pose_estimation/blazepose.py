@@ -40,15 +40,15 @@ class MediaPipe:
     """The estimator around a landmarker; see `pnr_jax.pose_estimation.Estimator`."""
 
     def __init__(self, landmarker: Landmarker):
-        """An estimator of `landmarker`."""
+        """Wraps `landmarker`."""
         self._landmarker = landmarker
 
     def estimate(self, images: Images) -> np.ndarray:
-        """`detect(images).keypoints`: int32 [N, 18, 2]."""
+        """Returns `detect(images).keypoints`: int32 [N, 18, 2]."""
         return self.detect(images).keypoints
 
     def detect(self, images: Images) -> Poses:
-        """The largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
+        """Returns the largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
         keypoints = np.full((len(images), 18, 2), -1, np.int32)
         scores = np.zeros((len(images), 18), np.float32)
         people = np.zeros(len(images), np.int32)
@@ -70,7 +70,7 @@ class MediaPipe:
 
 
 def to_joints(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 18 joints of 33 landmarks.
+    """Returns the 18 joints of 33 landmarks.
 
     Args:
       landmarks: float [33, 3], (x, y, visibility).
@@ -93,7 +93,7 @@ def to_joints(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return joints[:, 1::-1], joints[:, 2]
 
 
-def load(path: str | Path) -> MediaPipe:
+def load_blazepose(path: str | Path) -> MediaPipe:
     """Reads a pose landmarker's `.task` file.
 
     Raises:
@@ -136,6 +136,6 @@ def _landmarks(people: Any) -> np.ndarray:
 
 
 def _extent(landmarks: np.ndarray, size: tuple[int, int]) -> float:
-    """The diagonal of the box around the visible landmarks, in pixels."""
+    """Returns the diagonal of the box around the visible landmarks, in pixels."""
     places = landmarks[landmarks[:, 2] >= VISIBLE, 1::-1] * size
     return float(np.linalg.norm(np.ptp(places, axis=0))) if len(places) else 0.0

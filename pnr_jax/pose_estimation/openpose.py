@@ -50,7 +50,7 @@ class View(NamedTuple):
     origin: np.ndarray
 
     def to_image(self, cells: np.ndarray) -> np.ndarray:
-        """Image pixels (y, x) of places in cells of the maps."""
+        """Returns image pixels (y, x) of places in cells of the maps."""
         pixels = cells * STRIDE + CENTRE
         return (pixels + 0.5 - self.origin) / self.scale - 0.5
 
@@ -73,15 +73,15 @@ class OpenPose:
     """The estimator around a network; see `pnr_jax.pose_estimation.Estimator`."""
 
     def __init__(self, network: Network):
-        """An estimator of `network`."""
+        """Wraps `network`."""
         self._network = network
 
     def estimate(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """`detect(images).keypoints`: int32 [N, 18, 2]."""
+        """Returns `detect(images).keypoints`: int32 [N, 18, 2]."""
         return self.detect(images).keypoints
 
     def detect(self, images: Sequence[np.ndarray] | np.ndarray) -> Poses:
-        """The largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
+        """Returns the largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
         views = [view(image, _whole(image), HEIGHT / image.shape[0]) for image in images]
         found = self._find(views)
         for i, image in enumerate(images):
@@ -128,7 +128,7 @@ class OpenPose:
 
 
 def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
-    """A part of an image, [[top, left], [bottom, right]] in pixels, scaled, with a border."""
+    """Cuts out a part of an image, [[top, left], [bottom, right]], scaled, with a border."""
     (top, left), (bottom, right) = box
     size = np.maximum(np.rint(scale * (box[1] - box[0])), 1).astype(int)
     part = Image.fromarray(image).resize(
@@ -143,11 +143,11 @@ def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
 
 
 def average(maps: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of what an image and its mirror image show.
+    """Averages what an image and its mirror image show.
 
     Args:
       maps: float [N, h, w, 57] of images.
-      mirrored: of the same images, mirrored.
+      mirrored: the same for the mirrored images.
 
     Returns:
       heatmaps [N, h, w, 18] and fields [N, h, w, 19, 2], (y, x).

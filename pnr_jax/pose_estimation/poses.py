@@ -26,10 +26,10 @@ class Estimator(Protocol):
     """Finds the 18 joints of `pnr_jax.keypoints.JOINTS`."""
 
     def detect(self, images: Sequence[Image] | np.ndarray) -> Poses:
-        """The largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
+        """Returns the largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
 
     def estimate(self, images: Sequence[Image] | np.ndarray) -> np.ndarray:
-        """`detect(images).keypoints`."""
+        """Returns `detect(images).keypoints`."""
 
 
 def to_pixels(places: np.ndarray, found: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -55,15 +55,15 @@ class SimCC:
     """The estimator around a network; see `pnr_jax.pose_estimation.Estimator`."""
 
     def __init__(self, network: Network):
-        """An estimator of `network`."""
+        """Wraps `network`."""
         self._network = network
 
     def estimate(self, images: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """`detect(images).keypoints`: int32 [N, 18, 2]."""
+        """Returns `detect(images).keypoints`: int32 [N, 18, 2]."""
         return self.detect(images).keypoints
 
     def detect(self, images: Sequence[np.ndarray] | np.ndarray) -> Poses:
-        """The person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
+        """Returns the person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
         keypoints = np.full((len(images), 18, 2), -1, np.int32)
         scores = np.zeros((len(images), 18), np.float32)
         people = np.zeros(len(images), np.int32)
@@ -84,7 +84,7 @@ class SimCC:
         return Poses(keypoints, scores, people)
 
     def _look(self, image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """COCO's joints of who is in a box: places [17, 2] in the image's pixels, likelihoods."""
+        """Returns COCO's joints of who is in a box: places [17, 2] in the image, likelihoods."""
         size = np.array(self._network.size)
         scale = (size / (PADDING * np.maximum(box[1] - box[0], 1))).min()
         origin = box.mean(axis=0) - size / scale / 2
@@ -97,7 +97,7 @@ class SimCC:
 
 
 def to_joints(places: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 18 joints of COCO's 17.
+    """Returns the 18 joints of COCO's 17.
 
     Args:
       places: float [17, 2].
@@ -115,7 +115,7 @@ def to_joints(places: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.nd
     )
 
 
-def load(path: str | Path) -> SimCC:
+def load_simcc(path: str | Path) -> SimCC:
     """Reads an ONNX file of RTMPose's signature.
 
     Raises:
@@ -177,7 +177,7 @@ def _network(session: Any, path: Path) -> Network:
 
 
 def _box(places: np.ndarray) -> np.ndarray | None:
-    """[[top, left], [bottom, right]] of places [N, 2], None of too few."""
+    """Returns [[top, left], [bottom, right]] of places [N, 2], None of too few."""
     if len(places) < FEWEST_JOINTS:
         return None
     return np.stack([places.min(axis=0), places.max(axis=0)])

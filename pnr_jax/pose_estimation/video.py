@@ -90,7 +90,7 @@ def strip(
 def _boxes(
     poses: np.ndarray, video_size: tuple[int, int], size: tuple[int, int], sigma: float
 ) -> np.ndarray | None:
-    """The box around the person in each frame, as high and as wide as `size` has it."""
+    """Returns the box around the person in each frame, as high and as wide as `size` has it."""
     whole = ~np.isnan(poses[:, [*SHOULDERS, *HIPS]]).any(axis=(1, 2))
     if not whole.any():
         return None
@@ -107,7 +107,7 @@ def _boxes(
 
 
 def _framed(poses: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Poses in the pixels of their boxes at `size`; what is missing or outside is -1."""
+    """Returns poses in the pixels of their boxes at `size`; what is missing or outside is -1."""
     low, high = boxes[:, None, 0], boxes[:, None, 1]
     moved = np.rint((poses + 0.5 - low) * np.array(size) / (high - low) - 0.5)
     inside = ((moved >= 0) & (moved < np.array(size))).all(axis=-1, keepdims=True)

@@ -15,7 +15,7 @@ files are read when the server starts, and all else is in memory.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import jax
@@ -59,16 +59,18 @@ def create_app(
     estimator: Estimator | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
+    allowed: Collection[str] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Starlette:
-    """The server.
+    """Creates the server.
 
     Args:
-      solvers: to draw with, of one image size and different names.
+      solvers: what draws, all of one image size and with different names.
       gallery: the embedded people.
       estimator: finds the joints in photos; None leaves them to the user.
       host: where it will listen.
       port: likewise.
+      allowed: names of other hosts by which it may be reached, through a proxy for instance.
       clock: seconds, for the limits on rates.
     """
     studio = _Studio(solvers, gallery, estimator)
@@ -82,7 +84,9 @@ def create_app(
     ]
     return Starlette(
         routes=[*static_routes(), *api],
-        middleware=[Middleware(Guard, host=host, port=port, rules=RULES, clock=clock)],
+        middleware=[
+            Middleware(Guard, host=host, port=port, rules=RULES, allowed=allowed, clock=clock)
+        ],
         exception_handlers={
             UserError: refuse,
             HTTPException: refuse,
@@ -104,7 +108,7 @@ class _Studio:
         self.opening = asyncio.Lock()  # One decoded photo in memory at a time.
 
     async def describe(self, request: Request) -> Response:
-        """GET /api/studio."""
+        """Answers GET /api/studio."""
         to_lists = {name: pose.tolist() for name, pose in shelf.poses(self.size).items()}
         motions = {
             name: [pose.tolist() for pose in poses]
@@ -129,7 +133,7 @@ class _Studio:
         )
 
     async def add_photo(self, request: Request) -> Response:
-        """POST /api/photos."""
+        """Answers POST /api/photos."""
         data = await payload.read_body(request, MAX_UPLOAD)
         async with self.opening:
             photo = await asyncio.to_thread(open_photo, data, self.size, self.estimator)
@@ -138,11 +142,11 @@ class _Studio:
         return JSONResponse({"photo": key, "keypoints": keypoints, "note": photo.note}, 201)
 
     async def show_photo(self, request: Request) -> Response:
-        """GET /api/photos/{photo}."""
+        """Answers GET /api/photos/{photo}."""
         return Response(self._photo(request.path_params["photo"]).view, media_type="image/webp")
 
     async def add_person(self, request: Request) -> Response:
-        """POST /api/people."""
+        """Answers POST /api/people."""
         sources = payload.sources(await payload.read_json(request, MAX_JSON), self.size)
         images, keypoints, visible = [], [], []
         for source in sources:
@@ -163,7 +167,7 @@ class _Studio:
         return JSONResponse({"person": self.people.add(person)}, 201)
 
     async def draw(self, request: Request) -> Response:
-        """POST /api/pictures."""
+        """Answers POST /api/pictures."""
         body = await payload.read_json(request, MAX_JSON)
         key, names = payload.field(body, "person", str), payload.names(body, list(self.solvers))
         person, pose = self.people[key], payload.pose(body, self.size)
@@ -175,7 +179,7 @@ class _Studio:
         return Response(status_code=204) if png is None else Response(png, media_type="image/png")
 
     async def animate(self, request: Request) -> Response:
-        """POST /api/animations."""
+        """Answers POST /api/animations."""
         body = await payload.read_json(request, MAX_JSON)
         names = payload.names(body, list(self.solvers))
         person = self.people[payload.field(body, "person", str)]

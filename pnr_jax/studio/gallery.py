@@ -18,7 +18,7 @@ class Gallery:
 
     Attributes:
       photos: by key.
-      people: for the page, of each the list of {photo, keypoints}.
+      people: what the page is sent, for each person the list of {photo, keypoints}.
     """
 
     def __init__(self, identities: range | Sequence[int], size: tuple[int, int], seed: int = 0):

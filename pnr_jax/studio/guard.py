@@ -2,7 +2,7 @@
 
 import ipaddress
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -41,10 +41,21 @@ class Guard:
         host: str,
         port: int,
         rules: Mapping[str, Rule],
+        allowed: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ):
-        """Guards `app`, which listens at `host`:`port`, by the rules of its POST paths."""
+        """Guards an app.
+
+        Args:
+          app: what answers.
+          host: where it listens.
+          port: likewise.
+          rules: of its POST paths.
+          allowed: other names by which it may be reached, through any port.
+          clock: seconds.
+        """
         self._app, self._host, self._port, self._rules = app, host, port, rules
+        self._allowed = {name.lower() for name in allowed}
         self._clock = clock
         self._tokens = {path: (float(rule.burst), clock()) for path, rule in rules.items()}
 
@@ -69,11 +80,18 @@ class Guard:
 
     def _check(self, method: str, path: str, headers: Headers) -> None:
         host = headers.get("host", "")
-        if not self._is_ours(host):
-            raise Refusal(421, f"This studio is at {self._host}:{self._port}, not at that host.")
+        name, port = _split(host)
+        if not self._is_ours(name, port):
+            raise Refusal(
+                421,
+                f"This studio is at {self._host}:{self._port} and does not answer to the name "
+                f"{name!r}; whoever started it can allow that by --allow_host={name}.",
+            )
         if method in ("GET", "HEAD"):
             return
-        if headers.get("origin") != f"http://{host}":
+        # A proxy that has a name may speak TLS to the browser.
+        schemes = ("http", "https") if name in self._allowed else ("http",)
+        if headers.get("origin") not in [f"{scheme}://{host}" for scheme in schemes]:
             raise Refusal(403, "Only the studio's own page may ask this.")
         rule = self._rules.get(path)
         if rule is None:
@@ -83,22 +101,19 @@ class Guard:
             raise Refusal(415, f"The content type must be {' or '.join(rule.types)}.")
         self._take_token(path, rule)
 
-    def _is_ours(self, host: str) -> bool:
-        """Whether a Host header is this server's: no name of another's DNS leads here."""
-        name, _, port = host.rpartition(":")
-        if not name or name.endswith(":"):
-            name, port = host, "80"
+    def _is_ours(self, name: str, port: str) -> bool:
+        """Returns whether a Host header is this server's: no name of another's DNS leads here.
+
+        The loopback's names are, through any port: only this machine has them, and a tunnel such
+        as `ssh -L 9000:localhost:8000` puts its own port there. A page at another of this
+        machine's ports is told apart by its Origin.
+        """
+        if name in self._allowed or _is_loopback(name):
+            return port.isdecimal()
         if port != str(self._port):
             return False
-        name = name.strip("[]").lower()
-        if name in ("localhost", self._host):
-            return True
-        try:
-            address = ipaddress.ip_address(name)
-        except ValueError:
-            return False
         # Where the whole network may ask, any address is ours; a page cannot rebind an address.
-        return address.is_loopback or not _is_loopback(self._host)
+        return name == self._host or (_is_address(name) and not _is_loopback(self._host))
 
     def _take_token(self, path: str, rule: Rule) -> None:
         tokens, then = self._tokens[path]
@@ -109,8 +124,25 @@ class Guard:
             raise Refusal(429, "Too many requests at once: wait a moment.")
 
 
-def _is_loopback(host: str) -> bool:
+def _split(host: str) -> tuple[str, str]:
+    """Returns name and port of a Host header.
+
+    >>> _split("localhost:8000"), _split("[::1]"), _split("Example.org")
+    (('localhost', '8000'), ('::1', '80'), ('example.org', '80'))
+    """
+    name, _, port = host.rpartition(":")
+    if not name or name.endswith(":"):
+        name, port = host, "80"
+    return name.strip("[]").lower(), port
+
+
+def _is_address(name: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(name)
     except ValueError:
-        return host == "localhost"
+        return False
+    return True
+
+
+def _is_loopback(name: str) -> bool:
+    return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)

@@ -11,7 +11,7 @@ _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg"
 
 
 def static_routes() -> list[Route]:
-    """A route for each of the page's files, which are read now."""
+    """Reads the page's files and returns a route for each."""
     routes = []
     for file in resources.files("pnr_jax.studio").joinpath("static").iterdir():
         kind = _TYPES.get(file.name.rpartition(".")[2])

@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body of at most `limit` bytes, refused as soon as it is longer."""
+    """Reads a body of at most `limit` bytes; refuses it as soon as it is longer."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -44,7 +44,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def read_json(request: Request, limit: int) -> dict[str, Any]:
-    """The JSON object of a body."""
+    """Reads the JSON object of a body."""
     try:
         value = json.loads(await read_body(request, limit))
     except (ValueError, RecursionError):
@@ -55,14 +55,14 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
 
 
 def field(body: dict[str, Any], name: str, kind: type) -> Any:
-    """A required field of one type."""
+    """Returns a required field of one type."""
     if not isinstance(body.get(name), kind):
         raise Refusal(400, f"The field '{name}' is missing or not a {kind.__name__}.")
     return body[name]
 
 
 def pose(body: dict[str, Any], size: Size) -> np.ndarray:
-    """The keypoints of `body`, float [18, 2] within `size`, both -1 where missing.
+    """Returns the keypoints of `body`, float [18, 2] within `size`, both -1 where missing.
 
     A pose is {"order": "coco18", "keypoints": [[y, x], ...]}; the order may be left out.
 
@@ -89,7 +89,7 @@ def pose(body: dict[str, Any], size: Size) -> np.ndarray:
 
 
 def poses(body: dict[str, Any], size: Size, limit: int) -> list[np.ndarray]:
-    """The poses of an animation."""
+    """Returns the poses of an animation."""
     rows = field(body, "poses", list)
     if not 2 <= len(rows) <= limit:
         raise Refusal(400, f"An animation has 2 to {limit} pictures, this one {len(rows)}.")
@@ -97,7 +97,7 @@ def poses(body: dict[str, Any], size: Size, limit: int) -> list[np.ndarray]:
 
 
 def sources(body: dict[str, Any], size: Size) -> list[Source]:
-    """The 1 to 5 sources of a person."""
+    """Returns the 1 to 5 sources of a person."""
     rows = field(body, "sources", list)
     if not 1 <= len(rows) <= MAX_SOURCES:
         raise Refusal(400, f"A person takes 1 to {MAX_SOURCES} photos, not {len(rows)}.")
@@ -105,7 +105,7 @@ def sources(body: dict[str, Any], size: Size) -> list[Source]:
 
 
 def names(body: dict[str, Any], known: Sequence[str]) -> list[str]:
-    """The solvers to draw with, at least one of `known`."""
+    """Returns the solvers to draw with, at least one of `known`."""
     chosen = field(body, "solvers", list)
     if not chosen or not all(name in known for name in chosen) or len(chosen) > len(known):
         raise Refusal(400, f"The field 'solvers' must name some of {', '.join(known)}.")
@@ -139,7 +139,7 @@ def _joint(name: str, row: Any, size: Size) -> tuple[float, float]:
 
 
 def _regions(rows: Any, size: Size) -> np.ndarray:
-    """Numbers of rows of H, its 4x4-pixel regions from left to right and down, as a mask."""
+    """Reads numbers of rows of H, 4x4-pixel regions from left to right and down, as a mask."""
     mask = np.zeros((size[0] // REGION, size[1] // REGION), bool)
     if not isinstance(rows, list) or not all(
         type(row) is int and 0 <= row < mask.size for row in rows

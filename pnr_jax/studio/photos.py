@@ -41,7 +41,7 @@ def open_photo(data: bytes, size: tuple[int, int], estimator: Estimator | None) 
     """Reads an uploaded file.
 
     Args:
-      data: of the file.
+      data: the file's bytes.
       size: (H, W) of the model's images.
       estimator: finds the joints; None leaves them to the user.
 
@@ -64,7 +64,7 @@ def open_photo(data: bytes, size: tuple[int, int], estimator: Estimator | None) 
 def make_photo(
     image: np.ndarray, size: tuple[int, int], keypoints: np.ndarray | None, note: str = ""
 ) -> Photo:
-    """A photo of a crop uint8 [h, w, 3], with keypoints in pixels of the model's `size`."""
+    """Makes a photo of a crop uint8 [h, w, 3], with keypoints in pixels of the model's `size`."""
     height = max(size[0], min(image.shape[0], _VIEW_HEIGHT))
     view = io.BytesIO()
     shown = resize_image(image, (height, round(height * size[1] / size[0])))
@@ -73,7 +73,7 @@ def make_photo(
 
 
 def _middle(image: np.ndarray) -> np.ndarray:
-    """The largest crop from the middle that is twice as high as wide."""
+    """Crops the largest part in the middle that is twice as high as wide."""
     height = min(image.shape[0], 2 * image.shape[1])
     width = max(1, height // 2)
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
@@ -99,7 +99,7 @@ def _check_header(data: bytes) -> None:
 
 
 def _estimate(image: np.ndarray, estimator: Estimator) -> tuple[np.ndarray | None, str]:
-    """Joints in pixels of the image, None where no body was found, and what to say about it."""
+    """Returns joints in pixels, None where no body was found, and what to say about it."""
     height, width = image.shape[:2]
     scale = min(1.0, _ESTIMATE_SIDE / max(height, width))
     small = (max(1, round(height * scale)), max(1, round(width * scale)))

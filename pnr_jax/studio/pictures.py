@@ -13,17 +13,17 @@ _GAP = 8
 
 
 def to_png(image: np.ndarray) -> bytes:
-    """A PNG of uint8 [H, W, 3], packed lightly: it goes over the loopback at once."""
+    """Encodes uint8 [H, W, 3] as PNG, packed lightly: it goes over the loopback at once."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
 def to_gif(frames: Sequence[Sequence[np.ndarray]], milliseconds: int) -> bytes:
-    """A GIF that loops.
+    """Encodes a GIF that loops.
 
     Args:
-      frames: of each moment the pictures side by side, uint8 [H, W, 3].
+      frames: for each moment the pictures side by side, uint8 [H, W, 3].
       milliseconds: that each moment is shown.
     """
     return animation.to_gif([_side_by_side(pictures) for pictures in frames], milliseconds)

@@ -11,7 +11,7 @@ class Refusal(UserError):
     """A request that the studio does not carry out."""
 
     def __init__(self, status: int, sentence: str):
-        """HTTP status 4xx or 503, and the sentence that the page shows."""
+        """Takes the HTTP status, 4xx or 503, and the sentence that the page shows."""
         super().__init__(sentence)
         self.status = status
 

@@ -47,7 +47,7 @@ class Queue:
         self._thread = ThreadPoolExecutor(1)
 
     async def run(self, name: Hashable, job: Callable[[], T]) -> T | None:
-        """The job's result; None when a newer one of the same name came while it waited."""
+        """Runs a job; returns None when a newer one of its name came while it waited."""
         ticket = self._newest[name] = object()
         try:
             async with self._lock:

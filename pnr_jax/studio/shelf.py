@@ -19,7 +19,7 @@ Shelf = dict[str, np.ndarray]
 
 
 def poses(size: tuple[int, int]) -> Shelf:
-    """Named poses, float [18, 2] each, (y, x) pixels of an image of `size`, -1 where missing."""
+    """Returns named poses, float [18, 2] each, (y, x) pixels of an image of `size`, -1 missing."""
     raised, phone = Arm(2.7, 0.25, 0.25, 0.1), Arm(0.25, 0.15, 1.9, 0.45)
     ahead, akimbo = Arm(1.45, 0.1, 0.1, 0.1), Arm(-0.25, 0.75, 0.3, 1.1)
     high = Leg(1.15, 0.05, 1.35)
@@ -45,7 +45,7 @@ def poses(size: tuple[int, int]) -> Shelf:
 
 
 def motions(size: tuple[int, int]) -> dict[str, list[np.ndarray]]:
-    """Named loops of key poses, as `poses`."""
+    """Returns named loops of key poses, as `poses` returns poses."""
     eighths = [math.tau * i / 8 for i in range(8)]
     waves = [_stand(right=Arm(2.6, spread, bend, 0.1)) for spread, bend in ((0.1, 0.9), (0.5, 0.1))]
     return {
@@ -62,7 +62,7 @@ def _stand(
 
 
 def _walk(phase: float, stride: float = 0.42, elbow: float = 0.4) -> Pose:
-    """A step of a walk at `phase` in [0, 2π): the legs swing in turn, the arms against them."""
+    """Returns a step of a walk at `phase` in [0, 2π): legs in turn, arms against them."""
     legs, arms = [], []
     for turn in (0.0, math.pi):
         swing = stride * math.sin(phase + turn)
@@ -73,7 +73,7 @@ def _walk(phase: float, stride: float = 0.42, elbow: float = 0.4) -> Pose:
 
 
 def _project(pose: Pose, yaw: float, size: tuple[int, int]) -> np.ndarray:
-    """Where the joints are seen; a part of the face that looks away is missing."""
+    """Returns where the joints are seen; a part of the face that looks away is missing."""
     camera = Camera(yaw, 0.0, 0.83 * HEIGHT, WIDTH / 2, 0.965 * HEIGHT)
     points = skeleton(_BODY, pose)
     depth = camera(points["head"])[2] - 0.02 * camera.scale

@@ -21,7 +21,7 @@ class Solver:
     """A trained system on the page.
 
     Attributes:
-      name: of the system there, with the run's folder behind it where two would be alike.
+      name: the system's name, with the run's folder behind it where two would be alike.
       note: where the networks come from, for the picture's caption.
       image_size: (H, W), pixels.
     """
@@ -84,7 +84,7 @@ def load_solvers(workdir: str | Path, workdir_beside: str | Path | None = None) 
       UserError: there is no trained run, or the two draw images of different sizes or have one
         name and folders of one name.
     """
-    system, variables = config_lib.load(workdir).build_system(), load_model(Path(workdir))
+    system, variables = config_lib.read_config(workdir).build_system(), load_model(Path(workdir))
     first = Solver(system, variables, "as trained")
     if workdir_beside is None:
         counterpart = system.counterpart()
@@ -93,7 +93,7 @@ def load_solvers(workdir: str | Path, workdir_beside: str | Path | None = None) 
             if counterpart is None
             else [first, Solver(counterpart, variables, "same networks")]
         )
-    beside = config_lib.load(workdir_beside).build_system()
+    beside = config_lib.read_config(workdir_beside).build_system()
     second = Solver(beside, load_model(Path(workdir_beside)), "as trained")
     if second.image_size != first.image_size:
         raise UserError(

@@ -33,7 +33,7 @@ class LossSettings(Settings):
     gan_pose: float = 10.0  # λ4
 
     def rules(self) -> Iterator[Rule]:
-        """No weight is negative."""
+        """Checks that no weight is negative."""
         yield from self.at_least(0, "l1", "perceptual", "gan_image", "gan_pose")
 
 
@@ -123,7 +123,7 @@ class AdversarialSystem(System):
         if vgg is not None and self.loss.perceptual:
             parts["perceptual"] = losses.perceptual(vgg, images, target)
             total += self.loss.perceptual * parts["perceptual"]
-        fake = self.shown(images, batch)
+        fake = self.discriminator_inputs(images, batch)
         for name in self.discriminators:
             logits = self._logits(name, discriminators[name], fake, discriminator_key)
             parts[f"gan_{name}"] = losses.adversarial(logits, True)
@@ -136,7 +136,9 @@ class AdversarialSystem(System):
         maps = [heatmaps(pose, self.image_size, self.sigma) for pose in poses]
         return jnp.concatenate(maps, axis=-1)
 
-    def shown(self, images: jax.Array, batch: Batch[jax.Array]) -> dict[str, jax.Array]:
+    def discriminator_inputs(
+        self, images: jax.Array, batch: Batch[jax.Array]
+    ) -> dict[str, jax.Array]:
         """Returns images with what they are judged beside: the first source, the target's pose."""
         return {
             "image": images,
@@ -154,16 +156,16 @@ class AdversarialSystem(System):
         )
 
     def _logits(
-        self, name: str, params: Params, shown: dict[str, jax.Array], key: jax.Array
+        self, name: str, params: Params, inputs: dict[str, jax.Array], key: jax.Array
     ) -> jax.Array:
         """Judges images; batch norm takes the batch's statistics, none are kept."""
         if name == "image":
-            condition = scale_images(shown["source_image"])
+            condition = scale_images(inputs["source_image"])
         else:
-            condition = heatmaps(shown["target_keypoints"], self.image_size, self.sigma)
+            condition = heatmaps(inputs["target_keypoints"], self.image_size, self.sigma)
         logits, _ = self.discriminator.apply(
             {"params": params},
-            shown["image"],
+            inputs["image"],
             condition,
             rngs={"dropout": key},
             mutable=["batch_stats"],

@@ -74,7 +74,7 @@ class DefGANLossSettings(Settings):
     neighbour: float = 0.01  # Of conv1_2's features in Caffe's scale.
 
     def rules(self) -> Iterator[Rule]:
-        """No weight is negative."""
+        """Checks that no weight is negative."""
         yield from self.at_least(0, "gan", "neighbour")
 
 
@@ -85,7 +85,7 @@ class WholeNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H, W, C], with one scale and one shift."""
+        """Maps [B, H, W, C] -> [B, H, W, C], with one scale and one shift."""
         scale = self.param("scale", nn.initializers.ones, ())
         shift = self.param("shift", nn.initializers.zeros, ())
         x = x.astype(jnp.float32)
@@ -105,7 +105,7 @@ class Down(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H / 2, W / 2, features]."""
+        """Maps [B, H, W, C] -> [B, H / 2, W / 2, features]."""
         x = nn.leaky_relu(x, 0.2)
         x = nn.Conv(
             self.features,
@@ -127,7 +127,7 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> list[jax.Array]:
-        """[B, H, W, C] -> [B, H, W, width] to [B, H / 32, W / 32, 8 width]."""
+        """Maps [B, H, W, C] -> [B, H, W, width] to [B, H / 32, W / 32, 8 width]."""
         levels = [Conv3(self.width, self.dtype)(x)]
         for i, factor in enumerate(WIDTHS[1:], start=1):
             down = Down(factor * self.width, self.dtype, norm=i + 1 < len(WIDTHS))
@@ -143,7 +143,7 @@ class Conv3(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H, W, features]."""
+        """Maps [B, H, W, C] -> [B, H, W, features]."""
         return nn.Conv(self.features, (3, 3), kernel_init=KERAS.kernel, dtype=self.dtype)(x)
 
 
@@ -157,7 +157,7 @@ class DefGAN(nn.Module):
 
     @nn.compact
     def __call__(self, sources: Sources, keypoints: jax.Array, train: bool) -> jax.Array:
-        """Sources of which the first counts, [B, 18, 2] -> float32 [B, H, W, 3] in [-1, 1]."""
+        """Draws [B, 18, 2] poses of the first source: float32 [B, H, W, 3] in [-1, 1]."""
         image, pose = scale_images(sources.images[:, 0]), sources.keypoints[:, 0]
         image_size = image.shape[1], image.shape[2]
         maps_s, maps_t = (heatmaps(x, image_size, self.sigma) for x in (pose, keypoints))
@@ -207,7 +207,7 @@ class PairDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, 42] -> float32 logits [B, h, w]."""
+        """Maps [B, H, W, 42] -> float32 logits [B, h, w]."""
         x = nn.Conv(
             self.width,
             (4, 4),
@@ -309,7 +309,9 @@ class DefGANSystem(System):
         target = scale_images(batch["target_image"])
         total, metrics = jnp.zeros(()), {"l1": losses.l1(images, target)}
         if self.discriminators:
-            metrics["gan"] = self._minus_log(discriminators["pair"], self.shown(images, batch), 1)
+            metrics["gan"] = self._minus_log(
+                discriminators["pair"], self.discriminator_inputs(images, batch), 1
+            )
             total += self.loss.gan * metrics["gan"]
         if vgg is not None and self.loss.neighbour:
             both = CAFFE_SCALE * conv1_2(vgg, jnp.concatenate([target, images]))
@@ -318,7 +320,9 @@ class DefGANSystem(System):
             total += self.loss.neighbour * metrics["neighbour"]
         return total, Drawn(images, {}, metrics | {"loss": total})
 
-    def shown(self, images: jax.Array, batch: Batch[jax.Array]) -> dict[str, jax.Array]:
+    def discriminator_inputs(
+        self, images: jax.Array, batch: Batch[jax.Array]
+    ) -> dict[str, jax.Array]:
         """Returns images with what they are judged beside: the sources and both poses."""
         sources, keypoints = sources_of(batch), batch["target_keypoints"]
         return {"image": images, "target_keypoints": keypoints} | {
@@ -331,22 +335,22 @@ class DefGANSystem(System):
         """Returns -log D(real) - log(1 - D(fake)), not halved."""
         return self._minus_log(params, real, 1) + self._minus_log(params, fake, -1)
 
-    def _minus_log(self, params: Params, shown: dict[str, jax.Array], sign: int) -> jax.Array:
+    def _minus_log(self, params: Params, inputs: dict[str, jax.Array], sign: int) -> jax.Array:
         """Returns the mean of -log D, or of -log(1 - D) for a sign of -1, over valid sources."""
-        logits = jnp.asarray(self.discriminator.apply({"params": params}, self._pairs(shown)))
+        logits = jnp.asarray(self.discriminator.apply({"params": params}, self._pairs(inputs)))
         values = -jnp.log(nn.sigmoid(sign * logits) + LEAST)
-        valid = shown["source_valid"].reshape(-1).astype(jnp.float32)
+        valid = inputs["source_valid"].reshape(-1).astype(jnp.float32)
         return jnp.sum(jnp.mean(values, axis=(1, 2)) * valid) / jnp.sum(valid)
 
-    def _pairs(self, shown: dict[str, jax.Array]) -> jax.Array:
+    def _pairs(self, inputs: dict[str, jax.Array]) -> jax.Array:
         """Stacks each source, its pose, the image and the target's pose: [B·M, H, W, 42]."""
-        sources = shown["source_images"]
-        target = heatmaps(shown["target_keypoints"], self.image_size, self.sigma)
-        image = jnp.concatenate([shown["image"], target], axis=-1)[:, None]
+        sources = inputs["source_images"]
+        target = heatmaps(inputs["target_keypoints"], self.image_size, self.sigma)
+        image = jnp.concatenate([inputs["image"], target], axis=-1)[:, None]
         pairs = jnp.concatenate(
             [
                 scale_images(sources),
-                heatmaps(shown["source_keypoints"], self.image_size, self.sigma),
+                heatmaps(inputs["source_keypoints"], self.image_size, self.sigma),
                 jnp.broadcast_to(image, (*sources.shape[:-1], image.shape[-1])),
             ],
             axis=-1,

@@ -16,7 +16,7 @@ def pose_discs(keypoints: jax.Array, image_size: tuple[int, int], radius: int) -
     Args:
       keypoints: [B, 18, 2], (y, x) pixels, -1 where missing; fractions are dropped.
       image_size: (H, W), pixels.
-      radius: of the discs, their edges included.
+      radius: the discs' radius, their edges included.
 
     Returns:
       float32 [B, H, W, 18]; -1 everywhere for a missing joint.
@@ -37,7 +37,7 @@ def limb_mask(keypoints: jax.Array, image_size: tuple[int, int], radius: int) ->
     Args:
       keypoints: [B, 18, 2], (y, x) pixels, -1 where missing.
       image_size: (H, W), pixels.
-      radius: of the discs.
+      radius: the discs' radius.
 
     Returns:
       bool [B, H, W].

@@ -63,7 +63,7 @@ class Gate(nn.Module):
 
     Attributes:
       features: channels of what is let through.
-      dtype: of the computation.
+      dtype: type that the layers compute in.
     """
 
     features: int
@@ -71,7 +71,7 @@ class Gate(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, h, w, C] -> float32 [N, h, w, features]."""
+        """Maps [N, h, w, C] -> float32 [N, h, w, features]."""
 
         def dense(features: int, name: str) -> nn.Dense:
             return nn.Dense(features, kernel_init=KERAS.kernel, dtype=self.dtype, name=name)
@@ -94,7 +94,7 @@ class Fusion(nn.Module):
 
     @nn.compact
     def __call__(self, sources: Sources, keypoints: jax.Array, train: bool) -> jax.Array:
-        """Sources [B, M], [B, 18, 2] -> float32 [B, H, W, 3] in [-1, 1]."""
+        """Maps sources [B, M] and poses [B, 18, 2] -> float32 [B, H, W, 3] in [-1, 1]."""
         B, M = sources.valid.shape
         skips = [x.reshape(B, M, *x.shape[1:]) for x in self._skips(sources, keypoints)]
         valid = sources.valid[:, :, None, None, None].astype(jnp.float32)

@@ -63,7 +63,7 @@ class PoseAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x1: jax.Array, x2: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
-        """[B, h, w, D] image code and [B, h, w, D or 2 D] pose code -> the new ones, D and 2 D."""
+        """Maps image code [B, h, w, D], pose code [..., D or 2 D] -> the new ones, D and 2 D."""
         D = x1.shape[-1]
         u = Norm(self.norm, self.dtype)(self._convolutions(x1, D, train), train)
         s = self._convolutions(x2, D, train)
@@ -87,7 +87,7 @@ class PATN(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, poses: jax.Array, train: bool) -> jax.Array:
-        """[B, H, W, 3] and [B, H, W, 36], source first -> float32 [B, H, W, 3] in [-1, 1]."""
+        """Maps [B, H, W, 3] and [B, H, W, 36], source first, -> float32 [B, H, W, 3] in [-1, 1]."""
         x1, x2 = (self._encode(x.astype(self.dtype), train) for x in (image, poses))
         for _ in range(self.blocks):
             x1, x2 = PoseAttention(self.norm, self.dropout, self.dtype)(x1, x2, train)

@@ -64,7 +64,7 @@ class PG2DiscriminatorSettings(Settings):
     width: int = 64
 
     def rules(self) -> Iterator[Rule]:
-        """The size is positive."""
+        """Checks that the size is positive."""
         yield from self.at_least(1, "width")
 
 
@@ -77,7 +77,7 @@ class PG2LossSettings(Settings):
     gan: float = 1.0
 
     def rules(self) -> Iterator[Rule]:
-        """No weight is negative."""
+        """Checks that no weight is negative."""
         yield from self.at_least(0, "l1", "gan")
 
 
@@ -92,7 +92,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H / strides, W / strides, features]."""
+        """Maps [B, H, W, C] -> [B, H / strides, W / strides, features]."""
         x = nn.Conv(
             self.features,
             (self.size, self.size),
@@ -110,7 +110,7 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, C] -> [B, H, W, C]."""
+        """Maps [B, H, W, C] -> [B, H, W, C]."""
         y = Conv(x.shape[-1], self.dtype)(x)
         return x + Conv(x.shape[-1], self.dtype)(y)
 
@@ -124,7 +124,7 @@ class Coarse(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, 21], source and pose -> float32 [B, H, W, 3]."""
+        """Maps [B, H, W, 21], source and pose -> float32 [B, H, W, 3]."""
         x = Conv(self.width, self.dtype)(x.astype(self.dtype))
         skips = []
         for i in range(1, LEVELS + 1):
@@ -153,7 +153,7 @@ class Fine(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, 6] -> float32 [B, H, W, 3]."""
+        """Maps [B, H, W, 6] -> float32 [B, H, W, 3]."""
         x = Conv(self.width, self.dtype)(x.astype(self.dtype))
         skips = []
         for i in range(1, FINE_LEVELS + 1):
@@ -180,7 +180,7 @@ class ImageDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[B, H, W, 3] -> float32 logits [B]."""
+        """Maps [B, H, W, 3] -> float32 logits [B]."""
         x = x.astype(self.dtype)
         for i in range(4):
             x = nn.Conv(
@@ -297,7 +297,9 @@ class PG2System(System):
         updates = {"steps": {"done": variables["steps"]["done"] + 1}}
         return total, Drawn(images, updates, metrics | {"loss": total})
 
-    def shown(self, images: jax.Array, batch: Batch[jax.Array]) -> dict[str, jax.Array]:
+    def discriminator_inputs(
+        self, images: jax.Array, batch: Batch[jax.Array]
+    ) -> dict[str, jax.Array]:
         """Returns images beside their sources."""
         return {"image": images, "source_image": batch["source_images"][:, 0]}
 

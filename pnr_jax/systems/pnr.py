@@ -53,7 +53,7 @@ class PNRSettings(Settings):
     keep_rows: float = 0.5  # p(v = 1) of eq. 4, unsupervised training.
 
     def rules(self) -> Iterator[Rule]:
-        """The norm, the solver and the networks must be possible."""
+        """Checks that the norm, the solver and the networks are possible."""
         yield from self.at_least(1, "iterations", "d", "width")
         yield from self.at_least(0, "blocks", "ridge")
         yield Rule("p", 1 <= self.p <= 2, "between 1 and 2")

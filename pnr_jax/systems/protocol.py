@@ -27,7 +27,7 @@ class Parts(NamedTuple):
       discriminator: settings of the discriminators.
       loss: weights of the losses.
       image_size: (H, W), pixels.
-      dtype: of the networks' computation; parameters are float32.
+      dtype: type that the networks compute in; parameters are float32.
       supervised: whether the target is another image than the source.
     """
 
@@ -119,8 +119,8 @@ class System(abc.ABC):
         """Returns all that `render` needs of people, by default the sources themselves.
 
         Args:
-          variables: of `init`, trained.
-          sources: of B people.
+          variables: variables like those of `init`, trained.
+          sources: the sources of B people.
           row_weights: float [B, M·h·w], of the sources' regions, where the system has `regions`.
 
         Returns:
@@ -134,8 +134,8 @@ class System(abc.ABC):
         """Draws people in poses, as in inference.
 
         Args:
-          variables: of `init`, trained.
-          code: of `encode`, of B people.
+          variables: variables like those of `init`, trained.
+          code: what `encode` returned for B people.
           keypoints: [B, 18, 2].
 
         Returns:
@@ -154,14 +154,14 @@ class System(abc.ABC):
         """Returns what the generator's update minimises, and what the pass gave.
 
         Args:
-          variables: of what draws; the gradient is by its "params".
+          variables: the generator's; the gradient is taken by its "params".
           discriminators: parameters by name.
-          batch: of `pnr_jax.data.pipeline`.
-          vgg: of the perceptual loss; None turns it off.
-          key: of this step's randomness.
+          batch: a batch, see `pnr_jax.data.pipeline`.
+          vgg: network of the perceptual loss; None turns the loss off.
+          key: random key of this step.
         """
 
-    def shown(self, images: jax.Array, batch: Batch[jax.Array]) -> Any:
+    def discriminator_inputs(self, images: jax.Array, batch: Batch[jax.Array]) -> Any:
         """Returns images with all that discriminators see beside them: a tree of arrays [B, ...].
 
         The pool of past fakes keeps the tree whole.
@@ -175,11 +175,11 @@ class System(abc.ABC):
         """Returns what a discriminator's update minimises.
 
         Args:
-          name: of the discriminator.
+          name: the discriminator's name.
           params: its parameters.
-          real: of `shown`.
-          fake: of `shown`, generated; past ones among them where there is a pool.
-          key: of this step's randomness.
+          real: what `discriminator_inputs` returned for real images.
+          fake: the same for generated images, past ones among them where there is a pool.
+          key: random key of this step.
 
         Raises:
           ValueError: the system has no such discriminator; one that has none keeps this method.

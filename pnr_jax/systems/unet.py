@@ -33,7 +33,7 @@ class UNetSettings(Settings):
     sigma: float = 6.0  # Of the heatmaps, pixels.
 
     def rules(self) -> Iterator[Rule]:
-        """The image can be halved so often, the norm is known."""
+        """Checks that the image can be halved so often and that the norm is known."""
         yield from self.at_least(1, "width")
         yield Rule("halvings", 1 <= self.halvings <= 2, "1 or 2")
         yield Rule("sigma", self.sigma > 0, "positive")
@@ -50,7 +50,7 @@ class UNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """Float [B, H, W, 39] -> float32 [B, H, W, 3] in [-1, 1]."""
+        """Maps float [B, H, W, 39] -> float32 [B, H, W, 3] in [-1, 1]."""
         x = ConvBlock(self.width, 7, norm=self.norm, dtype=self.dtype)(x.astype(self.dtype), train)
         skips = []
         for i in range(1, self.halvings + 1):

@@ -49,7 +49,7 @@ class Crossing(PoseAttention):
 
     @nn.compact
     def __call__(self, x1: jax.Array, x2: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
-        """[B, h, w, D] image code and [B, h, w, D or 2 D] shape code -> the new ones, D and 2 D."""
+        """Maps image code [B, h, w, D], shape code [..., D or 2 D] -> the new ones, D and 2 D."""
         D = x1.shape[-1]
         u = Norm(self.norm, self.dtype)(self._convolutions(x1, D, train), train)
         s = self._convolutions(x2, D, train)
@@ -101,7 +101,7 @@ class XingGAN(PATN):
 
     @nn.compact
     def __call__(self, image: jax.Array, poses: jax.Array, train: bool) -> jax.Array:
-        """[B, H, W, 3] and [B, H, W, 36], source first -> float32 [B, H, W, 3] in [-1, 1]."""
+        """Maps [B, H, W, 3] and [B, H, W, 36], source first, -> float32 [B, H, W, 3] in [-1, 1]."""
         x1, x2 = (self._encode(x.astype(self.dtype), train) for x in (image, poses))
         for i in range(self.blocks):
             block = Crossing(self.norm, self.dropout, self.dtype, name=f"crossing_{i}")

@@ -1,6 +1,6 @@
-"""How batches reach the training step: made on the device from a resident data set, or fed.
+"""How batches reach the training step: gathered on the device from a resident data set, or fed.
 
-Both give the same batch for the same seed and step (`pnr_jax.data.shuffle`), augmented where the
+Both ways give the same batch for the same seed and step (`pnr_jax.data.shuffle`), augmented if the
 configuration says so (`pnr_jax.data.warps`). A resident data set (Market-1501's training images are
 318 MB) needs nothing from the host but the call; one that does not fit is fed by tf.data.
 """
@@ -26,36 +26,36 @@ from pnr_jax.training.state import TrainState
 from pnr_jax.training.step import Step
 
 
-def choose_input(config: Config, examples: Examples, say: Callable[[str], None]) -> Config:
-    """Returns the configuration with "device" or "host" in place of input="auto", and says why.
+def choose_input(config: Config, examples: Examples, log: Callable[[str], None]) -> Config:
+    """Returns the configuration with "device" or "host" in place of input="auto", and logs why.
 
     Resident images may take half of the memory that a device has, or that this host has free where
     the devices are its CPUs.
     """
     if config.input != "auto":
         return config
-    size, room = examples.images.images.nbytes, free_memory()
-    chosen = "device" if size <= room / 2 else "host"
+    size, free = examples.images.images.nbytes, free_memory()
+    chosen = "device" if size <= free / 2 else "host"
     where = "lie on every device" if chosen == "device" else "are fed by the host"
-    say(f"the training images take {size / 1e9:.1f} of {room / 1e9:.1f} GB and {where}")
+    log(f"the training images take {size / 1e9:.1f} of {free / 1e9:.1f} GB and {where}")
     return config.replace(input=chosen)
 
 
 def free_memory() -> int:
-    """Bytes that the smallest local device can give, or this host where devices do not tell."""
+    """Returns the bytes free on the smallest local device, or on the host if devices do not say."""
     stats = [device.memory_stats() for device in jax.local_devices()]
-    room = [x["bytes_limit"] - x["bytes_in_use"] for x in stats if x and "bytes_limit" in x]
-    return min(room) if room else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = [x["bytes_limit"] - x["bytes_in_use"] for x in stats if x and "bytes_limit" in x]
+    return min(free) if free else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> Step:
-    """The step of (state, feed), a feed being what `feeds` yields, `steps_per_call` steps a call.
+    """Returns a step of (state, feed) that takes the feeds of `feeds`, `steps_per_call` at a call.
 
     Args:
-      step: of (state, batch).
-      config: of the run.
+      step: a function of (state, batch).
+      config: the run's configuration.
       examples: the training examples.
-      mesh: of `pnr_jax.sharding`.
+      mesh: the devices, from `pnr_jax.sharding.make_mesh`.
     """
     step = _augmented(step, config)
     if config.input == "host":
@@ -84,7 +84,7 @@ def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> St
 
 
 def feeds(config: Config, examples: Examples, mesh: Mesh, start: int) -> Iterator[Any]:
-    """What the step of `with_input` takes beside the state, call after call from step `start`."""
+    """Yields the second argument of the step of `with_input`, call after call."""
     if config.input == "device":
         images, keypoints, *_ = examples.images
         resident = {"images": images, "keypoints": keypoints, "tuples": examples.tuples}
@@ -101,7 +101,7 @@ def feeds(config: Config, examples: Examples, mesh: Mesh, start: int) -> Iterato
 
 
 def _augmented(step: Step, config: Config) -> Step:
-    """The step of (state, batch) that moves the batch's images first, by (seed, step) alone."""
+    """Returns the step that first moves the batch's images, by (seed, step) alone."""
     settings = config.augment
     if not (settings.mirror or settings.moves):
         return step

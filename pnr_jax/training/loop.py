@@ -1,4 +1,4 @@
-"""The training loop: all side effects of training live here and in what it opens."""
+"""The training loop: all side effects of training are here and in what it opens."""
 
 import contextlib
 import itertools
@@ -20,76 +20,76 @@ from pnr_jax import metrics as metrics_lib
 from pnr_jax.checkpoints import Checkpoints, export_model, open_checkpoints
 from pnr_jax.config import Config
 from pnr_jax.data.shuffle import batch_indices
-from pnr_jax.distributed import with_partners
+from pnr_jax.distributed import is_main_process, stop_requests, with_partners
 from pnr_jax.errors import UserError
 from pnr_jax.examples import Examples
-from pnr_jax.files import locked, write_text
+from pnr_jax.files import write_text
+from pnr_jax.locks import locked
 from pnr_jax.nn import vgg19
-from pnr_jax.training import inputs, program, samples
+from pnr_jax.training import inputs, samples
 from pnr_jax.training import state as state_lib
-from pnr_jax.training.report import Report, leads
-from pnr_jax.training.signals import stop_requests
+from pnr_jax.training.logger import RunLogger
 from pnr_jax.training.start import start_from
 from pnr_jax.training.state import TrainState, trained_variables
-from pnr_jax.training.step import Step, make_step
+from pnr_jax.training.step import Step, count_flops, lower_step, make_step
 
-SCORED = 64  # Fixed training examples that choose the best checkpoint.
+SCORED = 64  # Training examples, always the same, that choose the best checkpoint.
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-class Run(NamedTuple):
-    """What does not change while a run trains."""
+class RunContext(NamedTuple):
+    """The parts of a run that stay the same while it trains."""
 
     config: Config
     workdir: Path
     examples: Examples
     mesh: Mesh
-    say: Say
+    log: Log
 
 
-def train(config: Config, workdir: Path, say: Say = print) -> bool:
+def train(config: Config, workdir: Path, log: Log = print) -> bool:
     """Trains a configuration in its workdir, from its last checkpoint where there is one.
 
-    It runs on all devices of all processes; the first process writes the files and speaks.
+    It runs on all devices of all processes; the main process writes the files and logs.
 
     Args:
-      config: see `pnr_jax.config`.
+      config: what to train, see `pnr_jax.config`.
       workdir: the run's folder.
-      say: prints a line.
+      log: prints a line.
 
     Returns:
-      Whether all steps are done; False after SIGTERM, with everything saved.
+      True if all steps are done; False after SIGTERM, with everything saved.
 
     Raises:
-      UserError: for input that the user can mend.
+      UserError: the input is wrong in a way that the user can mend.
     """
-    say = say if leads() else lambda line: None
+    log = log if is_main_process() else lambda line: None
     mesh = sharding.make_mesh()
     _check_devices(config, mesh)
-    vgg = _perceptual_network(config, say)
+    vgg = _perceptual_network(config, log)
     config_lib.check_workdir(config, workdir)
     examples = examples_lib.load_training(config)
-    say(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
-    run = Run(inputs.choose_input(config, examples, say), workdir, examples, mesh, say)
+    log(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
+    run = RunContext(inputs.choose_input(config, examples, log), workdir, examples, mesh, log)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
-    refusal = f"--workdir={workdir}: another run is training here; wait for it, or choose another"
+    refusal = f"`workdir={workdir}`: another run is training here; wait for it, or choose another"
     with (
         with_partners(),
-        locked(lock, refusal),
+        locked(lock, refusal, log),
         open_checkpoints(workdir, config.keep_checkpoints) as checkpoints,
     ):
-        if leads():
-            config_lib.save(config, workdir)
+        if is_main_process():
+            config_lib.write_config(config, workdir)
             _write_mean_image(run)
         state = state_lib.init_state(config, state_lib.state_shardings(config, mesh))
-        say(_description(state, mesh))
-        saved = checkpoints.restore_newest(state, say)
+        log(_description(state, mesh))
+        saved = checkpoints.restore_newest(state, log)
         if saved is not None:
             state = saved
-            say(f"resuming at step {int(state.step):,}")
+            log(f"resuming at step {int(state.step):,}")
         elif config.init_from:
-            state = start_from(config.init_from, state, mesh, say)
+            state = start_from(config.init_from, state, mesh, log)
         if int(state.step) < config.steps:
             state = _steps(run, make_step(config, vgg), state, checkpoints)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
@@ -97,16 +97,16 @@ def train(config: Config, workdir: Path, say: Say = print) -> bool:
             best = trained_variables(checkpoints.restore(checkpoints.best, like=state))
             export_model(workdir, sharding.to_host(mesh, best), "model_best")
     done = int(state.step) >= config.steps
-    say(f"{'trained' if done else 'stopped by SIGTERM'} at step {int(state.step):,}: {path}")
+    log(f"{'trained' if done else 'stopped by SIGTERM'} at step {int(state.step):,}: {path}")
     return done
 
 
-def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) -> TrainState:
-    """Steps from the state's step to the configuration's last, or to SIGTERM."""
+def _steps(run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoints) -> TrainState:
+    """Trains from the state's step to the configuration's last, or until SIGTERM."""
     config, start, stride = run.config, int(state.step), run.config.steps_per_call
     if start % stride:
         raise UserError(
-            f"--config.steps_per_call={stride}: the run goes on from step {start}, between two "
+            f"`config.steps_per_call={stride}`: the run goes on from step {start}, between two "
             "calls; take a number that divides it, or 1"
         )
     shown = samples.first(examples_lib.load_test(config, "pairs"), samples.ROWS)
@@ -116,18 +116,18 @@ def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) ->
     first = next(feeds)
     call = _compile(inputs.with_input(step, config, run.examples, run.mesh), state, first, run)
     numbers = range(start + stride, config.steps + 1, stride)
-    report = Report(config, run.workdir, start, run.say)
-    with contextlib.closing(report), stop_requests() as stopped_at:
+    logger = RunLogger(config, run.workdir, start, run.log)
+    with contextlib.closing(logger), stop_requests() as stopped_at:
         for number, feed in zip(numbers, itertools.chain([first], feeds), strict=False):
             state, metrics = call(state, feed)
-            report.advance(stride)
+            logger.advance(stride)
             stopped, last = stopped_at(number), number == config.steps
             if number % config.log_every == 0 or last:
-                report.scalars(number, metrics, state.skipped)
+                logger.scalars(number, metrics, state.skipped)
                 _check_skipped(run, state, checkpoints)
             if number % config.sample_every == 0 or last:
                 generated = draw(trained_variables(state), shown)
-                report.samples(number, figures.generated_sheet(shown, generated))
+                logger.samples(number, figures.generated_sheet(shown, generated))
             if number % config.checkpoint_every == 0 or last:
                 generated = draw(trained_variables(state), scored)
                 score = float(metrics_lib.l1(scored["target_image"], generated).mean())
@@ -142,13 +142,13 @@ def _steps(run: Run, step: Step, state: TrainState, checkpoints: Checkpoints) ->
 def _check_devices(config: Config, mesh: Mesh) -> None:
     if config.batch_size % mesh.size:
         raise UserError(
-            f"--config.batch_size={config.batch_size}: is split over {mesh.size} devices; "
+            f"`config.batch_size={config.batch_size}`: is split over {mesh.size} devices; "
             f"choose a multiple of {mesh.size}"
         )
 
 
-def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> None:
-    """Stops a run whose losses or gradients have stopped being finite."""
+def _check_skipped(run: RunContext, state: TrainState, checkpoints: Checkpoints) -> None:
+    """Stops a run whose losses or gradients have not been finite for too many steps."""
     count, last = int(state.skipped.in_a_row), int(state.skipped.last)
     if count <= run.config.max_skipped:
         return
@@ -157,27 +157,27 @@ def _check_skipped(run: Run, state: TrainState, checkpoints: Checkpoints) -> Non
     names = [[images.names[i] for i in row if i >= 0] for row in tuples[rows]]
     checkpoints.save(int(state.step), state, score=math.inf)
     path = run.workdir / "not_finite.json"
-    if leads():
+    if is_main_process():
         write_text(path, json.dumps({"step": last, "batch": names}, indent=1) + "\n")
     raise UserError(
         f"step {last + 1:,}: a loss or a gradient is not finite, as in the {count} steps before it "
-        f"(--config.max_skipped={run.config.max_skipped}); {path} has the batch's names, the "
-        f"checkpoint {int(state.step)} the state; --debug_nans finds the operation"
+        f"(`config.max_skipped={run.config.max_skipped}`); {path} has the batch's names, the "
+        f"checkpoint {int(state.step)} the state; `debug_nans` finds the operation"
     )
 
 
-def _write_mean_image(run: Run) -> None:
+def _write_mean_image(run: RunContext) -> None:
     # The evaluation's "mean image" row needs it, and later commands need the workdir alone.
     mean = np.round(run.examples.images.images.mean(axis=0)).astype(np.uint8)
     figures.save_png(run.workdir / "mean_image.png", mean)
 
 
-def _perceptual_network(config: Config, say: Say) -> vgg19.VGG19 | None:
+def _perceptual_network(config: Config, log: Log) -> vgg19.VGG19 | None:
     if not config.build_system().perceptual:
         if config.vgg19:
-            say("vgg19 is not used: there is no perceptual loss")
+            log("vgg19 is not used: there is no perceptual loss")
         return None
-    return vgg19.load(config.vgg19 or vgg19.SHIPPED)
+    return vgg19.load_vgg19(config.vgg19 or vgg19.SHIPPED)
 
 
 def _description(state: TrainState, mesh: Mesh) -> str:
@@ -191,13 +191,13 @@ def _description(state: TrainState, mesh: Mesh) -> str:
     return f"parameters: {', '.join(counts)}; on {devices}{processes}"
 
 
-def _compile(call: Step, state: TrainState, feed: Any, run: Run) -> Any:
-    """The step, compiled ahead of time: a batch of another shape is refused, not compiled."""
+def _compile(call: Step, state: TrainState, feed: Any, run: RunContext) -> Any:
+    """Compiles the step ahead of time: a batch of another shape is refused, not compiled."""
     if jax.debug_nans.value:  # Runs a failing step again, so its state must not be given away.
         return jax.jit(call)
     began = time.monotonic()
-    lowered = program.lower(call, state, feed, run.mesh)
+    lowered = lower_step(call, state, feed, run.mesh)
     compiled = lowered.compile()
-    seconds, gflop = time.monotonic() - began, program.flops(lowered) / 1e9
-    run.say(f"compiled the training step in {seconds:.0f} s: {gflop:,.1f} GFLOP")
+    seconds, gflop = time.monotonic() - began, count_flops(lowered) / 1e9
+    run.log(f"compiled the training step in {seconds:.0f} s: {gflop:,.1f} GFLOP")
     return compiled

@@ -25,7 +25,7 @@ class Pool:
 
 
 def empty(size: int, example: Any) -> Pool:
-    """A pool of `size` entries for batches like `example` (a tree of arrays [B, ...])."""
+    """Returns a pool of `size` entries for batches like `example` (a tree of arrays [B, ...])."""
     entries = jax.tree.map(lambda x: jnp.zeros((size, *x.shape[1:]), x.dtype), example)
     return Pool(entries, jnp.zeros((), jnp.int32))
 
@@ -39,7 +39,7 @@ def exchange(pool: Pool, batch: Any, key: jax.Array) -> tuple[Pool, Any]:
     Args:
       pool: the pool.
       batch: tree of arrays [B, ...].
-      key: of the draw.
+      key: random key.
 
     Returns:
       The new pool, and a batch like `batch`.

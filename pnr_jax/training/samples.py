@@ -1,4 +1,4 @@
-"""What a run shows of itself: fixed examples, drawn now and then."""
+"""Sample images of a run: fixed examples, drawn now and then."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class Drawer:
     """Draws batches in slices of `ROWS` on one device of this process, compiled once."""
 
     def __init__(self, config: Config, mesh: Mesh):
-        """A drawer for the system of `config`, whose variables lie on `mesh`."""
+        """Draws with the system of `config`, whose variables lie on `mesh`."""
         self._mesh = mesh
         system = config.build_system()
 
@@ -32,7 +32,7 @@ class Drawer:
         self._draw = draw
 
     def __call__(self, variables: Any, batch: Batch[np.ndarray]) -> np.ndarray:
-        """Images uint8 [B, H, W, 3], B a multiple of `ROWS`."""
+        """Returns images uint8 [B, H, W, 3], B a multiple of `ROWS`."""
         here = jax.device_put(sharding.to_host(self._mesh, variables), jax.local_devices()[0])
         slices = [slice(i, i + ROWS) for i in range(0, len(batch["target_image"]), ROWS)]
         parts = [self._draw(here, _rows(batch, rows)) for rows in slices]
@@ -44,5 +44,5 @@ def _rows(batch: Batch[np.ndarray], rows: slice) -> Batch[np.ndarray]:
 
 
 def first(examples: Examples, count: int) -> Batch[np.ndarray]:
-    """The first `count` examples, over again where there are fewer."""
+    """Returns the first `count` examples, repeated where there are fewer."""
     return gather(examples.images, examples.tuples[np.arange(count) % len(examples.tuples)])

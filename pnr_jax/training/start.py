@@ -1,4 +1,4 @@
-"""Fine-tuning: a run that begins with the weights of another one."""
+"""Fine-tuning: a run that starts from the weights of another one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,18 +18,18 @@ from pnr_jax.training.state import TrainState
 Networks = dict[str, Any]  # {"variables": ..., "discriminators": ...}
 
 
-def start_from(name: str, state: TrainState, mesh: Mesh, say: Callable[[str], None]) -> TrainState:
-    """Puts another run's weights into a state at step 0, wherever one fits.
+def start_from(name: str, state: TrainState, mesh: Mesh, log: Callable[[str], None]) -> TrainState:
+    """Puts another run's weights into a state at step 0, wherever they fit.
 
-    What draws comes from its running average where it has one, and the discriminators from its
-    latest checkpoint; a model that was exported has none. Optimisers, the pool of past fakes and
-    the step begin anew. A line is said for each layer that does not fit and keeps its own start.
+    The generator comes from the other run's running average if it has one, the discriminators from
+    its latest checkpoint; an exported model has none. Optimisers, the pool of past fakes and the
+    step start afresh. Each layer that does not fit keeps its initial weights and is logged.
 
     Args:
-      name: folder of a run or of an exported model, or the name of a model in the box.
-      state: of `pnr_jax.training.state.init_state`.
-      mesh: of `pnr_jax.sharding`.
-      say: prints a line.
+      name: folder of a run or of an exported model, or the name of a bundled model.
+      state: what `pnr_jax.training.state.init_state` returned.
+      mesh: the devices, from `pnr_jax.sharding.make_mesh`.
+      log: prints a line.
 
     Raises:
       UserError: there is no model, or not one of its arrays fits.
@@ -39,9 +39,9 @@ def start_from(name: str, state: TrainState, mesh: Mesh, say: Callable[[str], No
     fitting = {path for path, x in own.items() if path in others and _fit(x, others[path])}
     if not any(path[0] == "variables" for path in fitting):
         raise UserError(f"init_from={name}: no layer fits this run's; begin from another model")
-    say(f"starting from {name}: {len(fitting)} of {len(own)} arrays fit")
+    log(f"starting from {name}: {len(fitting)} of {len(own)} arrays fit")
     for line in _misfits(own, others):
-        say(line)
+        log(line)
     new = unflatten_dict(
         {path: _placed(others[path], x) if path in fitting else x for path, x in own.items()}
     )
@@ -53,9 +53,9 @@ def start_from(name: str, state: TrainState, mesh: Mesh, say: Callable[[str], No
 
 
 def _read(name: str, mesh: Mesh) -> Networks:
-    """The networks of a run as NumPy arrays."""
+    """Reads the networks of a run as NumPy arrays."""
     folder = box.find(name)
-    config = config_lib.load(folder)
+    config = config_lib.read_config(folder)
     shapes = jax.eval_shape(lambda: state_lib.fresh_state(config))
     like = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding.copied(mesh)), shapes
@@ -75,7 +75,7 @@ def _fit(x: Any, other: Any) -> bool:
 
 
 def _misfits(own: dict[tuple[str, ...], Any], others: dict[tuple[str, ...], Any]) -> list[str]:
-    """A line for each layer that cannot be taken over whole."""
+    """Returns a line for each layer that cannot be taken over whole."""
     lines: dict[str, str] = {}
     for path, x in own.items():
         layer = "/".join(path[1:-1])
@@ -93,6 +93,6 @@ def _misfits(own: dict[tuple[str, ...], Any], others: dict[tuple[str, ...], Any]
 
 
 def _placed(x: Any, like: jax.Array) -> jax.Array:
-    """An array as parameters of a state, where `like` lies."""
+    """Places an array as parameters of a state, where `like` lies."""
     array = np.asarray(x, like.dtype)
     return jax.make_array_from_callback(array.shape, like.sharding, lambda index: array[index])

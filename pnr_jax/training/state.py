@@ -1,4 +1,4 @@
-"""What training carries from step to step."""
+"""The state that training carries from step to step."""
 
 from typing import Any
 
@@ -31,15 +31,15 @@ class Skipped(struct.PyTreeNode):
 
 
 class TrainState(struct.PyTreeNode):
-    """All of a run's state; arrays only.
+    """The whole state of a run; arrays only.
 
     Attributes:
       step: int32 [], steps done.
-      variables: of what draws: {"params": ..., "batch_stats": ...}.
-      opt_state: of their optimiser.
+      variables: the generator's variables: {"params": ..., "batch_stats": ...}.
+      opt_state: state of the generator's optimiser.
       ema: running average of `variables`, or an empty dict where it is off.
       discriminators: parameters by name, such as "image" (D_I) and "pose" (D_K).
-      discriminator_opt_states: of their optimisers.
+      discriminator_opt_states: states of their optimisers, by name.
       pool: past fakes with their conditions, or None where it is off.
       skipped: steps that were counted, but not taken.
     """
@@ -57,13 +57,13 @@ class TrainState(struct.PyTreeNode):
 def build_optimizer(
     config: Config, discriminator: str | None = None
 ) -> optax.GradientTransformation:
-    """Adam, at a constant rate that from `decay_from` of the steps on falls linearly to 0.
+    """Returns Adam, at a constant rate that falls linearly to 0 after `decay_from` of the steps.
 
-    What a system trains in a period of the steps alone keeps its numbers and moments outside of it.
+    What a system trains only during a period keeps its values and moments outside of that period.
 
     Args:
-      config: of the run.
-      discriminator: whose optimiser it is; None is that of what draws.
+      config: the run's configuration.
+      discriminator: name of the discriminator to optimise; None is the generator.
     """
     system = config.build_system()
     moments = optax.scale_by_adam(b1=config.adam_b1, b2=config.adam_b2)
@@ -85,7 +85,7 @@ def build_optimizer(
 
 
 def learning_rate(config: Config) -> optax.Schedule:
-    """The learning rate as a function of the step."""
+    """Returns the learning rate as a function of the step."""
     start = int(config.decay_from * config.steps)
     return optax.schedules.join_schedules(
         [
@@ -99,7 +99,7 @@ def learning_rate(config: Config) -> optax.Schedule:
 
 
 def state_shardings(config: Config, mesh: Mesh) -> TrainState:
-    """Where the state lies: a `TrainState` of shardings, split where the configuration says so."""
+    """Returns where the state lies: a `TrainState` of shardings, split if `shard_parameters` is."""
     shapes = jax.eval_shape(lambda: fresh_state(config))
     everywhere = jax.tree.map(lambda _: sharding.copied(mesh), shapes)
     if not config.shard_parameters:
@@ -108,14 +108,14 @@ def state_shardings(config: Config, mesh: Mesh) -> TrainState:
 
 
 def init_state(config: Config, shardings: TrainState | None = None) -> TrainState:
-    """The state at step 0, a function of the configuration's seed.
+    """Draws the state at step 0, a function of the configuration's seed.
 
-    Compiled without optimisation: it runs once, and optimising dozens of random number generators
-    would take many times longer than running them.
+    It is compiled without optimisation: it runs once, and optimising dozens of random number
+    generators would take many times longer than running them.
 
     Args:
-      config: of the run.
-      shardings: of `state_shardings`; None puts all on one device.
+      config: the run's configuration.
+      shardings: what `state_shardings` returned; None puts all on one device.
     """
     draw = jax.jit(lambda: fresh_state(config), out_shardings=shardings).lower()
     quick: dict[str, str | bool] = {
@@ -128,9 +128,9 @@ def init_state(config: Config, shardings: TrainState | None = None) -> TrainStat
 
 
 def fresh_state(config: Config) -> TrainState:
-    """The state at step 0, to be traced: see `init_state`."""
+    """Draws the state at step 0, to be traced: see `init_state`."""
     system, optimizer = config.build_system(), build_optimizer(config)
-    judged = {name: build_optimizer(config, name) for name in system.discriminators}
+    optimizers = {name: build_optimizer(config, name) for name in system.discriminators}
     variables, discriminators = system.init(jax.random.key(config.seed))
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -138,14 +138,16 @@ def fresh_state(config: Config) -> TrainState:
         opt_state=optimizer.init(variables["params"]),
         ema=jax.tree.map(jnp.copy, variables) if config.ema else {},
         discriminators=discriminators,
-        discriminator_opt_states={name: judged[name].init(p) for name, p in discriminators.items()},
+        discriminator_opt_states={
+            name: optimizers[name].init(p) for name, p in discriminators.items()
+        },
         pool=_empty_pool(config, system) if discriminators and config.pool_size else None,
         skipped=Skipped(*(jnp.asarray(count, jnp.int32) for count in (0, 0, -1))),
     )
 
 
 def _empty_pool(config: Config, system: System) -> Pool:
-    """Returns a pool for what the discriminators are shown of one image."""
+    """Returns a pool of the discriminators' inputs, each of one image."""
     image, keypoints = jnp.zeros((1, *config.image_size, 3)), jnp.zeros((1, 18, 2), jnp.int32)
     batch: Batch[jax.Array] = {
         "source_images": jnp.stack([image] * config.sources, axis=1).astype(jnp.uint8),
@@ -154,14 +156,14 @@ def _empty_pool(config: Config, system: System) -> Pool:
         "target_image": image.astype(jnp.uint8),
         "target_keypoints": keypoints,
     }
-    return pool_lib.empty(config.pool_size, system.shown(image, batch))
+    return pool_lib.empty(config.pool_size, system.discriminator_inputs(image, batch))
 
 
 def trained_variables(state: TrainState) -> dict[str, Any]:
-    """The variables to generate with: the running average where there is one."""
+    """Returns the variables to generate with: the running average where there is one."""
     return state.ema or state.variables
 
 
 def parameter_count(tree: Any) -> int:
-    """How many numbers a tree of parameters has."""
+    """Counts the numbers in a tree of parameters."""
     return sum(x.size for x in jax.tree.leaves(tree))

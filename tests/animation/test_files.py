@@ -29,7 +29,7 @@ def enlarged(image):
 
 def test_a_gif_plays_the_frames_for_ever(tmp_path, moving):
     images, keypoints = moving
-    animation.write(tmp_path / "a.gif", images, keypoints, fps=5)
+    animation.write_animation(tmp_path / "a.gif", images, keypoints, fps=5)
     with Image.open(tmp_path / "a.gif") as gif:
         assert (gif.n_frames, gif.size) == (6, (96, 192))
         assert (gif.info["duration"], gif.info["loop"]) == (200, 0)
@@ -42,7 +42,7 @@ def test_a_gif_plays_the_frames_for_ever(tmp_path, moving):
 
 def test_an_mp4_holds_the_frames(tmp_path, moving):
     images, keypoints = moving
-    animation.write(tmp_path / "a.mp4", images, keypoints, fps=5)
+    animation.write_animation(tmp_path / "a.mp4", images, keypoints, fps=5)
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", tmp_path / "a.mp4"]
     played = subprocess.run(
         [*ffmpeg, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True
@@ -57,7 +57,7 @@ def test_an_mp4_holds_the_frames(tmp_path, moving):
 
 def test_a_strip_shows_frames_under_their_poses(tmp_path, moving):
     images, keypoints = moving
-    animation.write(
+    animation.write_animation(
         tmp_path / "a.png", np.tile(images, (5, 1, 1, 1)), np.tile(keypoints, (5, 1, 1)), 5
     )
     with Image.open(tmp_path / "a.png") as strip:
@@ -67,18 +67,18 @@ def test_a_strip_shows_frames_under_their_poses(tmp_path, moving):
 
 
 def test_what_cannot_be_written_is_said_before(tmp_path, moving, monkeypatch):
-    with pytest.raises(UserError, match=r"--output=a.avi: the suffix must be .gif, .mp4 or .png"):
+    with pytest.raises(UserError, match=r"`output=a.avi`: the suffix must be .gif, .mp4 or .png"):
         animation.check_output("a.avi")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install imageio-ffmpeg"):
-        animation.write(tmp_path / "a.mp4", *moving, fps=5)
+        animation.write_animation(tmp_path / "a.mp4", *moving, fps=5)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_ffmpeg_refuses_is_one_line(tmp_path):
     odd = np.zeros((2, 301, 201, 3), np.uint8)  # Its 4:2:0 colour asks for even sides.
     with pytest.raises(UserError) as caught:
-        animation.write(tmp_path / "a.mp4", odd, np.full((2, 18, 2), 8), fps=5)
+        animation.write_animation(tmp_path / "a.mp4", odd, np.full((2, 18, 2), 8), fps=5)
     line = str(caught.value)
     assert line.startswith("FFmpeg could not write the .mp4 (") and line.endswith("a .gif instead")
     assert "divisible by 2" in line

@@ -205,7 +205,7 @@ def test_a_part_of_the_archive_will_do_and_what_lacks_is_named(archive):
     assert made.missing == [flat_name(gone)]
     assert made.poseless == [extra]
     assert made.counts["train pairs"] == 24 - 6
-    names = packed.read(archive.folder / "data/deepfashion/packed-train.npz").names.tolist()
+    names = packed.read_packed(archive.folder / "data/deepfashion/packed-train.npz").names.tolist()
     assert flat_name(gone) not in names
 
 
@@ -280,7 +280,7 @@ def test_a_damaged_image_stops_or_is_left_out(archive):
     folder = archive.as_folder()
     path = next(folder.rglob("*.jpg"))
     path.write_bytes(b"no photo")
-    assert "--max_damaged=N" in archive.refusal(folder)
+    assert "`max_damaged=N`" in archive.refusal(folder)
     assert len(archive.prepare(folder, max_damaged=1).damaged) == 1
 
 

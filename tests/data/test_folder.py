@@ -15,8 +15,8 @@ from pnr_jax.data import (
 )
 from pnr_jax.data.crops import crop_person
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation.entrants import load_sets
-from pnr_jax.evaluation.notes import notes
+from pnr_jax.evaluation.jobs import load_sets
+from pnr_jax.evaluation.report import notes
 from pnr_jax.keypoints import JOINTS
 from pnr_jax.walk import list_files
 
@@ -68,7 +68,7 @@ def test_the_data_set_is_the_cropped_people_split_by_identity(own):
     everybody = read_annotations(made.folder / "annotations.csv")
     assert len(everybody) == 12
     for split in ("train", "test"):
-        images = folder.load(own.data_dir, split)
+        images = folder.load_images(own.data_dir, split)
         assert images.images.shape[1:] == (128, 64, 3)
         assert list(images.names) == sorted(images.names)
         for name, image, keypoints in zip(
@@ -108,7 +108,7 @@ def test_few_images_show_themselves_again(own):
         assert len(set(row[:-1])) == (5 if row[-1].startswith("dan") else 2)
         if not row[-1].startswith("dan"):
             assert row[0] == row[2] == row[4] and row[1] == row[3]
-    assert {row[-1] for row in tuples} == set(folder.load(own.data_dir, "test").names)
+    assert {row[-1] for row in tuples} == set(folder.load_images(own.data_dir, "test").names)
 
 
 def test_rows_without_suffixes_are_matched_as_openpose_names_them():
@@ -299,7 +299,7 @@ def test_a_flat_folder_of_single_images_is_paired_with_itself(own, small_config)
     )
     training = examples.load_training(config)
     np.testing.assert_array_equal(training.tuples, np.arange(4)[:, None].repeat(2, axis=1))
-    with pytest.raises(UserError, match=r"--config\.supervised=False"):
+    with pytest.raises(UserError, match=r"`config\.supervised=False`"):
         examples.load_training(config.replace(supervised=True))
     sets = load_sets(config, None, several=True, fewest=5)
     assert sets.single is sets.multi

@@ -111,7 +111,7 @@ def test_prepares_images_keypoints_pairs_and_tuples(archive, form, way):
     assert (made.damaged, made.resized) == ([], [])
     for split, names in NAMES.items():
         assert made.counts[split] == len(names)
-        loaded = market1501.load(archive.data_dir, split)
+        loaded = market1501.load_images(archive.data_dir, split)
         assert list(loaded.names) == sorted(names)
         assert loaded.images.dtype == np.uint8
         assert loaded.keypoints.dtype == np.int32
@@ -180,7 +180,7 @@ def test_an_image_of_another_size_is_resized_with_its_keypoints(archive):
     builder = archive.prepare(archive.as_zip())
     assert builder.resized == [name]
     archive.prepare(archive.as_zip())  # Again, over what is there: the same row.
-    loaded = market1501.load(archive.data_dir, "train")
+    loaded = market1501.load_images(archive.data_dir, "train")
     position = loaded.names.index(name)
     expected = resize_keypoints(keypoints, (256, 192), (128, 64))
     np.testing.assert_array_equal(loaded.keypoints[position], expected)
@@ -198,10 +198,10 @@ def test_a_truncated_image_is_named_or_left_out(archive, form):
     source = getattr(archive, form)()
     message = archive.refusal(source)
     assert name in message
-    assert "--max_damaged" in message
+    assert "`max_damaged=N`" in message
     builder = archive.prepare(source, max_damaged=1)
     assert builder.damaged == [name]
-    assert name not in market1501.load(archive.data_dir, "train").names
+    assert name not in market1501.load_images(archive.data_dir, "train").names
     expected = [pair for pair in make_pairs(archive.annotations["train"]) if name not in pair]
     assert tuples(archive, "train", "pairs") == expected
     # Again, over what is there: the same files.
@@ -233,7 +233,7 @@ def test_a_damaged_zip_entry_is_named(archive, compression):
 def test_a_truncated_zip_is_refused(archive):
     path = archive.as_zip()
     path.write_bytes(path.read_bytes()[:-30])
-    assert archive.refusal(path) == f"--source={path}: neither a folder nor a sound zip file"
+    assert archive.refusal(path) == f"`source={path}`: neither a folder nor a sound zip file"
 
 
 def test_a_missing_image_is_named_with_the_csv(archive):
@@ -264,17 +264,17 @@ def test_wrong_flags_are_named(archive, tmp_path):
     source = archive.as_folder()
     absent, empty = tmp_path / "absent", tmp_path / "empty"
     empty.mkdir()
-    assert archive.refusal(absent) == f"--source={absent}: no such file or folder"
-    assert f"--source={empty}: no bounding_box_train/*.jpg inside" in archive.refusal(empty)
+    assert archive.refusal(absent) == f"`source={absent}`: no such file or folder"
+    assert f"`source={empty}`: no bounding_box_train/*.jpg inside" in archive.refusal(empty)
     archive.csvs = absent
-    assert archive.refusal(source) == f"--annotations={absent}: no such folder"
+    assert archive.refusal(source) == f"`annotations={absent}`: no such folder"
     archive.csvs = empty
     assert str(empty / "market-annotation-train.csv") in archive.refusal(source)
 
 
 def test_loading_what_was_not_prepared_says_how_to(tmp_path):
-    for load in (market1501.load, partial(market1501.load_tuples, kind="pairs")):
-        with pytest.raises(UserError, match=rf"--data_dir={tmp_path}.*prepare_market1501.py"):
+    for load in (market1501.load_images, partial(market1501.load_tuples, kind="pairs")):
+        with pytest.raises(UserError, match=rf"`data_dir={tmp_path}`.*prepare_market1501.py"):
             load(tmp_path, "train")
 
 
@@ -282,10 +282,10 @@ def test_loading_what_was_not_prepared_says_how_to(tmp_path):
 def test_packed_files_hold_what_the_records_hold(archive, split):
     archive.way = market1501_builder
     archive.prepare(archive.as_zip())
-    from_packed = market1501.load(archive.data_dir, split)
+    from_packed = market1501.load_images(archive.data_dir, split)
     path = archive.data_dir / "market1501" / "1.0.0" / f"market-packed-{split}.npz"
     path.unlink()
-    from_records = market1501.load(archive.data_dir, split)
+    from_records = market1501.load_images(archive.data_dir, split)
     np.testing.assert_array_equal(from_packed.images, from_records.images)
     np.testing.assert_array_equal(from_packed.keypoints, from_records.keypoints)
     assert from_packed.names == from_records.names
@@ -310,7 +310,7 @@ pairs = examples.load_test(config, "pairs")
 print(len(pairs.tuples), pairs.images.images.shape)
 (market1501.prepared_folder(config.data_dir) / market1501.packed_file("train")).unlink()
 try:
-    market1501.load(config.data_dir, "train")
+    market1501.load_images(config.data_dir, "train")
 except UserError as error:
     print(error)
 """
@@ -324,7 +324,7 @@ def test_training_and_test_examples_load_without_tensorflow(archive):
     # What scores pairs alone: their images, without the other splits' files.
     test = folder / "market-packed-test.npz"
     pairs = {name for row in tuples(archive, "test", "pairs") for name in row}
-    packed.write(test, packed.select(packed.read(test), pairs))
+    packed.write_packed(test, packed.select(packed.read_packed(test), pairs))
     (folder / "market-tuples-test.csv").unlink()
     command = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(archive.data_dir)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -27,8 +27,8 @@ def split():
 
 
 def test_what_is_written_is_read(tmp_path, split):
-    packed.write(tmp_path / "a.npz", split)
-    images = packed.unpack(packed.read(tmp_path / "a.npz"), "here")
+    packed.write_packed(tmp_path / "a.npz", split)
+    images = packed.unpack(packed.read_packed(tmp_path / "a.npz"), "here")
     np.testing.assert_array_equal(images.images, IMAGES)
     np.testing.assert_array_equal(images.keypoints, KEYPOINTS)
     assert (images.keypoints.dtype, images.names) == (np.int32, NAMES)
@@ -45,21 +45,21 @@ def test_a_selection_keeps_the_order_of_the_file(split):
 
 def test_a_file_that_is_no_packed_split_is_named(tmp_path, split):
     path = tmp_path / "a.npz"
-    packed.write(path, split)
+    packed.write_packed(path, split)
     whole = path.read_bytes()
     for data in (b"", b"text", whole[: len(whole) // 2], whole[:-40]):
         path.write_bytes(data)
         with pytest.raises(UserError, match=r"a\.npz: not a packed data set .*prepare it again"):
-            packed.read(path)
+            packed.read_packed(path)
     np.savez(path, names=np.array(NAMES))
     with pytest.raises(UserError, match="not a packed data set"):
-        packed.read(path)
+        packed.read_packed(path)
     np.savez(path, **split._asdict() | {"names": np.array([object()])})
     with pytest.raises(UserError, match="not a packed data set"):  # Objects are never unpickled.
-        packed.read(path)
+        packed.read_packed(path)
     np.savez(path, **split._asdict() | {"names": np.array(NAMES[:3])})
     with pytest.raises(UserError, match="do not agree on the number of images"):
-        packed.read(path)
+        packed.read_packed(path)
 
 
 def test_a_damaged_image_is_named(split):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pnr_jax.data.pairs import read_listing
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.folders import folder_method
-from pnr_jax.evaluation.listing import read_listing
 
 SIZE = (24, 16)
 RNG = np.random.default_rng(0)
@@ -124,7 +124,7 @@ def test_everything_wrong_is_counted_and_named(folder):
         "2 of a wrong size or unreadable",
         f"{SHORT[1]}.png is 24x17, not 24x16 or a strip of 5",
         f"{SHORT[2]}.png: not a readable image",
-        "; --allow_missing scores the others",
+        "; `allow_missing` scores the others",
     ):
         assert part in message
     method, usable, problem = folder_method(folder, "peer", TUPLES, SIZE, allow_missing=True)
@@ -209,9 +209,9 @@ def test_other_peoples_names_are_known(tmp_path, spelling):
 def test_where_no_name_is_known_the_way_out_is_named(tmp_path):
     save(tmp_path / "1.png", IMAGES[0])
     for allow_missing in (False, True):
-        with pytest.raises(UserError, match=r"--pairs=CSV, in a column `image`") as error:
+        with pytest.raises(UserError, match=r"`pairs=CSV`, in a column `image`") as error:
             folder_method(tmp_path, "peer", TUPLES, SIZE, allow_missing=allow_missing)
-        assert "--allow_missing" not in str(error.value)
+        assert "allow_missing" not in str(error.value)
 
 
 def test_a_name_that_may_be_of_two_pairs_is_named(tmp_path):

@@ -7,10 +7,9 @@ from PIL import Image
 from pnr_jax import figures
 from pnr_jax.data.images import Images
 from pnr_jax.evaluation.methods import Method
-from pnr_jax.evaluation.pictures import EXTREMES, write_comparison, write_extremes
-from pnr_jax.evaluation.protocol import write_figures
+from pnr_jax.evaluation.pictures import EXTREMES, write_comparison, write_extremes, write_figures
+from pnr_jax.evaluation.results import Result
 from pnr_jax.evaluation.scoring import evaluation_set
-from pnr_jax.evaluation.summary import Result
 from pnr_jax.examples import Examples
 
 SIZE = (24, 16)

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from pnr_jax.evaluation.network_scorers import inception_score_scorer, with_fid
 from pnr_jax.evaluation.pidm import pidm_scorers, resize
-from pnr_jax.evaluation.scorers import Column, Scorer, inception_score_scorer, with_fid
+from pnr_jax.evaluation.scorers import Column, Scorer
 from pnr_jax.metrics import frechet_distance
 
 

@@ -1,84 +1,81 @@
-"""What each scorer hands to its network, and what comes of it."""
+"""Each family's SSIM against scikit-image, called as that family's own script calls it."""
 
 import numpy as np
 import pytest
+from PIL import Image
+from skimage.data import astronaut
+from skimage.metrics import structural_similarity
 
-from pnr_jax.evaluation import scorers
-from pnr_jax.keypoints import body_mask
-
-SIZE = (24, 16)
-RNG = np.random.default_rng(0)
-BATCH = {
-    "target_image": RNG.integers(0, 256, (3, *SIZE, 3)).astype(np.uint8),
-    "target_keypoints": RNG.integers(0, SIZE, (3, 18, 2)).astype(np.int32),
-}
-GENERATED = RNG.integers(1, 256, (3, *SIZE, 3)).astype(np.uint8)
+from pnr_jax.evaluation.report import notes
+from pnr_jax.evaluation.scorers import ALWAYS, family_scorer
 
 
-@pytest.fixture
-def weights(tmp_path):
-    path = tmp_path / "weights.bin"
-    path.write_bytes(b"one")
-    return path
+@pytest.fixture(scope="module")
+def images():
+    photograph = astronaut()
+    pairs = [(0, 0, 60, 90), (200, 250, 230, 260)]
+    reference = np.stack([photograph[y : y + 256, x : x + 176] for y, x, _, _ in pairs])
+    generated = np.stack([photograph[y : y + 256, x : x + 176] // 3 + 40 for _, _, y, x in pairs])
+    generated[1] = reference[1] // 2 + 30
+    return reference, generated
 
 
-def test_inception_sees_the_images_and_the_masked_images(monkeypatch, weights):
-    seen = []
-
-    def network(variables, images):
-        assert variables == "variables"
-        seen.append(images)
-        return np.zeros((3, 2)), np.full((3, 4), 0.25)
-
-    monkeypatch.setattr(scorers.inception_weights, "load", lambda path: "variables")
-    monkeypatch.setattr(scorers.inception, "features_and_probabilities", network)
-    plain, masked = scorers.inception_scorers(weights)
-    assert set(plain.score(BATCH, GENERATED)) == {"features", "probabilities"}
-    assert set(masked.score(BATCH, GENERATED)) == {"masked_probabilities"}
-    np.testing.assert_array_equal(seen[0], GENERATED)
-    mask = body_mask(BATCH["target_keypoints"], SIZE)
-    assert (seen[1][~mask] == 0).all() and (seen[1][mask] == GENERATED[mask]).all()
-    weights.write_bytes(b"two")
-    others = scorers.inception_scorers(weights)
-    assert len({scorer.key for scorer in (plain, masked, *others)}) == 4
+@pytest.fixture(scope="module")
+def scores(images):
+    reference, generated = images
+    return family_scorer().score({"target_image": reference}, generated)
 
 
-def test_lpips_has_a_column_a_network(monkeypatch, weights):
-    def distance(variables, reference, generated, network):
-        assert (reference == BATCH["target_image"]).all() and (generated == GENERATED).all()
-        return np.full(3, {"alex": 0.1, "vgg": 0.2}[network])
-
-    monkeypatch.setattr(scorers.lpips_lib, "load", lambda *files: files)
-    monkeypatch.setattr(scorers.lpips_lib, "lpips", distance)
-    for network, value in (("alex", 0.1), ("vgg", 0.2)):
-        scorer = scorers.lpips_scorer(network, weights, weights)
-        found = scorer.score(BATCH, GENERATED)
-        assert list(found) == [f"lpips_{network}"] and (found[f"lpips_{network}"] == value).all()
+def gaussian(a, b, sigma=1.5):
+    return structural_similarity(
+        a, b, gaussian_weights=True, sigma=sigma, use_sample_covariance=False, channel_axis=-1,
+        data_range=float(b.max()) - float(b.min()),
+    )  # fmt: skip
 
 
-def test_proxy_probabilities_are_the_classifiers(monkeypatch, weights):
-    monkeypatch.setattr(
-        scorers.classifier, "load", lambda path: lambda images: images.mean(axis=(1, 2)) / 255
-    )
-    found = scorers.proxy_scorer(weights).score(BATCH, GENERATED)
-    np.testing.assert_allclose(found["proxy_probabilities"], GENERATED.mean(axis=(1, 2)) / 255)
+def padded(image):
+    square = Image.new("RGB", (256, 256), (255, 255, 255))
+    square.paste(Image.fromarray(image), (40, 0))
+    return np.asarray(square)
 
 
-def test_pckh_counts_the_joints_that_are_found_in_the_generated_images():
-    head = {0: (4, 4), 1: (14, 12), 2: (14, 2)}  # A head 10 high and 8 wide.
-    target = np.full((3, 18, 2), -1, np.int32)
-    for joint, place in head.items():
-        target[:, joint] = place
-    found = target.copy()
-    found[1, 2] = (14, 7)  # 5 pixels aside, tolerance 4
-    found[2, 0] = -1
+def stretched(image):
+    return np.asarray(Image.fromarray(image).resize((256, 256), Image.Resampling.BICUBIC))
 
-    def estimate(images):
-        np.testing.assert_array_equal(images, GENERATED)
-        return found
 
-    scorer = scorers.pose_scorer(estimate, "estimator")
-    counts = scorer.score(BATCH | {"target_keypoints": target}, GENERATED)
-    assert counts["right_joints"].tolist() == [3, 2, 2]
-    assert counts["visible_joints"].tolist() == [3, 3, 3]
-    assert "estimator" in scorer.key
+def gfla(a, b):
+    a, b = (image.astype(np.float32) / 255 for image in (a, b))
+    return structural_similarity(a, b, data_range=1, win_size=51, channel_axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "score"),
+    [
+        ("ssim_patn_padded", padded, gaussian),
+        ("ssim_gfla", stretched, gfla),
+        ("ssim_gfla_256", stretched, gaussian),
+        ("ssim_pidm_256", stretched, lambda a, b: gaussian(a, b, 1.2)),
+    ],
+)
+def test_each_column_is_its_familys(images, scores, name, change, score):
+    expected = [score(change(a), change(b)) for a, b in zip(*images, strict=True)]
+    np.testing.assert_allclose(scores[name], expected, rtol=0, atol=5e-6)
+
+
+def test_no_two_columns_share_a_name_or_a_number(scores):
+    columns = [column for make in (*ALWAYS, family_scorer) for column in make().columns]
+    for field in ("score", "heading"):
+        assert len({getattr(column, field) for column in columns}) == len(columns)
+    assert {column.score for column in family_scorer().columns} == scores.keys()
+    every = np.stack(list(scores.values()))
+    assert np.abs(every[:, None] - every[None])[~np.eye(4, dtype=bool)].min() > 1e-4
+
+
+def test_the_table_says_how_these_columns_and_fid_compare():
+    def said(**scores):
+        row = {"method": "m", "set": "pairs", "sources": 1} | scores
+        return "\n".join(notes([row], limit=None, whole={}, jpeg=False, problems=[]))
+
+    assert "its own family's alone" in said(ssim_gfla=0.5)
+    assert "299×299 by TensorFlow's bilinear" in said(fid=20.0)
+    assert "family" not in said() and "bilinear" not in said()

@@ -8,12 +8,11 @@ import pytest
 
 from pnr_jax.evaluation import tables
 from pnr_jax.evaluation.methods import Method
-from pnr_jax.evaluation.notes import notes
-from pnr_jax.evaluation.published import COLUMNS, published_rows
+from pnr_jax.evaluation.report import PUBLISHED_COLUMNS, notes, published_rows
+from pnr_jax.evaluation.results import summarise
 from pnr_jax.evaluation.scorers import pixel_scorer
-from pnr_jax.evaluation.summary import summarise
 
-ALL = (*pixel_scorer().columns, *COLUMNS)
+ALL = (*pixel_scorer().columns, *PUBLISHED_COLUMNS)
 
 
 def table(title, rows):
@@ -119,8 +118,8 @@ def said(rows, **settings):
 def test_notes_say_what_a_reader_must_know():
     plain = said([row()])
     assert plain == (
-        "More columns: IS and FID by --inception, LPIPS by --lpips_alex, proxy IS by --classifier, "
-        "PCKh by --pose_model (docs/evaluation.md)."
+        "More columns of launch/evaluate.py: IS and FID by --inception, LPIPS by --lpips_alex, "
+        "proxy IS by --classifier, PCKh by --pose_model (docs/evaluation.md)."
     )
     scored = row(inception_score=3.0, lpips_alex=0.2, proxy_inception_score=2.0, pckh=0.5)
     everything = said([scored], jpeg=True, limit=5, problems=["x: 3 missing"])

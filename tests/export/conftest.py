@@ -22,6 +22,6 @@ def run(small_config, make_batch, tmp_path):
     small_config = small_config.replace(
         data_dir="/home/somebody/data", vgg19="/home/somebody/vgg19.npz"
     )
-    config_lib.save(small_config, workdir)
+    config_lib.write_config(small_config, workdir)
     export_model(workdir, variables)
     return workdir, small_config, variables

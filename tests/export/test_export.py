@@ -125,7 +125,7 @@ def test_folders_of_this_machine_are_not_exported(run, tmp_path):
 
 def test_an_output_that_exists_is_left_alone(run, tmp_path):
     (tmp_path / "out").mkdir()
-    with pytest.raises(UserError, match=r"--output=.*out: exists already"):
+    with pytest.raises(UserError, match=r"`output=.*out`: exists already"):
         export_run(run[0], tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
@@ -140,7 +140,7 @@ def test_a_failure_leaves_nothing(run, tmp_path, monkeypatch):
     with monkeypatch.context() as missing:
         missing.setitem(sys.modules, "tensorflow", None)
         missing.setattr("pnr_jax.export.export_programs", lambda *_: 1 / 0)
-        with pytest.raises(UserError, match="--tensorflow: TensorFlow cannot be imported"):
+        with pytest.raises(UserError, match="`tensorflow`: TensorFlow cannot be imported"):
             export_run(run[0], tmp_path / "out", tensorflow=True)
     stale = tmp_path / ".out.new" / "stale"  # What a killed process leaves is not in the way.
     stale.parent.mkdir()

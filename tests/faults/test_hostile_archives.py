@@ -147,7 +147,7 @@ OF_SHAPE = "{{'descr': '{}', 'fortran_order': False, 'shape': {}}}".format
 
 
 def unpack(path):
-    return packed.unpack(packed.read(path), "here")
+    return packed.unpack(packed.read_packed(path), "here")
 
 
 KINDS = ["|u1", "<i8", "<i4", "<f4", "<U9", "|V0", "|S1", "|O", ">u2", "x"]
@@ -187,12 +187,14 @@ def test_offsets_out_of_the_data_are_refused(offsets, tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(pack_arrays(offsets=np.array(offsets)))
     with pytest.raises(UserError, match="its offsets do not lie in its data"):
-        packed.read(path)
+        packed.read_packed(path)
 
 
 def test_a_packed_bomb_is_not_unpacked(tmp_path):
     data = pack_arrays(data=np.zeros(1 << 27, np.uint8))
     with scratch_file(tmp_path, "bomb.npz", data) as path:
-        line, peak = limited(("from pnr_jax.data import packed", "packed.read(argv[0])"), path)
+        line, peak = limited(
+            ("from pnr_jax.data import packed", "packed.read_packed(argv[0])"), path
+        )
     assert line.startswith("UserError: ") and "more than" in line
     assert peak < 60

@@ -142,7 +142,7 @@ def configurations(draw):
 def test_configurations(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()
     with scratch_file(folder, "config.json", data):
-        config = outcome(config_lib.load, folder)
+        config = outcome(config_lib.read_config, folder)
     if config is None:
         return
     loaded, given = dict(flat(config.to_dict())), dict(flat(json.loads(data)))

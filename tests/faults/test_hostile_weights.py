@@ -85,7 +85,7 @@ def check(vgg):
 
 def load(folder, name, data):
     with scratch_file(folder, name, data) as path:
-        return outcome(vgg19.load, path)
+        return outcome(vgg19.load_vgg19, path)
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.safetensors", SAFE), ("a.npz", NPZ), ("a.h5", H5)])
@@ -143,7 +143,7 @@ def test_any_frozen_graph(tmp_path_factory, data):
         arrays = outcome(read_arrays, path, "weights", "nowhere")
         if data == GRAPH:
             np.testing.assert_array_equal(arrays["conv0"], np.ones((2, 3)))
-        outcome(inception_weights.load, path)
+        outcome(inception_weights.load_inception, path)
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (64, 3, 11, 11, 2)])
@@ -159,14 +159,14 @@ def test_arrays_of_another_rank_are_another_network(shape, tmp_path):
     with scratch_file(
         tmp_path, "a.safetensors", save(state | {"fc.weight": np.ones(shape)})
     ) as path:
-        assert outcome(inception_weights.load, path) is None
+        assert outcome(inception_weights.load_inception, path) is None
     trunk = {f"features.{i}.{k}": np.ones(shape) for i in range(30) for k in ("weight", "bias")}
     linear = {f"lin{i}.model.1.weight": np.ones(shape) for i in range(5)}
     with (
         scratch_file(tmp_path, "a.safetensors", save(trunk)) as a,
         scratch_file(tmp_path, "b.safetensors", save(linear)) as b,
     ):
-        assert outcome(lpips.load, a, b) is None
+        assert outcome(lpips.load_lpips, a, b) is None
 
 
 class Evil:
@@ -203,8 +203,8 @@ def test_a_pickle_is_not_run(make, tmp_path):
         assert load(tmp_path, name, data) is None
         assert not marker.exists()
     with scratch_file(tmp_path, "a.pth", data) as path:
-        assert outcome(inception_weights.load, path) is None
-        assert outcome(lpips.load, path, path) is None
+        assert outcome(inception_weights.load_inception, path) is None
+        assert outcome(lpips.load_lpips, path, path) is None
     assert not marker.exists()
     pickle.loads(pickle.dumps(Evil(marker)))
     assert marker.exists()
@@ -230,7 +230,7 @@ def huge_h5():
     return data.getvalue()
 
 
-LOAD = "from pnr_jax.nn import vgg19", "vgg19.load(argv[0])"
+LOAD = "from pnr_jax.nn import vgg19", "vgg19.load_vgg19(argv[0])"
 READ = "from pnr_jax.nn.convert import read_arrays", "read_arrays(argv[0], 'a', 'b')"
 
 

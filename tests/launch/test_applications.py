@@ -40,7 +40,7 @@ def workdir(tmp_path_factory):
     variables = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(x.dtype) / 3, shapes)
     variables["batch_stats"] = jax.tree.map(np.square, variables["batch_stats"])
     workdir = tmp_path_factory.mktemp("runs") / "untrained"
-    config_lib.save(config, workdir)
+    config_lib.write_config(config, workdir)
     export_model(workdir, variables)
     return workdir
 
@@ -100,7 +100,9 @@ def test_a_videos_poses_are_an_animation(
     frames = [
         draw_discs(np.stack([y, 110 + 6 * i + x], axis=-1), (400, 400), radius=7) for i in range(12)
     ]
-    animation.write(tmp_path / "walk.mp4", np.stack(frames), np.zeros((12, 18, 2)), fps=12)
+    animation.write_animation(
+        tmp_path / "walk.mp4", np.stack(frames), np.zeros((12, 18, 2)), fps=12
+    )
     flags = [f"--model={seeing_onnx}", f"--output={tmp_path}/walk.csv"]
     code, out, err = run(
         "estimate_poses.py", *flags, f"--video={tmp_path}/walk.mp4", "--fps=12", "--size=96,48"

@@ -54,7 +54,9 @@ def data_dir(people, tmp_path_factory):
         Image.fromarray(image).save(data, "PNG")
         files.append(data.getvalue())
     for split in ("train", "test"):
-        packed.write(folder / market1501.packed_file(split), packed.pack(NAMES, keypoints, files))
+        packed.write_packed(
+            folder / market1501.packed_file(split), packed.pack(NAMES, keypoints, files)
+        )
         write_tuples(folder / market1501.pairs_file(split), PAIRS)
     write_tuples(folder / market1501.tuples_file("test"), TUPLES)
     return root
@@ -68,7 +70,7 @@ def workdir(data_dir, people, tmp_path_factory):
     config = config.replace(data_dir=str(data_dir))
     config = config.replace(model={"width": 4, "blocks": 1, "d": 4, "iterations": 1})
     root.mkdir()
-    config_lib.save(config, root)
+    config_lib.write_config(config, root)
     images = np.zeros((1, 1, 128, 64, 3), np.uint8)
     keypoints = np.zeros((1, 1, 18, 2), np.int32)
     model = config.build_system().network
@@ -196,7 +198,10 @@ def test_mistakes_are_one_line_that_says_how_to_mend_them(workdir):
         ([], "say what to score: --workdir=RUN or --generated=FOLDER"),
         (["--generated=x"], "say where Market-1501 lies by --data_dir"),
         (["--generated=x,y", "--name=X"], "--name has 1 names, --generated 2"),
-        (["--generated=x/images,y/images"], "two methods would be called 'images'; give --name"),
+        (
+            ["--generated=x/images,y/images"],
+            "two methods would be called 'images'; choose another --name",
+        ),
         ([run, f"--compare={workdir}"], "two methods would be called 'pNR (LAD), untrained'; "),
         ([run, "--compare=x/copy-source"], "two methods would be called 'copy-source'; "),
         (["--workdir=none"], "none: no run here"),

@@ -103,8 +103,8 @@ def test_names_in_the_graph():
 def test_every_layout_gives_the_same_network(layers, tmp_path, caplog):
     save_file(state_of(layers), tmp_path / "inception.safetensors")
     write_graph(layers, tmp_path / "graph.pb")
-    from_state = inception_weights.load(tmp_path / "inception.safetensors")
-    from_graph = inception_weights.load(tmp_path / "graph.pb")
+    from_state = inception_weights.load_inception(tmp_path / "inception.safetensors")
+    from_graph = inception_weights.load_inception(tmp_path / "graph.pb")
     jax.tree.map(np.testing.assert_array_equal, from_state, from_graph)
     assert len(from_state["params"]) == 95
     assert "not the published file" in caplog.text
@@ -122,7 +122,7 @@ def test_every_layout_gives_the_same_network(layers, tmp_path, caplog):
 
 def test_features_and_probabilities(layers, tmp_path):
     save_file(state_of(layers), tmp_path / "inception.safetensors")
-    variables = inception_weights.load(tmp_path / "inception.safetensors")
+    variables = inception_weights.load_inception(tmp_path / "inception.safetensors")
     images = np.random.default_rng(2).integers(0, 256, (2, 32, 16, 3)).astype(np.uint8)
     features, probabilities = features_and_probabilities(variables, images)
     assert features.shape == (2, 2048) and probabilities.shape == (2, 1008)
@@ -136,28 +136,28 @@ def test_features_and_probabilities(layers, tmp_path):
 
 def test_bad_files_are_named(layers, tmp_path):
     with pytest.raises(UserError, match=r"absent\.pth; get it from .*pytorch-fid"):
-        inception_weights.load(tmp_path / "absent.pth")
+        inception_weights.load_inception(tmp_path / "absent.pth")
     (tmp_path / "weights.h5").write_bytes(b"")
     with pytest.raises(UserError, match=r"weights\.h5 must end in \.pth"):
-        inception_weights.load(tmp_path / "weights.h5")
+        inception_weights.load_inception(tmp_path / "weights.h5")
     (tmp_path / "broken.pb").write_bytes(b"no graph")
     with pytest.raises(UserError, match=r"broken\.pb cannot be read"):
-        inception_weights.load(tmp_path / "broken.pb")
+        inception_weights.load_inception(tmp_path / "broken.pb")
     (tmp_path / "broken.safetensors").write_bytes(b"no tensors")
     with pytest.raises(UserError, match=r"broken\.safetensors cannot be read"):
-        inception_weights.load(tmp_path / "broken.safetensors")
+        inception_weights.load_inception(tmp_path / "broken.safetensors")
     save_file({"x": np.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(UserError, match=r"no entry 'Conv2d_1a_3x3\.conv\.weight'"):
-        inception_weights.load(tmp_path / "other.safetensors")
+        inception_weights.load_inception(tmp_path / "other.safetensors")
     state = state_of(layers)
     state["fc.weight"] = np.zeros((1000, 2048), np.float32)
     save_file(state, tmp_path / "imagenet.safetensors")
     with pytest.raises(UserError, match=r"\[2048, 1000\], the network's is \[2048, 1008\]"):
-        inception_weights.load(tmp_path / "imagenet.safetensors")
+        inception_weights.load_inception(tmp_path / "imagenet.safetensors")
 
 
 def test_without_torch_the_way_out_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     (tmp_path / "weights.pth").write_bytes(b"")
     with pytest.raises(UserError, match=r"needs torch .*safetensors"):
-        inception_weights.load(tmp_path / "weights.pth")
+        inception_weights.load_inception(tmp_path / "weights.pth")

@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from pnr_jax.errors import UserError
-from pnr_jax.nn.lpips import LPIPS, load, lpips
+from pnr_jax.nn.lpips import LPIPS, load_lpips, lpips
 
 # torchvision's `features`: M is a pool; a number, a convolution followed by a ReLU.
 LAYERS = {
@@ -85,7 +85,7 @@ def test_is_the_definition(network, tmp_path, caplog):
     trunk, linear = random_files(network, tmp_path)
     paths = tmp_path / "trunk.safetensors", tmp_path / "linear.safetensors"
     caplog.set_level("WARNING", "absl")  # A test of checkpoints may have silenced it.
-    variables = load(*paths, network)
+    variables = load_lpips(*paths, network)
     assert caplog.text.count("not the published file") == 2
     reference, generated = images(0, 3), images(1, 3)
     distances = lpips(variables, reference, generated, network)
@@ -96,7 +96,7 @@ def test_is_the_definition(network, tmp_path, caplog):
 
 def test_ragged_chunks_equal_and_black_images(tmp_path):
     random_files("alex", tmp_path)
-    variables = load(tmp_path / "trunk.safetensors", tmp_path / "linear.safetensors")
+    variables = load_lpips(tmp_path / "trunk.safetensors", tmp_path / "linear.safetensors")
     reference, generated = images(2, 18), images(3, 18)
     generated[5] = reference[5]
     reference[7] = generated[7] = 0
@@ -112,15 +112,15 @@ def test_bad_input_is_named(tmp_path):
     random_files("alex", tmp_path)
     trunk, linear = tmp_path / "trunk.safetensors", tmp_path / "linear.safetensors"
     with pytest.raises(UserError, match=r"get it from download\.pytorch\.org.*vgg16-397923af"):
-        load(tmp_path / "absent.pth", linear, "vgg")
+        load_lpips(tmp_path / "absent.pth", linear, "vgg")
     with pytest.raises(UserError, match=r"get it from the lpips package"):
-        load(trunk, tmp_path / "absent.pth")
+        load_lpips(trunk, tmp_path / "absent.pth")
     with pytest.raises(UserError, match=r"lack 'features\.2\.weight'; are they vgg's"):
-        load(trunk, linear, "vgg")
+        load_lpips(trunk, linear, "vgg")
     widened = tmp_path / "widened.safetensors"
     save_file({f"lin{i}.model.1.weight": np.ones((1, 7, 1, 1)) for i in range(5)}, widened)
     with pytest.raises(UserError, match=r"linear_0.* has shape \[7\], the network's is \[64\]"):
-        load(trunk, widened)
+        load_lpips(trunk, widened)
     variables = jax.eval_shape(
         LPIPS().init, jax.random.key(0), *np.zeros((2, 1, 64, 64, 3), np.float32)
     )

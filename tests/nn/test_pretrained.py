@@ -17,7 +17,7 @@ from skimage.data import astronaut
 
 from pnr_jax.nn import inception_weights
 from pnr_jax.nn.inception import features_and_probabilities, resize_tf1
-from pnr_jax.nn.lpips import load, lpips
+from pnr_jax.nn.lpips import load_lpips, lpips
 
 pytestmark = [
     pytest.mark.weights,
@@ -81,7 +81,7 @@ def test_inception_features_are_pytorchs(inception_2015, tmp_path, caplog):
     torch.save(state, tmp_path / "inception.pth")
 
     images = crops(0, 3)
-    variables = inception_weights.load(tmp_path / "inception.pth")
+    variables = inception_weights.load_inception(tmp_path / "inception.pth")
     assert "not the published file" not in caplog.text  # its kernels are the published ones
     features, probabilities = features_and_probabilities(variables, images)
 
@@ -134,7 +134,7 @@ def test_lpips_is_the_packages(network, package_name, tmp_path, monkeypatch, cap
 
     reference, generated = crops(1, 4), crops(2, 4)
     generated[3] = np.clip(reference[3].astype(int) + 9, 0, 255)
-    variables = load(tmp_path / "trunk.pth", linear_path, network)
+    variables = load_lpips(tmp_path / "trunk.pth", linear_path, network)
     assert str(linear_path) not in caplog.text  # the published linear layers are recognised
     tensors = [
         torch.from_numpy(images.transpose(0, 3, 1, 2) / np.float32(127.5) - 1)

@@ -66,7 +66,7 @@ def test_the_weights_in_the_package_are_the_published_ones():
     expected = x / (255 * STD.mean())
     assert sum(array.size for array in (*kernels, *biases)) == 38_720
     np.testing.assert_allclose(
-        vgg19.conv1_2(vgg19.load(), IMAGES), expected, rtol=1e-4, atol=1e-4 * expected.max()
+        vgg19.conv1_2(vgg19.load_vgg19(), IMAGES), expected, rtol=1e-4, atol=1e-4 * expected.max()
     )
 
 
@@ -158,7 +158,7 @@ TORCHVISION = {
 
 
 def features(path):
-    vgg = vgg19.load(path)
+    vgg = vgg19.load_vgg19(path)
     return np.asarray(jax.jit(lambda images: vgg19.conv1_2(vgg, images))(IMAGES))
 
 
@@ -197,7 +197,7 @@ def write_half_npz(path, arrays):
 def test_weights_of_half_the_width_are_read(name, kind, write, tmp_path):
     halves = {key: array.astype(kind) for key, array in state_dict().items()}
     write(tmp_path / name, halves)
-    vgg = vgg19.load(tmp_path / name)
+    vgg = vgg19.load_vgg19(tmp_path / name)
     loaded = [*(np.transpose(kernel, (3, 2, 0, 1)) for kernel in vgg.kernels), *vgg.biases]
     for array, half in zip(loaded, [KERNELS[0], KERNELS[1], *BIASES], strict=True):
         assert array.dtype == np.float32
@@ -206,7 +206,7 @@ def test_weights_of_half_the_width_are_read(name, kind, write, tmp_path):
 
 def test_path_may_be_a_string(tmp_path):
     write_npz(tmp_path / "a.npz")
-    assert vgg19.load(str(tmp_path / "a.npz")).kernels[0].shape == (3, 3, 3, 64)
+    assert vgg19.load_vgg19(str(tmp_path / "a.npz")).kernels[0].shape == (3, 3, 3, 64)
 
 
 def test_one_network_in_both_normalisations_differs_by_the_common_scale_alone(tmp_path):
@@ -274,7 +274,7 @@ def test_nothing_in_a_file_is_executed(name, write, tmp_path):
 def refusal(path):
     """The message of the `UserError`: one line that names the file."""
     with pytest.raises(UserError) as caught:
-        vgg19.load(path)
+        vgg19.load_vgg19(path)
     message = str(caught.value)
     assert str(path) in message
     assert "\n" not in message

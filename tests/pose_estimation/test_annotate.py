@@ -60,7 +60,7 @@ def test_damaged_images_are_counted_up_to_the_limit(files, tmp_path):
     noted = annotate.annotate(files, Finder(), annotations, max_damaged=2)
     assert len(noted.damaged) == 2 and "a.jpg" in noted.damaged[0]
     assert len(annotations) == 3
-    with pytest.raises(UserError, match=r"b\.jpg: not a readable image.*--max_damaged=N"):
+    with pytest.raises(UserError, match=r"b\.jpg: not a readable image.*`max_damaged=N`"):
         annotate.annotate(files, Finder(), {}, max_damaged=1)
 
 

@@ -116,8 +116,8 @@ def test_other_landmarks_are_refused():
 
 def test_a_missing_package_or_model_is_named(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"pose model not found: .*none\.task"):
-        pose_estimation.load(tmp_path / "none.task")
+        pose_estimation.load_estimator(tmp_path / "none.task")
     (tmp_path / "a.task").write_bytes(b"hello")
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     with pytest.raises(UserError, match=r"a\.task: needs the package mediapipe .*pip install"):
-        pose_estimation.load(tmp_path / "a.task")
+        pose_estimation.load_estimator(tmp_path / "a.task")

@@ -178,7 +178,7 @@ def test_a_frozen_graph_is_run_whatever_its_nodes_are_called(tmp_path, name):
     images = np.random.default_rng(0).random((2, 24, 16, 3)).astype(np.float32)
     means = images.reshape(2, 3, 8, 2, 8, 3).mean(axis=(2, 4, 5))
     np.testing.assert_allclose(network(images), means[..., None] * np.arange(1, 58), rtol=1e-5)
-    assert isinstance(pose_estimation.load(tmp_path / "graph.pb"), openpose.OpenPose)
+    assert isinstance(pose_estimation.load_estimator(tmp_path / "graph.pb"), openpose.OpenPose)
 
 
 def test_a_machine_without_tensorflow_is_told(tmp_path, monkeypatch):
@@ -187,20 +187,20 @@ def test_a_machine_without_tensorflow_is_told(tmp_path, monkeypatch):
     with pytest.raises(
         UserError, match=r"graph\.pb: needs TensorFlow .*pip install 'pnr-jax\[tensorflow\]'"
     ):
-        pose_estimation.load(tmp_path / "graph.pb")
+        pose_estimation.load_estimator(tmp_path / "graph.pb")
 
 
 def test_what_is_no_such_graph_is_named(tmp_path):
     with pytest.raises(UserError, match=r"pose model not found: .*none\.pb"):
-        pose_estimation.load(tmp_path / "none.pb")
+        pose_estimation.load_estimator(tmp_path / "none.pb")
     with pytest.raises(UserError, match=r"expected OpenPose's frozen graph \(\.pb\), RTMPose"):
-        pose_estimation.load(tmp_path / "model.h5")
+        pose_estimation.load_estimator(tmp_path / "model.h5")
     (tmp_path / "text.pb").write_text("hello, this is no graph")
     with pytest.raises(UserError, match=r"text\.pb: not a frozen TensorFlow graph"):
-        pose_estimation.load(tmp_path / "text.pb")
+        pose_estimation.load_estimator(tmp_path / "text.pb")
     write_graph(tmp_path / "body25.pb", channels=78)
     with pytest.raises(UserError, match=r"expected one image input .* 57 maps .* found 1 and 0"):
-        pose_estimation.load(tmp_path / "body25.pb")
+        pose_estimation.load_estimator(tmp_path / "body25.pb")
     write_graph(tmp_path / "two.pb", placeholders=2)
     with pytest.raises(UserError, match="found 2 and 1"):
-        pose_estimation.load(tmp_path / "two.pb")
+        pose_estimation.load_estimator(tmp_path / "two.pb")

@@ -8,7 +8,7 @@ import pytest
 from pnr_jax import pose_estimation
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS
-from pnr_jax.pose_estimation.simcc import Network, SimCC, load, to_joints
+from pnr_jax.pose_estimation.simcc import Network, SimCC, load_simcc, to_joints
 
 # The order of the data set's own annotations, `categories[0]["keypoints"]` of COCO.
 COCO = [
@@ -52,7 +52,7 @@ def test_joints_are_found_where_they_are_in_photos_of_any_shape(
     seeing_onnx, draw_discs, places, size
 ):
     there = places((30, size[1] / 2), 200)
-    poses = pose_estimation.load(seeing_onnx).detect([draw_discs(there, size)])
+    poses = pose_estimation.load_estimator(seeing_onnx).detect([draw_discs(there, size)])
     # A cell of the maps is a pixel of the widest photo and 0.7 of the narrowest.
     assert np.abs(poses.keypoints[0] - expected(there)).max() <= 1.5
     assert np.abs((poses.keypoints[0] - expected(there)).mean(axis=0)).max() < 0.6  # No shift.
@@ -64,7 +64,7 @@ def test_sides_and_joints_that_are_not_there(seeing_onnx, draw_discs, places):
     there = places((30, 100), 200)
     hidden = [COCO.index(name) for name in ("left_shoulder", "right_knee", "nose")]
     there[hidden] = -1
-    estimator = pose_estimation.load(seeing_onnx)
+    estimator = pose_estimation.load_estimator(seeing_onnx)
     keypoints, scores, _ = estimator.detect([draw_discs(there, (260, 200))])
     found = dict(zip(JOINTS, keypoints[0].tolist(), strict=True))
     for name in ("left_shoulder", "right_knee", "nose", "neck"):
@@ -82,7 +82,7 @@ def test_sides_and_joints_that_are_not_there(seeing_onnx, draw_discs, places):
 
 
 def test_a_small_person_is_looked_at_again(seeing_onnx, draw_discs, places):
-    network = load(seeing_onnx)._network
+    network = load_simcc(seeing_onnx)._network
     shown = []
     counting = SimCC(Network(network.size, lambda x: shown.append(x) or network.run(x)))
     # In photo pixels: the first look's cells are 1.2 wide, the second's 0.3.
@@ -140,21 +140,21 @@ def graph(path, shape, ends):
 )
 def test_other_signatures_are_refused(tmp_path, shape, ends, message):
     with pytest.raises(UserError, match=rf"a\.onnx: .*{message}"):
-        pose_estimation.load(graph(tmp_path / "a.onnx", shape, ends))
+        pose_estimation.load_estimator(graph(tmp_path / "a.onnx", shape, ends))
 
 
 def test_outputs_of_other_names_are_columns_then_rows_and_joints_beyond_the_body_are_left(tmp_path):
     ends = {"cols": (1, 133, 96), "rows": (1, 133, 128)}
-    estimator = pose_estimation.load(graph(tmp_path / "a.onnx", (1, 3, 64, 48), ends))
+    estimator = pose_estimation.load_estimator(graph(tmp_path / "a.onnx", (1, 3, 64, 48), ends))
     assert estimator.detect(np.zeros((1, 50, 40, 3), np.uint8)).people.tolist() == [0]
 
 
 def test_a_missing_package_or_model_is_named(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"pose model not found: .*none\.onnx"):
-        pose_estimation.load(tmp_path / "none.onnx")
+        pose_estimation.load_estimator(tmp_path / "none.onnx")
     (tmp_path / "a.onnx").write_bytes(b"hello")
     with pytest.raises(UserError, match=r"a\.onnx: not an ONNX file"):
-        pose_estimation.load(tmp_path / "a.onnx")
+        pose_estimation.load_estimator(tmp_path / "a.onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match=r"a\.onnx: needs the package onnxruntime .*pip install"):
-        pose_estimation.load(tmp_path / "a.onnx")
+        pose_estimation.load_estimator(tmp_path / "a.onnx")

@@ -27,7 +27,7 @@ def film(tmp_path_factory):
         frames[i, top : top + 128, left : left + 64] = person
         poses.append(np.where(pose == -1, -1, pose + np.array([top, left])))
     path = tmp_path_factory.mktemp("films") / "walk.mp4"
-    animation.write(path, frames, np.stack(poses), fps=12)
+    animation.write_animation(path, frames, np.stack(poses), fps=12)
     return path, frames, np.stack(poses)
 
 

@@ -45,7 +45,7 @@ def launch(*flags):
 def program(tmp_path_factory):
     """The address of the program that serves a small untrained model."""
     workdir = tmp_path_factory.mktemp("run")
-    config_lib.save(small_config(1.0), workdir)
+    config_lib.write_config(small_config(1.0), workdir)
     export_model(workdir, variables())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pnr_jax.studio import create_app
 from pnr_jax.studio.guard import Guard
 
 JSON = {"Content-Type": "application/json"}
@@ -12,9 +13,18 @@ def sentence(response, status):
     return response.json()["error"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000"])
-def test_the_loopback_has_three_names(client, host):
-    assert client.get("/api/studio", headers={"Host": host}).status_code == 200
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "localhost:9000", "LOCALHOST"]
+)
+def test_the_loopback_has_three_names_and_any_port(client, host):
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    assert client.get("/api/studio", headers=headers).status_code == 200
+    assert client.post("/api/people", json={}, headers=headers).status_code == 400
+
+
+def test_a_page_at_another_port_may_not_post(client):
+    headers = {"Host": "localhost:8000", "Origin": "http://localhost:9000"}
+    assert "own page" in sentence(client.post("/api/people", json={}, headers=headers), 403)
 
 
 @pytest.mark.parametrize(
@@ -24,9 +34,7 @@ def test_the_loopback_has_three_names(client, host):
         "localhost.evil.example:8000",
         "127.0.0.1:8000.evil.example",
         "192.168.0.7:8000",
-        "127.0.0.1",
-        "127.0.0.1:80",
-        "[::1]",
+        "192.168.0.7",
         "",
     ],
 )
@@ -51,11 +59,24 @@ def test_a_missing_origin_may_not_post(client):
 
 def test_an_address_is_ours_where_the_network_may_ask_and_a_foreign_name_never():
     guard = Guard(app=None, host="0.0.0.0", port=8000, rules={})
-    assert guard._is_ours("192.168.0.7:8000")
-    assert not guard._is_ours("evil.example:8000")
+    assert guard._is_ours("192.168.0.7", "8000")
+    assert not guard._is_ours("192.168.0.7", "80")
+    assert not guard._is_ours("evil.example", "8000")
     named = Guard(app=None, host="studio.lan", port=8000, rules={})
-    assert named._is_ours("studio.lan:8000")
-    assert not named._is_ours("other.lan:8000")
+    assert named._is_ours("studio.lan", "8000")
+    assert not named._is_ours("other.lan", "8000")
+
+
+def test_a_host_that_was_allowed_may_ask_through_any_port_and_by_tls(solvers, gallery):
+    from starlette.testclient import TestClient
+
+    app = create_app(solvers, gallery, host="0.0.0.0", allowed=["Studio.example"])
+    client = TestClient(app)
+    for host, scheme in (("studio.example:9000", "http"), ("studio.example", "https")):
+        headers = {"Host": host, "Origin": f"{scheme}://{host}"}
+        assert client.post("/api/people", json={}, headers=headers).status_code == 400
+    refused = client.get("/", headers={"Host": "evil.example"})
+    assert "--allow_host=evil.example" in sentence(refused, 421)
 
 
 def test_every_answer_has_its_headers(client):

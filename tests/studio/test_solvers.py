@@ -61,7 +61,7 @@ def test_either_norm_sees_the_regions_that_are_shown_and_no_other(rowwise):
 
 
 def save(config, workdir):
-    config_lib.save(config, workdir)
+    config_lib.write_config(config, workdir)
     export_model(workdir, variables())
 
 

@@ -158,7 +158,7 @@ def test_the_published_discriminator_gives_three_numbers_an_image():
 def test_the_discriminator_sees_the_source_then_the_image_each_with_its_pose(config, make_batch):
     system, batch = config.build_system(), make_batch()
     image = jnp.full((2, 32, 32, 3), 0.25)
-    pairs = np.asarray(system._pairs(system.shown(image, batch)))
+    pairs = np.asarray(system._pairs(system.discriminator_inputs(image, batch)))
     np.testing.assert_allclose(pairs[..., :3], batch["source_images"][:, 0] / 127.5 - 1, atol=1e-6)
     for first, poses in ((3, batch["source_keypoints"][:, 0]), (24, batch["target_keypoints"])):
         wanted = np.stack([maps(pose, (32, 32), 2.0) for pose in poses])
@@ -203,7 +203,7 @@ def minus_log(logits, real):
 
 
 def test_losses_are_the_published_ones(config, make_batch):
-    system, batch, vgg = config.build_system(), make_batch(), vgg19.load()
+    system, batch, vgg = config.build_system(), make_batch(), vgg19.load_vgg19()
     variables, discriminators = jax.jit(system.init)(jax.random.key(0))
     total, drawn = jax.jit(
         lambda *arguments: system.generator_loss(*arguments, vgg, jax.random.key(1))
@@ -211,7 +211,7 @@ def test_losses_are_the_published_ones(config, make_batch):
     target = jnp.asarray(batch["target_image"] / 127.5 - 1, jnp.float32)
 
     def logits(images):
-        shown = system._pairs(system.shown(images, batch))
+        shown = system._pairs(system.discriminator_inputs(images, batch))
         return np.float64(system.discriminator.apply({"params": discriminators["pair"]}, shown))
 
     gan = minus_log(logits(drawn.images), True)
@@ -223,8 +223,8 @@ def test_losses_are_the_published_ones(config, make_batch):
     np.testing.assert_allclose(drawn.metrics["neighbour"], neighbour, rtol=1e-4)
     np.testing.assert_allclose(total, gan + 0.01 * neighbour, rtol=1e-4)
     judged = system.discriminator_loss(
-        "pair", discriminators["pair"], system.shown(target, batch),
-        system.shown(drawn.images, batch), jax.random.key(2),
+        "pair", discriminators["pair"], system.discriminator_inputs(target, batch),
+        system.discriminator_inputs(drawn.images, batch), jax.random.key(2),
     )  # fmt: skip
     wanted = minus_log(logits(target), True) + minus_log(logits(drawn.images), False)
     np.testing.assert_allclose(judged, wanted, rtol=1e-4)

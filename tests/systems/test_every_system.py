@@ -9,7 +9,8 @@ import pytest
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation import entrants, protocol
+from pnr_jax.evaluation import jobs as jobs_lib
+from pnr_jax.evaluation.results import evaluate
 from pnr_jax.evaluation.scorers import pixel_scorer
 from pnr_jax.export import export_run
 from pnr_jax.studio import load_solvers
@@ -113,10 +114,10 @@ def test_more_sources_or_weights_than_a_system_can_use_are_refused(run, make_bat
 
 def test_it_is_scored_with_as_many_sources_as_it_sees(run, tmp_path):
     config, workdir = run
-    runs = entrants.read_runs([workdir], None)
-    sets = entrants.load_sets(runs[0].config, None, several=True)
-    jobs, problems = entrants.make_jobs(sets, None, runs, [], entrants.Rules(sources=(1, 3)))
-    results = protocol.evaluate(jobs, [pixel_scorer()], tmp_path)
+    runs = jobs_lib.read_runs([workdir], None)
+    sets = jobs_lib.load_sets(runs[0].config, None, several=True)
+    jobs, problems = jobs_lib.make_jobs(sets, None, runs, [], jobs_lib.Options(sources=(1, 3)))
+    results = evaluate(jobs, [pixel_scorer()], tmp_path)
     system = config.build_system()
     assert {result.row["method"] for result in results} == {system.title}
     counts = [1, 3] if system.most_sources is None else [1]

@@ -177,10 +177,10 @@ def test_the_discriminator_judges_the_image_beside_each_valid_source(config, mak
         chosen = {name: x[first : first + 1] for name, x in batch.items()}
         for name in ("source_images", "source_keypoints", "source_valid"):
             chosen[name] = chosen[name][:, sources]
-        shown = system.shown(images[:1], chosen)
+        shown = system.discriminator_inputs(images[:1], chosen)
         return float(system.discriminator_loss("pair", params, shown, shown, jax.random.key(0)))
 
-    shown = system.shown(images, batch)
+    shown = system.discriminator_inputs(images, batch)
     together = system.discriminator_loss("pair", params, shown, shown, jax.random.key(0))
     apart = [loss(0, [0]), loss(0, [1]), loss(0, [2]), loss(1, [0])]
     assert len(set(apart)) == 4

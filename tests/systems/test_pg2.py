@@ -240,7 +240,10 @@ def test_losses_are_those_of_the_stage(config, make_batch):
             real, fake, drawn_logits = np.split(np.asarray(logits), 3)
             gan = entropy(drawn_logits, True)
             wanted = 7 * wanted + 2 * gan
-            shown = system.shown(jnp.float32(target), batch), system.shown(images, batch)
+            shown = (
+                system.discriminator_inputs(jnp.float32(target), batch),
+                system.discriminator_inputs(images, batch),
+            )
             judged = system.discriminator_loss("image", judge["params"], *shown, None)
             triplet = entropy(real, True) / 2 + entropy(fake, False) / 4
             assert float(judged) == pytest.approx(triplet + entropy(drawn_logits, False) / 4, 1e-4)

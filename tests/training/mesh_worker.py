@@ -13,9 +13,9 @@ import numpy as np
 from pnr_jax import sharding
 from pnr_jax.config import Config
 from pnr_jax.examples import load_training
-from pnr_jax.training import inputs, program
+from pnr_jax.training import inputs
 from pnr_jax.training.state import init_state, state_shardings
-from pnr_jax.training.step import make_step
+from pnr_jax.training.step import lower_step, make_step
 
 STEPS = 20
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
@@ -29,7 +29,7 @@ def train(config, devices):
     start = jax.tree.map(np.array, sharding.to_host(mesh, state.variables["params"]))  # To keep.
     feed = next(inputs.feeds(config, examples, mesh, 0))
     step = inputs.with_input(make_step(config, None), config, examples, mesh)
-    compiled = program.lower(step, state, feed, mesh).compile()
+    compiled = lower_step(step, state, feed, mesh).compile()
     history = []
     for _ in range(STEPS):
         state, metrics = compiled(state, feed)

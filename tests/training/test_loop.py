@@ -17,7 +17,7 @@ def test_a_run_that_is_no_longer_finite_stops_with_the_batch_and_the_state(small
     )
     small_config = small_config.replace(decay_from=0.0)
     with pytest.raises(UserError, match="not finite") as caught:
-        train(small_config, tmp_path, say=lambda line: None)
+        train(small_config, tmp_path, log=lambda line: None)
     report = json.loads((tmp_path / "not_finite.json").read_text())
     assert len(report["batch"]) == small_config.batch_size
     assert str(tmp_path / "not_finite.json") in str(caught.value)
@@ -41,7 +41,7 @@ def test_a_run_between_two_calls_of_several_steps_is_refused(small_config, tmp_p
 def test_debug_nans_finds_the_operation(small_config, tmp_path):
     small_config = small_config.replace(steps=40, learning_rate=1e36)
     with jax.debug_nans(True), pytest.raises(FloatingPointError):
-        train(small_config, tmp_path, say=lambda line: None)
+        train(small_config, tmp_path, log=lambda line: None)
 
 
 def test_a_batch_that_the_devices_do_not_divide_is_refused(small_config, tmp_path, monkeypatch):
@@ -60,7 +60,7 @@ def test_the_perceptual_loss_needs_no_file_and_the_number_of_sources_may_vary(
 ):
     small_config = small_config.replace(sources=3, vary_sources=True, vgg19="")
     small_config = small_config.replace(loss={"perceptual": 5.0})
-    assert train(small_config, tmp_path, say=lambda line: None)
+    assert train(small_config, tmp_path, log=lambda line: None)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert all(line["perceptual"] > 0 for line in lines)

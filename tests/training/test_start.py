@@ -20,7 +20,7 @@ def other(small_config, tmp_path):
     """A trained run, and its networks."""
     folder, state = tmp_path / "other", init_state(small_config.replace(seed=5))
     state = state.replace(step=state.step + 7)
-    config_lib.save(small_config.replace(seed=5), folder)
+    config_lib.write_config(small_config.replace(seed=5), folder)
     with open_checkpoints(folder, keep=1) as checkpoints:
         checkpoints.save(7, state, score=0.0)
     return folder, state
@@ -80,7 +80,7 @@ def test_a_model_of_which_nothing_fits_is_refused(small_config, other):
 
 
 def test_the_model_in_the_box_is_called_by_its_name(small_config):
-    config = config_lib.load("people").replace(image_size=(64, 32))
+    config = config_lib.read_config("people").replace(image_size=(64, 32))
     begins, *_ = begun(config, "people")
     assert_equal(begins.variables, load_model("people"))
 
@@ -95,7 +95,7 @@ def test_a_run_that_began_with_another_is_told_from_one_that_goes_on(small_confi
         json.loads(line)["step"] for line in (workdir / "metrics.jsonl").read_text().splitlines()
     ]
     assert steps == [1, 2]
-    assert config_lib.load(workdir).init_from == str(other[0])
+    assert config_lib.read_config(workdir).init_from == str(other[0])
 
     said.clear()
     (other[0] / "config.json").unlink()  # It is not asked again.

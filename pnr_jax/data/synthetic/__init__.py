@@ -45,7 +45,7 @@ class _Person(NamedTuple):
 
 
 def draw_people(identities: range | Sequence[int], views: int, seed: int = 0) -> People:
-    """Draw every identity ``views`` times.
+    """Draws every identity ``views`` times.
 
     A person depends only on (seed, identity) and a view only on (seed, identity, view): any subset,
     in any order, has the same pixels, so disjoint ranges are disjoint people.
@@ -53,7 +53,7 @@ def draw_people(identities: range | Sequence[int], views: int, seed: int = 0) ->
     Args:
       identities: numbers of the people, from 1.
       views: pictures of each.
-      seed: of the whole world, 0 or more.
+      seed: seed of the whole world, 0 or more.
 
     Returns:
       The people, N = len(identities) * views, the views of an identity side by side.
@@ -92,7 +92,7 @@ def _draw_person(rng: np.random.Generator) -> _Person:
 def _draw_view(
     rng: np.random.Generator, person: _Person
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image, keypoints, and float32 [128, 64, 1], the share of each pixel that is figure."""
+    """Returns image, keypoints, and float32 [128, 64, 1], the share of each pixel in the figure."""
     view, pose = draw_view(rng, HEIGHT, WIDTH), draw_pose(rng)
     canvas = Canvas(_FINE * HEIGHT, _FINE * WIDTH, person.paint.atlas)
     scale = _FINE * view.scale * person.body.height
@@ -106,13 +106,13 @@ def _draw_view(
 
 
 def _coarse(canvas: np.ndarray) -> np.ndarray:
-    """The mean of each block of canvas pixels (strided sums: faster than a mean over axes)."""
+    """Averages each block of canvas pixels (strided sums: faster than a mean over axes)."""
     blocks = [canvas[i::_FINE, j::_FINE] for i in range(_FINE) for j in range(_FINE)]
     return sum(blocks[1:], blocks[0]) / np.float32(_FINE**2)
 
 
 def _estimate(rng: np.random.Generator, joints: np.ndarray, yaw: float) -> np.ndarray:
-    """Keypoints int32 [18, 2]; a profile now and then loses its far shoulder or hip."""
+    """Returns keypoints int32 [18, 2]; a profile now and then loses its far shoulder or hip."""
     seen = joints[:, 2] > 0
     if abs(math.sin(yaw)) > 0.9 and rng.random() < 0.18:
         far = "left" if math.sin(yaw) > 0 else "right"

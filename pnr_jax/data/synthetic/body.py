@@ -50,7 +50,7 @@ class Pose(NamedTuple):
 
 
 def draw_body(rng: np.random.Generator) -> Body:
-    """Draw the shape of a person."""
+    """Draws the shape of a person."""
     return Body(
         height=float(rng.uniform(0.9, 1.06)),
         build=float(rng.uniform(0.92, 1.2)),
@@ -70,7 +70,7 @@ def _draw_arm(rng: np.random.Generator, swing: float) -> Arm:
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
-    """Draw a pose: three in four walk, the others stand."""
+    """Draws a pose: three in four walk, the others stand."""
     stride = float(rng.uniform(0.22, 0.5)) if rng.random() < 0.75 else float(rng.uniform(0, 0.06))
     phase = float(rng.uniform(0.0, math.tau))
     legs, arms = [], []
@@ -89,7 +89,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
 
 
 def _along(start: Point, length: float, forward: float, outward: float) -> Point:
-    """The end of a bone that hangs down, turned ``forward``, then ``outward`` (signed, x)."""
+    """Returns the end of a bone that hangs, turned ``forward``, then ``outward`` (signed, x)."""
     x, y, z = start
     down = math.cos(forward) * length
     return (
@@ -100,12 +100,12 @@ def _along(start: Point, length: float, forward: float, outward: float) -> Point
 
 
 def moved(point: Point, x: float, y: float, z: float) -> Point:
-    """``point`` moved by (x, y, z)."""
+    """Moves ``point`` by (x, y, z)."""
     return (point[0] + x, point[1] + y, point[2] + z)
 
 
 def turned(point: Point, centre: Point, angle: float) -> Point:
-    """``point`` turned about the vertical through ``centre``, towards the person's left."""
+    """Turns ``point`` about the vertical through ``centre``, towards the person's left."""
     x, z = point[0] - centre[0], point[2] - centre[2]
     cos, sin = math.cos(angle), math.sin(angle)
     return (centre[0] + x * cos + z * sin, point[1], centre[2] + z * cos - x * sin)
@@ -140,7 +140,7 @@ def _leg(hip: Point, sign: float, leg: Leg) -> dict[str, Point]:
 
 
 def skeleton(body: Body, pose: Pose) -> dict[str, Point]:
-    """Joints of a posed body that stands on y = 0, its spine, and the ends of hands and feet."""
+    """Returns the joints of a posed body on y = 0, its spine, and the ends of hands and feet."""
     wide = 0.5 + 0.5 * body.build
     cos, sin = math.cos(pose.lean), math.sin(pose.lean)
 

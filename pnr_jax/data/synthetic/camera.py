@@ -69,7 +69,7 @@ class Camera:
 
 
 def draw_view(rng: np.random.Generator, height: int, width: int) -> View:
-    """Draw a view; in one of eight the camera stands too close and cuts feet or head."""
+    """Draws a view; in one of eight the camera stands too close and cuts feet or head."""
     if rng.random() < 0.5:
         yaw = float(rng.uniform(-math.pi, math.pi))
     else:
@@ -105,13 +105,13 @@ def draw_view(rng: np.random.Generator, height: int, width: int) -> View:
 
 
 def draw_background(rng: np.random.Generator, view: View, height: int, width: int) -> np.ndarray:
-    """Paint a wall, a few blurred things before it and the ground with the person's shadow.
+    """Paints a wall, a few blurred things before it and the ground with the person's shadow.
 
     Args:
       rng: source of the things and of the shift along the street.
       view: the camera, and where the person stands.
-      height: of the picture in pixels.
-      width: of the picture in pixels.
+      height: the picture's height in pixels.
+      width: the picture's width in pixels.
 
     Returns:
       float32 [height, width, 3].
@@ -140,7 +140,7 @@ def draw_background(rng: np.random.Generator, view: View, height: int, width: in
 
 
 def photograph(rng: np.random.Generator, picture: np.ndarray, view: View) -> np.ndarray:
-    """Expose with a slight fall of light across the picture, blur, and save as JPEG."""
+    """Exposes with a slight fall of light across the picture, blur, and save as JPEG."""
     height, width, _ = picture.shape
     across, down = rng.uniform(-0.09, 0.09, 2)
     ramp = 1.0 + (

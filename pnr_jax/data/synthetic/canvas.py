@@ -42,7 +42,7 @@ class Light(NamedTuple):
 
 @functools.cache
 def taper(*radii: float) -> np.ndarray:
-    """Radii of a limb, spread evenly from its start to its end."""
+    """Returns radii of a limb, spread evenly from its start to its end."""
     return np.interp(_ROWS, np.linspace(0.0, 1.0, len(radii)), radii).astype(np.float32)
 
 
@@ -79,7 +79,7 @@ class Canvas:
         np.copyto(self.normal_y[box], normal_y, where=nearest)
 
     def limb(self, start: Point, end: Point, radii: np.ndarray, texture: Texture) -> None:
-        """Draw a round limb between two points, ``radii`` [TEXELS] in canvas pixels."""
+        """Draws a round limb between two points, ``radii`` [TEXELS] in canvas pixels."""
         reach = float(radii.max())
         (ax, ay, az), (bx, by, bz) = start, end
         box = self._box(
@@ -110,7 +110,7 @@ class Canvas:
         texture: Texture,
         cover: np.ndarray | None = None,
     ) -> None:
-        """Draw an upright solid with elliptic sections, turned by ``yaw``.
+        """Draws an upright solid with elliptic sections, turned by ``yaw``.
 
         With half-axes a (side) and b (front), the section's point at body angle φ (0 is the
         front, π/2 the person's left) is seen at x = w sin(φ + δ), where w cos δ = a cos yaw and
@@ -153,7 +153,7 @@ class Canvas:
         self._write(box, inside, z, texel, u * flat, np.broadcast_to(normal_y, u.shape))
 
     def shade(self, light: Light, crease: float) -> tuple[np.ndarray, np.ndarray]:
-        """Colour and light every pixel.
+        """Colours and lights every pixel.
 
         Args:
           light: where the light comes from, and its colours.

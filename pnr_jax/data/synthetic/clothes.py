@@ -113,7 +113,7 @@ def _colour(
     other: np.ndarray | None = None,
     apart: float = 150.0,
 ) -> np.ndarray:
-    """A colour of the palette, jittered, at least ``apart`` (sum of differences) from the other."""
+    """Returns a colour of the palette, jittered, at least ``apart`` from the other."""
     while True:
         colour = np.array(palette[rng.integers(len(palette))]) + rng.normal(0.0, 6.0, 3)
         if other is None or np.abs(colour - other).sum() > apart:
@@ -121,7 +121,7 @@ def _colour(
 
 
 def draw_outfit(rng: np.random.Generator) -> Outfit:
-    """Draw what an identity wears and looks like."""
+    """Draws what an identity wears and looks like."""
     pattern, haircut = _pick(rng, PATTERNS), _pick(rng, HAIRCUTS)
     sleeves = "long" if pattern == "jacket" or rng.random() < 0.4 else "short"
     bag = _pick(rng, {"none": 0.62, "backpack": 0.22, "satchel": 0.16})

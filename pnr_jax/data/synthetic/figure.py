@@ -94,15 +94,15 @@ class _Figure(NamedTuple):
 def draw_figure(
     canvas: Canvas, body: Body, pose: Pose, outfit: Outfit, paint: Paint, camera: Camera
 ) -> np.ndarray:
-    """Draw a person.
+    """Draws a person.
 
     Args:
-      canvas: to draw on.
+      canvas: what to draw on.
       body: the person's shape; its height is already in the camera's scale.
       pose: the person's pose.
       outfit: what the person wears.
       paint: the outfit's colours.
-      camera: from body to canvas coordinates.
+      camera: maps body to canvas coordinates.
 
     Returns:
       float [18, 3]: the joints' canvas (y, x), and 1 where a joint can be seen, else 0.
@@ -120,7 +120,7 @@ def draw_figure(
 
 
 def _trunk(body: Body, outfit: Outfit) -> Profile:
-    """The trunk with its top on: a loose one stands off and ends below the belt."""
+    """Returns the trunk with its top on: a loose one stands off and ends below the belt."""
     t = np.linspace(0.0, 1.0, 2 * TRUNK_ROWS)
     width = body.build * np.where(_TRUNK_T < 0.45, body.shoulders, body.hips)
     side = np.interp(t, _TRUNK_T, _TRUNK_SIDE * width)

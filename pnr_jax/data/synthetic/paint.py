@@ -37,14 +37,14 @@ class Paint(NamedTuple):
 
 
 def _strip(*parts: tuple[float, np.ndarray]) -> np.ndarray:
-    """Colours along a limb, float [TEXELS, 1, 3]: each part ends at a fraction of the limb."""
+    """Returns colours along a limb, float [TEXELS, 1, 3]: each part ends at a fraction of it."""
     ends = [end for end, _ in parts]
     at = np.searchsorted(ends, (np.arange(TEXELS) + 0.5) / TEXELS)
     return np.stack([colour for _, colour in parts])[at][:, None]
 
 
 def _paint_lower(trunk: np.ndarray, outfit: Outfit) -> None:
-    """Paint the trunk below the top: belt, a fly in front, pockets behind."""
+    """Paints the trunk below the top: belt, a fly in front, pockets behind."""
     start = HEM if outfit.loose else WAIST
     trunk[start:] = outfit.lower_colour
     trunk[start + 3 :, FRONT] *= 0.75
@@ -54,7 +54,7 @@ def _paint_lower(trunk: np.ndarray, outfit: Outfit) -> None:
 
 
 def _paint_straps(trunk: np.ndarray, outfit: Outfit) -> None:
-    """Paint a backpack's two straps, or a satchel's one from left shoulder to right hip."""
+    """Paints a backpack's two straps, or a satchel's one from left shoulder to right hip."""
     for row in range(48):
         starts: tuple[int, ...] = ()
         if outfit.bag == "backpack" and row < 30:
@@ -66,7 +66,7 @@ def _paint_straps(trunk: np.ndarray, outfit: Outfit) -> None:
 
 
 def _paint_face(outfit: Outfit) -> np.ndarray:
-    """Paint a face on the front of a bare head."""
+    """Paints a face on the front of a bare head."""
     skin, hair = outfit.skin, outfit.hair
     head = np.tile(skin, (HEAD_ROWS, HEAD_COLUMNS, 1))
     middle, phi = HEAD_COLUMNS // 2, np.abs(angles(HEAD_COLUMNS))
@@ -87,7 +87,7 @@ def _paint_face(outfit: Outfit) -> np.ndarray:
 
 
 def _paint_hair(rng: np.random.Generator, outfit: Outfit) -> tuple[np.ndarray, np.ndarray]:
-    """Paint hair with a sheen, and a hat over it; also where the two cover the head."""
+    """Paints hair with a sheen, and a hat over it; also where the two cover the head."""
     strands = rng.normal(1.0, 0.05, (1, HEAD_COLUMNS, 1))
     paint = np.tile(outfit.hair, (HEAD_ROWS, HEAD_COLUMNS, 1)) * strands
     paint[8:13] = 1.15 * paint[8:13] + 8.0
@@ -137,7 +137,7 @@ def _paint_legs(rng: np.random.Generator, outfit: Outfit) -> dict[str, np.ndarra
 
 
 def paint_outfit(rng: np.random.Generator, outfit: Outfit) -> Paint:
-    """Paint all that an identity wears."""
+    """Paints all that an identity wears."""
     trunk, right, left = paint_top(rng, outfit)
     _paint_lower(trunk, outfit)
     folds = Image.fromarray(rng.normal(1.0, 0.05, (9, 13)).astype(np.float32))

@@ -29,12 +29,12 @@ _DIGITS = (
 
 
 def angles(columns: int) -> np.ndarray:
-    """The body angle of each column of a texture: 0 is the front, π/2 the person's left."""
+    """Returns the body angle of each column of a texture: 0 is the front, π/2 the person's left."""
     return (np.arange(columns) + 0.5) / columns * 2 * np.pi - np.pi
 
 
 def _emblem(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A disc, a diamond, a heart, a cross or a triangle, bool [size, size]."""
+    """Returns a disc, a diamond, a heart, a cross or a triangle, bool [size, size]."""
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     shapes = (
         x**2 + y**2 < 0.9,
@@ -47,7 +47,7 @@ def _emblem(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _number(rng: np.random.Generator) -> np.ndarray:
-    """One digit or two, bool [20, columns]."""
+    """Returns one digit or two, bool [20, columns]."""
     digits = [_DIGITS[i] for i in rng.integers(0, 10, size=rng.integers(1, 3))]
     bits = [[int(bit) for row in digit for bit in f"{int(row):03b}"] for digit in digits]
     glyphs = [np.pad(np.array(bit, bool).reshape(5, 3), ((0, 0), (0, 1))) for bit in bits]
@@ -64,7 +64,7 @@ def _stamp(trunk: np.ndarray, mask: np.ndarray, row: int, column: int, colour: n
 def paint_top(
     rng: np.random.Generator, outfit: Outfit
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Paint the top.
+    """Paints the top.
 
     Args:
       rng: source of the pattern's sizes and shapes.

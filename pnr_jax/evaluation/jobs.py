@@ -9,18 +9,22 @@ import numpy as np
 from pnr_jax import config as config_lib
 from pnr_jax import examples as examples_lib
 from pnr_jax.config import Config
-from pnr_jax.data.images import index_tuples, read_image, resize
+from pnr_jax.data.images import index_tuples, resize
+from pnr_jax.data.pairs import read_listing
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation.folders import folder_method
-from pnr_jax.evaluation.listing import read_listing
 from pnr_jax.evaluation.methods import Method, run_methods, through_jpeg, trivial_methods
-from pnr_jax.evaluation.protocol import Job
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set
-from pnr_jax.evaluation.tables import slug
-from pnr_jax.files import is_utf8
 
 
-class Run(NamedTuple):
+class Job(NamedTuple):
+    """A row of the table to compute: a method and the examples that it is scored on."""
+
+    method: Method
+    test: EvaluationSet
+
+
+class TrainedRun(NamedTuple):
     """A trained run: its name in the table, folder and configuration."""
 
     name: str
@@ -28,19 +32,19 @@ class Run(NamedTuple):
     config: Config
 
 
-class Folder(NamedTuple):
+class ImageFolder(NamedTuple):
     """A folder of images that another program drew."""
 
     name: str
     path: Path
 
 
-class Sets(NamedTuple):
+class EvaluationSets(NamedTuple):
     """What is asked for.
 
     Attributes:
       single: one source and a target a row, or more of which M = 1 takes the first.
-      multi: for M > 1; the same where one set serves both.
+      multi: what M > 1 is scored on; the same where one set serves both.
       files: the generated images' names, where a CSV has them.
     """
 
@@ -49,7 +53,7 @@ class Sets(NamedTuple):
     files: list[str] | None = None
 
 
-class Rules(NamedTuple):
+class Options(NamedTuple):
     """How methods are scored.
 
     Attributes:
@@ -67,7 +71,7 @@ class Rules(NamedTuple):
     jpeg: bool = False
 
 
-def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[Run]:
+def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun]:
     """Reads runs that are to be scored on the same data.
 
     Args:
@@ -77,7 +81,7 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[Run]:
     Raises:
       UserError: there is no run, or one has other data or image sizes than the first.
     """
-    configs = [config_lib.load(workdir) for workdir in workdirs]
+    configs = [config_lib.read_config(workdir) for workdir in workdirs]
     if data_dir is not None:
         configs = [c.replace(data_dir=str(Path(data_dir).resolve())) for c in configs]
     for workdir, config in zip(workdirs, configs, strict=True):
@@ -89,32 +93,16 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[Run]:
                 )
     names = [config.build_system().title for config in configs]
     return [
-        Run(name if names.count(name) == 1 else f"{name}, {workdir.name}", workdir, config)
+        TrainedRun(name if names.count(name) == 1 else f"{name}, {workdir.name}", workdir, config)
         for name, workdir, config in zip(names, workdirs, configs, strict=True)
     ]
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raises a `UserError` for names of methods that are not UTF-8, or share a file of scores."""
-    seen: dict[str, str] = {}
-    for name in ("copy source", "mean image", *names):
-        if not is_utf8(name):
-            raise UserError(
-                f"{name!r}: the name is not UTF-8; give --name=NAME, or rename the folder"
-            )
-        if slug(name) in seen:
-            raise UserError(
-                f"two methods would be called {name!r}; give --name=NAME,... to --generated's "
-                "folders, or rename a folder of --compare's"
-            )
-        seen[slug(name)] = name
-
-
-def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1) -> Sets:
+def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1) -> EvaluationSets:
     """Loads what is asked for.
 
     Args:
-      config: of a run, or one that names a data set.
+      config: a run's configuration, or one that names a data set.
       pairs: a CSV of pairs or tuples instead of the data set's own.
       several: whether sets of several sources are needed.
       fewest: how many sources those must have.
@@ -126,67 +114,60 @@ def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1)
         return _listed(config, pairs, fewest)
     if config.data.pairs_are_tuples:
         tuples = evaluation_set("tuples", examples_lib.load_test(config, "tuples"))
-        return Sets(tuples, tuples)
+        return EvaluationSets(tuples, tuples)
     pairs_of = examples_lib.load_test(config, "pairs")
     if (pairs_of.tuples[:, 0] == pairs_of.tuples[:, 1]).all():  # Of nobody is there another image.
         images = evaluation_set("images", pairs_of)
-        return Sets(images, images)
+        return EvaluationSets(images, images)
     single = evaluation_set("pairs", pairs_of)
     if not several:
-        return Sets(single, single)
-    return Sets(single, evaluation_set("tuples", examples_lib.load_test(config, "tuples", fewest)))
-
-
-def mean_image(config: Config, workdir: Path | None) -> np.ndarray:
-    """The mean training image, uint8 [H, W, 3]: a run's own file, or computed anew.
-
-    An exported run has no such file, since it is made of the data set's photos.
-    """
-    if workdir is not None and (path := workdir / "mean_image.png").is_file():
-        return read_image(path)
-    images = examples_lib.load_training(config).images.images
-    return np.round(images.mean(axis=0)).astype(np.uint8)
+        return EvaluationSets(single, single)
+    return EvaluationSets(
+        single, evaluation_set("tuples", examples_lib.load_test(config, "tuples", fewest))
+    )
 
 
 def make_jobs(
-    sets: Sets,
+    sets: EvaluationSets,
     mean: np.ndarray | None,
-    runs: Sequence[Run],
-    folders: Sequence[Folder],
-    rules: Rules,
+    runs: Sequence[TrainedRun],
+    folders: Sequence[ImageFolder],
+    options: Options,
 ) -> tuple[list[Job], list[str]]:
-    """All rows, and a line for each folder that something is wrong with.
+    """Makes the jobs of all rows, and a line for each folder that something is wrong with.
 
     Args:
       sets: what is asked for.
       mean: the mean training image where the trivial methods are wanted, uint8 [H, W, 3].
       runs: trained runs.
       folders: other methods' images.
-      rules: how all are scored.
+      options: how all are scored.
 
     Raises:
       UserError: a run has no model, or a folder not the images that it should.
     """
-    prepared = through_jpeg if rules.jpeg else lambda method: method
-    single, multi = (s.limited(slice(rules.limit)) for s in (sets.single, sets.multi))
+    prepared = through_jpeg if options.jpeg else lambda method: method
+    single, multi = (s.limited(slice(options.limit)) for s in (sets.single, sets.multi))
     multi = single if sets.multi is sets.single else multi
     longest = multi.examples.tuples.shape[1] - 1
-    counts = [M for M in rules.sources if M == 1 or longest >= M]
+    counts = [M for M in options.sources if M == 1 or longest >= M]
     jobs = [Job(prepared(m), single) for m in ([] if mean is None else trivial_methods(mean))]
     models: list[Method] = []
     for run in runs:
-        models += map(prepared, run_methods(run.name, run.workdir, run.config, rules.model, counts))
+        models += map(
+            prepared, run_methods(run.name, run.workdir, run.config, options.model, counts)
+        )
     jobs += [Job(method, single) for method in models if method.sources == 1]
     problems = []
     for folder in folders:
-        job, problem = _folder_job(folder, sets, rules)
+        job, problem = _folder_job(folder, sets, options)
         jobs.append(job)
         problems += [problem] if problem else []
     jobs += [Job(m, multi) for m in models if m.sources > 1 or multi is not single]
     return jobs, problems
 
 
-def _folder_job(folder: Folder, sets: Sets, rules: Rules) -> tuple[Job, str]:
+def _folder_job(folder: ImageFolder, sets: EvaluationSets, options: Options) -> tuple[Job, str]:
     examples = sets.single.examples
     listed = examples.tuples.shape[1] - 1 if sets.single.name == "listed" else 1
     method, usable, problem = folder_method(
@@ -195,14 +176,14 @@ def _folder_job(folder: Folder, sets: Sets, rules: Rules) -> tuple[Job, str]:
         sets.single.names(listed),
         (examples.images.images.shape[1], examples.images.images.shape[2]),
         files=sets.files,
-        checked=rules.limit,
-        allow_missing=rules.allow_missing,
-        jpeg=rules.jpeg,
+        checked=options.limit,
+        allow_missing=options.allow_missing,
+        jpeg=options.jpeg,
     )
     return Job(method, sets.single.limited(usable)), problem
 
 
-def _listed(config: Config, path: str, fewest: int) -> Sets:
+def _listed(config: Config, path: str, fewest: int) -> EvaluationSets:
     listing = read_listing(path)
     if not listing.tuples:
         raise UserError(f"{path}: names no pair")
@@ -210,4 +191,4 @@ def _listed(config: Config, path: str, fewest: int) -> Sets:
     indices = index_tuples(images.names, listing.tuples, path, fewest)
     examples = examples_lib.Examples(resize(images, config.image_size), indices)
     test = evaluation_set("listed", examples)
-    return Sets(test, test, listing.files)
+    return EvaluationSets(test, test, listing.files)

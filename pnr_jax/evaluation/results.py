@@ -1,13 +1,19 @@
-"""From the scores of single images to a row of the table."""
+"""Jobs -> results: the scores of single images, and from them a row of the table."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
+from pnr_jax.data.images import Images
+from pnr_jax.errors import UserError
+from pnr_jax.evaluation.jobs import Job
 from pnr_jax.evaluation.methods import Method
 from pnr_jax.evaluation.scorers import Ratios, Scorer, Scores, merged
-from pnr_jax.evaluation.scoring import EvaluationSet
+from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set, score
+from pnr_jax.examples import Examples
 
 Row = dict[str, Any]
 
@@ -20,7 +26,7 @@ class Result(NamedTuple):
     Attributes:
       method: what drew.
       test: what it was asked for.
-      row: of the table: names, numbers, and `intervals`, {score: [low, high]}.
+      row: a row of the table: names, numbers, and `intervals`, {score: [low, high]}.
       scores: [N] by name, of the single images.
     """
 
@@ -28,6 +34,43 @@ class Result(NamedTuple):
     test: EvaluationSet
     row: Row
     scores: Scores
+
+
+def evaluate(
+    jobs: Sequence[Job],
+    scorers: Sequence[Scorer],
+    cache: Path,
+    *,
+    jpeg: bool = False,
+    training: Images | None = None,
+) -> list[Result]:
+    """Scores every job, with one bar for all of them.
+
+    Args:
+      jobs: the rows.
+      scorers: the metrics.
+      cache: folder of results that an interrupted or an earlier evaluation left.
+      jpeg: whether targets make a JPEG round trip first.
+      training: the training images, for the scorers that compare with them.
+
+    Raises:
+      UserError: a score needs more images than there are.
+    """
+    counts = [len(job.test.examples.tuples) for job in jobs]
+    for scorer in scorers:
+        if min(counts) < scorer.least:
+            heading = scorer.columns[0].heading
+            raise UserError(f"{heading} needs {scorer.least} images, there are {min(counts)}")
+    total = sum(counts) + (len(training.images) if training else 0)
+    with tqdm(total=total, unit=" images", disable=None, leave=False) as bar:
+        if training:
+            scorers = _fitted(scorers, training, cache, bar)
+        results = []
+        for job in jobs:
+            bar.set_description(f"{job.method.name}, M = {job.method.sources}")
+            chunks = score(job.method, job.test, scorers, cache, jpeg, bar.update)
+            results.append(summarise(job.method, job.test, chunks, scorers))
+    return results
 
 
 def summarise(
@@ -38,7 +81,7 @@ def summarise(
     Args:
       method: what drew.
       test: the tuples.
-      chunks: from `scoring.score`, by these scorers.
+      chunks: what `scoring.score` yields by these scorers.
       scorers: the metrics.
     """
     arrays = merged(chunks)
@@ -61,7 +104,7 @@ def summarise(
 def bootstrap(
     sums: np.ndarray, counts: np.ndarray, groups: np.ndarray, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """95% intervals of ratios of sums, from resampled groups.
+    """Estimates 95% intervals of ratios of sums by resampling groups.
 
     Images of one person are alike, so whole persons are drawn with replacement, not images: the
     interval is for other people, not for other photos of these.
@@ -70,7 +113,7 @@ def bootstrap(
       sums: [N, K], numerators, such as scores.
       counts: [N, K], denominators, such as ones.
       groups: [N], whose image it is.
-      seed: of the draws.
+      seed: seed of the draws.
 
     Returns:
       (low, high), float64 [K] each: percentiles 2.5 and 97.5 of 2,000 draws.
@@ -86,6 +129,17 @@ def bootstrap(
     ratios = (times @ sums_of) / np.maximum(times @ counts_of, 1e-12)
     low, high = np.quantile(ratios, (0.025, 0.975), axis=0)
     return low, high
+
+
+def _fitted(scorers: Sequence[Scorer], images: Images, cache: Path, bar: tqdm) -> list[Scorer]:
+    """Shows the training images to the scorers that compare with them."""
+    every = np.arange(len(images.images), dtype=np.int32)
+    test = evaluation_set("training", Examples(images, np.stack([every, every], axis=1)))
+    method = Method("training images", 1, lambda batch: batch["target_image"], "the target")
+    bar.set_description(method.name)
+    wanting = [scorer for scorer in scorers if scorer.fit]
+    arrays = merged(score(method, test, wanting, cache, False, bar.update)) if wanting else {}
+    return [scorer.fit(arrays) if scorer.fit else scorer for scorer in scorers]
 
 
 def _intervals(test: EvaluationSet, ratios: Ratios) -> dict[str, list[float]]:

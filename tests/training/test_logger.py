@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from pnr_jax.training.writer import MetricWriter
+from pnr_jax.training.logger import MetricWriter
 
 
 def write(workdir, start, stop):

@@ -11,10 +11,11 @@ from pnr_jax.data.folder import Folder
 from pnr_jax.data.images import Images
 from pnr_jax.data.market1501 import Market1501
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation import entrants, report
-from pnr_jax.evaluation.methods import Method
+from pnr_jax.evaluation import jobs, report
+from pnr_jax.evaluation.methods import Method, mean_image
+from pnr_jax.evaluation.results import summarise
 from pnr_jax.evaluation.scorers import pixel_scorer
-from pnr_jax.evaluation.summary import summarise
+from pnr_jax.evaluation.tables import check_method_names
 from pnr_jax.examples import load_training
 from pnr_jax.figures import save_png
 
@@ -24,11 +25,11 @@ def test_a_list_of_fewer_sources_than_are_asked_for_is_named(tmp_path, monkeypat
     monkeypatch.setattr(Market1501, "load", lambda *_: images)
     path = tmp_path / "list.csv"
     path.write_text("from_0,from_1,to\na,b,c\n")
-    sets = entrants.load_sets(Config(), str(path), several=True, fewest=2)
+    sets = jobs.load_sets(Config(), str(path), several=True, fewest=2)
     assert sets.multi.examples.tuples.tolist() == [[0, 1, 2]]
     with pytest.raises(UserError) as caught:
-        entrants.load_sets(Config(), str(path), several=True, fewest=5)
-    expected = f"{path}: has 2 sources a row, --sources asks for 5; ask for 2 at most"
+        jobs.load_sets(Config(), str(path), several=True, fewest=5)
+    expected = f"{path}: has 2 sources a row, `sources` asks for 5; ask for 2 at most"
     assert str(caught.value) == expected
 
 
@@ -38,15 +39,15 @@ def test_a_folder_of_people_is_scored_by_its_own_name_and_images(tmp_path, monke
     monkeypatch.setattr(Folder, "load", lambda *_: images)
     path = tmp_path / "list.csv"
     path.write_text("from,to\na_1,a_2\na_2,a_1\n")
-    sets = entrants.load_sets(config, str(path), several=False)
+    sets = jobs.load_sets(config, str(path), several=False)
     assert sets.single.examples.tuples.tolist() == [[0, 1], [1, 0]]
     method = Method("m", 1, lambda batch: batch["target_image"], "m")
     scored = sets.single.limited(slice(1))
     scorers = [pixel_scorer()]
     results = [summarise(method, scored, [{"ssim": np.ones(1)}], scorers)]
-    rules = entrants.Rules(limit=1)
-    shown = report.write_tables(results, sets, config, rules, [], scorers, tmp_path / "out")
-    assert shown.startswith("own people: 1 pairs of --pairs")
+    options = jobs.Options(limit=1)
+    shown = report.write_report(results, sets, config, options, [], scorers, tmp_path / "out")
+    assert shown.startswith("own people: 1 listed pairs")
     assert "The first 1 of 2 listed pairs only" in shown
 
 
@@ -57,13 +58,13 @@ def test_masked_scores_are_shown_where_the_field_has_them(tmp_path, monkeypatch,
     monkeypatch.setattr(type(config.data), "load", lambda *_: images)
     path = tmp_path / "list.csv"
     path.write_text("from,to\na_1,a_2\na_2,a_1\n")
-    sets = entrants.load_sets(config, str(path), several=False)
+    sets = jobs.load_sets(config, str(path), several=False)
     scorers, method = [pixel_scorer()], Method("m", 1, lambda batch: batch["target_image"], "m")
     names = [column.score for column in scorers[0].columns]
     scores = {name: np.linspace(0.1, 0.2, 2) for name in names}
     results = [summarise(method, sets.single, [scores], scorers)]
     out = tmp_path / "out"
-    shown = report.write_tables(results, sets, config, entrants.Rules(), [], scorers, out)
+    shown = report.write_report(results, sets, config, jobs.Options(), [], scorers, out)
     assert "SSIM inside mask" in shown and ("masked SSIM" in shown) == masked
     for file in ("table.md", "table.tex"):
         assert ("masked SSIM" in (out / file).read_text()) == masked
@@ -74,12 +75,12 @@ def test_masked_scores_are_shown_where_the_field_has_them(tmp_path, monkeypatch,
 
 def test_the_mean_image_is_the_run_s_file_or_that_of_the_training_images(small_config, tmp_path):
     images = load_training(small_config).images.images
-    computed = entrants.mean_image(small_config, tmp_path)
+    computed = mean_image(small_config, tmp_path)
     assert np.abs(computed - images.mean(axis=0)).max() <= 0.5
     save_png(tmp_path / "mean_image.png", 255 - computed)
-    assert (entrants.mean_image(small_config, tmp_path) == 255 - computed).all()
+    assert (mean_image(small_config, tmp_path) == 255 - computed).all()
 
 
 def test_a_folder_whose_name_no_table_holds_is_refused_before_the_work():
-    with pytest.raises(UserError, match="not UTF-8; give --name=NAME"):
-        entrants.check_names(["PATN", os.fsdecode(b"m\xfcller")])
+    with pytest.raises(UserError, match="not UTF-8; choose another `name`"):
+        check_method_names(["PATN", os.fsdecode(b"m\xfcller")])

@@ -1,0 +1,139 @@
+"""One process at a time: a lock where the file system has them, else a lease."""
+
+import contextlib
+import errno
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pnr_jax.errors import UserError
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows.
+    fcntl = None  # type: ignore[assignment]
+
+RENEWED = 10.0  # Seconds after which a lease is written anew.
+WATCHED = 25.0  # Seconds that a lease is watched for a sign of life before it is taken over.
+
+# Lustre without -o flock, some NFS, FUSE.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+@contextlib.contextmanager
+def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iterator[None]:
+    """Holds a lock file for the length of the block; the system frees it when a process dies.
+
+    Where the file system has no locks, a lease beside it takes their place (`leased`), and a line
+    says so.
+
+    Args:
+      path: the lock file, which stays.
+      refusal: what to say when another process holds it.
+      log: prints a line.
+
+    Raises:
+      UserError: another process holds it, or its folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{path.parent}: cannot be written to ({error.strerror}); choose another folder"
+        ) from None
+    with file, contextlib.ExitStack() as stack:
+        try:
+            if fcntl is None:
+                raise OSError(errno.ENOSYS, "no locks on this system")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(refusal) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            lease = path.with_name(f"{path.name}.lease")
+            log(f"{path.parent}: no file locks here ({error.strerror}); {lease.name} stands in")
+            stack.enter_context(leased(lease, refusal, log))
+        yield
+
+
+@contextlib.contextmanager
+def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iterator[None]:
+    """Holds a lease: a file that names its holder and is written anew every `RENEWED` seconds.
+
+    One that a dead process left is watched for `WATCHED` seconds and taken over if nothing changes
+    in it, so the clocks of machines do not matter. Weaker than a lock: two processes that take
+    over the same lease at the same moment are told apart by who wrote last.
+
+    Args:
+      path: the lease, which goes at the end.
+      refusal: what to say when another process holds it.
+      log: prints a line.
+
+    Raises:
+      UserError: another process holds it.
+    """
+    me = f"{platform.node()} {os.getpid()} {time.time()}"
+    left = _read(path)
+    if left is not None and not _is_dead(left):
+        log(f"{path}: left by another process; watching it for {WATCHED:.0f} s")
+        if _changes(path, left, WATCHED):
+            raise UserError(refusal)
+    path.write_text(f"{me} 0", encoding="utf-8")
+    # Whoever wrote at the same moment has written by now.
+    if left is not None and _changes(path, f"{me} 0", min(1.0, WATCHED)):
+        raise UserError(refusal)
+    done = threading.Event()
+
+    def renew() -> None:
+        count = 0
+        while not done.wait(RENEWED):
+            count += 1
+            with contextlib.suppress(OSError):  # A disk that is full for a moment.
+                path.write_text(f"{me} {count}", encoding="utf-8")
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _is_dead(lease: str) -> bool:
+    """Whether its holder was a process of this machine that is no more."""
+    machine, process, *_ = [*lease.split(), "", ""]
+    # Windows has no signal 0: there it would be Ctrl-C.
+    if machine != platform.node() or not process.isdecimal() or sys.platform == "win32":
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _changes(path: Path, lease: str, seconds: float) -> bool:
+    """Watches a lease until it changes, for at most some seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(min(0.2, seconds / 10))
+        if _read(path) not in (lease, "", None):  # A file that is just being written is empty.
+            return True
+    return False

@@ -1,0 +1,49 @@
+"""What the programs share, without starting one."""
+
+from pathlib import Path
+
+import jax
+import pytest
+
+from pnr_jax import cli
+
+
+@pytest.mark.parametrize(
+    ("argument", "expanded"),
+    [
+        ("--workdir=~/runs/a", "--workdir={home}/runs/a"),
+        ("--workdir=~", "--workdir={home}"),
+        ("--set=data_dir=~/data", "--set=data_dir={home}/data"),
+        ("--workdir=runs/~/a", "--workdir=runs/~/a"),
+        ("--workdir=~nobody-of-that-name/a", "--workdir=~nobody-of-that-name/a"),
+    ],
+)
+def test_home_is_found_in_any_flag(argument, expanded, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cli._home_expanded(argument) == expanded.format(home=tmp_path)
+
+
+@pytest.fixture
+def no_cache():
+    """JAX without a folder for compiled programs."""
+    before = jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+def test_compiled_programs_lie_where_caches_do(no_cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cli._keep_compiled_programs()
+    assert Path(jax.config.values["jax_compilation_cache_dir"]).parent == tmp_path / "pnr_jax"
+
+
+def test_without_a_home_compiled_programs_are_not_kept(no_cache, monkeypatch, capsys):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    cli._keep_compiled_programs()
+    assert jax.config.values["jax_compilation_cache_dir"] is None
+    assert capsys.readouterr().out.count("\n") == 1
