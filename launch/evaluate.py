@@ -15,7 +15,16 @@ from absl import flags
 from pnr_jax import box, cli, examples, pose_estimation
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError
-from pnr_jax.evaluation import jobs, methods, network_scorers, pictures, report, results, scorers
+from pnr_jax.evaluation import (
+    jobs,
+    methods,
+    network_scorers,
+    pictures,
+    pidm,
+    report,
+    results,
+    scorers,
+)
 from pnr_jax.evaluation.tables import check_method_names, write_scores
 from pnr_jax.nn.convert import sha256
 from pnr_jax.walk import list_files
@@ -35,7 +44,7 @@ MODEL = flags.DEFINE_enum(
     "model", "model", ["model", "model_best"], "The latest, or the one of the lowest training L1."
 )
 JPEG = flags.DEFINE_bool("jpeg_round_trip", False, "Score after a JPEG round trip, as PATN does.")
-FAMILIES = flags.DEFINE_bool("families", False, "SSIM as PATN, GFLA and PIDM on DeepFashion too.")
+FAMILIES = flags.DEFINE_bool("families", False, "As PATN, GFLA and PIDM on DeepFashion too.")
 INCEPTION = flags.DEFINE_string("inception", None, "Inception-v3 of 2015: IS, masked IS, FID.")
 LPIPS_ALEX = flags.DEFINE_list("lpips_alex", None, "AlexNet, linear layers (two files): LPIPS.")
 LPIPS_VGG = flags.DEFINE_list("lpips_vgg", None, "VGG16, linear layers (two files): LPIPS.")
@@ -130,6 +139,8 @@ def _scorers() -> list[scorers.Scorer]:
                     f"--lpips_{network} takes two files, the network and its linear layers"
                 )
             chosen.append(network_scorers.lpips_scorer(network, *files))
+    if FAMILIES.value:
+        chosen += pidm.pidm_scorers(chosen)
     if CLASSIFIER.value:
         chosen.append(network_scorers.proxy_scorer(CLASSIFIER.value))
     if POSE_MODEL.value:

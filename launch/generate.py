@@ -3,8 +3,9 @@
     python launch/generate.py --workdir=runs/quickstart --source=A.png,B.png \
         --annotations=annotations.csv --target=C.png --output=out.png
 
-One target: --output is the image. Several: --output is a contact sheet (or a folder for it), and
-the images lie in the folder of its name.
+With --lower=B.png the person is dressed as another one below the hips. One target: --output is the
+image. Several: --output is a contact sheet (or a folder for it), and the images lie in the folder
+of its name.
 """
 
 from pathlib import Path
@@ -12,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from pnr_jax import cli, figures
-from pnr_jax.data.openpose_json import read_keypoints
+from pnr_jax import cli, figures, mixing
 from pnr_jax.data.photos import read_photos, read_poses
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton
@@ -24,6 +24,7 @@ SOURCE = flags.DEFINE_list("source", None, "Images of one person.")
 ANNOTATIONS = flags.DEFINE_string(
     "annotations", None, "Keypoints of all named images: a CSV, OpenPose's JSON, or a folder of it."
 )
+LOWER = flags.DEFINE_list("lower", None, "Images of another person, drawn below the hips.")
 TARGET = flags.DEFINE_list("target", None, "Images whose poses are wanted; only the CSV's row is.")
 OUTPUT = flags.DEFINE_string("output", None, "Image to write, or a folder.")
 flags.mark_flags_as_required(["workdir", "source", "annotations", "target", "output"])
@@ -37,12 +38,19 @@ def main() -> None:
     if Path(OUTPUT.value).suffix:
         figures.check_suffix(OUTPUT.value)
     transfer = PoseTransfer.load(WORKDIR.value)
-    annotations = read_keypoints(ANNOTATIONS.value)
+    annotations = cli.read_keypoints(ANNOTATIONS.value)
     size = transfer.image_size
     images, keypoints, sizes = read_photos(SOURCE.value, annotations, size, ANNOTATIONS.value)
     cli.print_resized(SOURCE.value, sizes, size)
     poses = read_poses(TARGET.value, annotations, sizes[0], size, ANNOTATIONS.value)
-    code = transfer.encode(images[None], keypoints[None])
+    if LOWER.value:
+        lower, lower_keypoints, lower_sizes = read_photos(
+            LOWER.value, annotations, size, ANNOTATIONS.value
+        )
+        cli.print_resized(LOWER.value, lower_sizes, size)
+        code = mixing.dress(transfer, images, keypoints, lower, lower_keypoints)
+    else:
+        code = transfer.encode(images[None], keypoints[None])
     generated = transfer.render(repeated(code, len(poses)), poses)
     _write(Path(OUTPUT.value), images[0], poses, generated)
 

@@ -3,8 +3,9 @@
     python launch/prepare_folder.py --images=FOLDER --annotations=annotations.csv --data_dir=DATA
 
 FOLDER/IDENTITY/*.jpg has a folder for each person, images of any size. The annotations are those of
-launch/estimate_poses.py; with --model they are made on the way, and kept in --annotations. Images
-without both shoulders and hips are left out, as the field does. configs/folder.py trains on it.
+launch/estimate_poses.py, or OpenPose's JSON; with --model they are made on the way, and kept in
+--annotations. Images without both shoulders and hips are left out, as the field does.
+configs/folder.py trains on it.
 
 With --unlabelled nobody need know who is in which image: FOLDER/*.jpg will do, one image a person,
 for unsupervised training (--config=configs/folder.py --config.supervised=False).
@@ -17,12 +18,16 @@ from absl import flags
 
 from pnr_jax import cli, pose_estimation
 from pnr_jax.data import folder, folder_builder
-from pnr_jax.data.annotations import read_annotations, write_annotations
+from pnr_jax.data.annotations import write_annotations
+from pnr_jax.data.openpose_json import is_json
+from pnr_jax.errors import UserError
 from pnr_jax.pose_estimation import annotate
 from pnr_jax.walk import list_files
 
 IMAGES = flags.DEFINE_string("images", None, "FOLDER/IDENTITY/*.jpg.")
-ANNOTATIONS = flags.DEFINE_string("annotations", None, "Keypoints (CSV); made where it is absent.")
+ANNOTATIONS = flags.DEFINE_string(
+    "annotations", None, "Keypoints: a CSV, made where absent; OpenPose's JSON, or a folder of it."
+)
 MODEL = flags.DEFINE_string("model", None, "Pose model, for images without annotations.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data set is written.")
 HEIGHT = flags.DEFINE_integer(
@@ -62,11 +67,16 @@ def main() -> None:
 
 
 def _annotations(path: Path) -> dict[str, np.ndarray]:
-    annotations = read_annotations(path) if path.exists() or not MODEL.value else {}
+    annotations = cli.read_keypoints(str(path)) if path.exists() or not MODEL.value else {}
     if MODEL.value:
         files = folder.list_images(IMAGES.value)
         rows = folder.match_rows(files, annotations)
         files = {name: file for name, file in files.items() if name not in rows}
+        if files and is_json(path):
+            raise UserError(
+                f"--annotations={path}: has no pose of {min(files)}, and --model adds rows to a "
+                "CSV alone; name a CSV, or leave --model out"
+            )
         if files:
             estimator = pose_estimation.load_estimator(MODEL.value)
             remarks = annotate.annotate(

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import jax
+import numpy as np
 from absl import app, flags, logging
 
 from pnr_jax import config_files
 from pnr_jax.config import Config
+from pnr_jax.data import openpose_json
 from pnr_jax.distributed import is_main_process
 from pnr_jax.errors import UserError
 from pnr_jax.settings import SettingError
@@ -91,6 +93,14 @@ def print_names(what: str, names: Sequence[str]) -> None:
 def print_passed_over(names: Sequence[str]) -> None:
     """Prints which files of a folder or zip were passed over (`pnr_jax.walk`)."""
     print_names("hidden or system name(s) and link(s) passed over", names)
+
+
+def read_keypoints(path: str) -> dict[str, np.ndarray]:
+    """Reads a CSV, OpenPose's JSON or a folder of it, and says which rows of a CSV are rounded."""
+    rounded: list[str] = []
+    annotations = openpose_json.read_keypoints(path, rounded)
+    print_names(f"row(s) of {path} with fractions of a pixel, rounded", rounded)
+    return annotations
 
 
 def print_resized(

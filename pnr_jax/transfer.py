@@ -159,11 +159,13 @@ def _pixels(keypoints: np.ndarray) -> np.ndarray:
     """Converts keypoints to one of the two types that programs are compiled for.
 
     Raises:
-      ValueError: they look like shares of the image, not pixels.
+      ValueError: a pose has shares of the image in place of pixels.
     """
     keypoints = np.where(np.isfinite(keypoints).all(axis=-1, keepdims=True), keypoints, -1)
-    found = keypoints[(keypoints != -1).all(axis=-1)]
-    if len(found) > 1 and (found % 1).any() and found.min() >= 0 and found.max() <= 1:
+    found = (keypoints != -1).all(axis=-1)
+    within = ((keypoints >= 0) & (keypoints <= 1)).all(axis=-1) | ~found
+    between = found & (keypoints % 1 != 0).any(axis=-1)
+    if (within.all(axis=-1) & between.any(axis=-1) & (found.sum(axis=-1) > 1)).any():
         raise ValueError(
             "keypoints lie between 0 and 1; expected pixels, (y, x), so multiply by image_size"
         )

@@ -60,3 +60,88 @@ def make_batch():
         }
 
     return make
+
+
+@pytest.fixture(scope="session")
+def seeing_onnx(tmp_path_factory) -> Path:
+    """An ONNX file of RTMPose's signature that finds discs: COCO's joint k in `disc_colour(k)`.
+
+    It undoes ImageNet's normalisation, so it sees nothing where that, the order of the channels
+    or the layout are wrong. Three such pixels are a likelihood of about 1.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = {
+        "spread": np.reshape((58.395, 57.12, 57.375), (1, 3, 1, 1)),
+        "mean": np.reshape((123.675, 116.28, 103.53), (1, 3, 1, 1)),
+        "red": np.array([disc_colour(k)[0] for k in range(17)]).reshape(1, 17, 1, 1),
+        "blue": np.array([disc_colour(k)[2] for k in range(17)]).reshape(1, 17, 1, 1),
+        "tolerance": np.array(12.0),
+        "share": np.array(2.0),
+        # So that a disc's middle is highest, and not all of its columns alike.
+        "tent": np.repeat((1 - np.abs(np.arange(-8, 9)) / 9)[None, None] / 5, 17, axis=0),
+    }
+    integers = {"rows": [2], "columns": [3], "last": [3], "twice": [0, 0, -1], "two": [1, 1, 1, 2]}
+    nodes = [
+        helper.make_node("Mul", ["image", "spread"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "mean"], ["pixels"]),
+        helper.make_node("Split", ["pixels"], ["r", "g", "b"], axis=1, num_outputs=3),
+    ]
+    for channel, colour in (("r", "red"), ("b", "blue")):
+        nodes.append(helper.make_node("Sub", [channel, colour], [f"{channel}-"]))
+        nodes.append(helper.make_node("Abs", [f"{channel}-"], [f"{channel}|"]))
+    nodes += [
+        helper.make_node("Add", ["r|", "b|"], ["distance"]),
+        helper.make_node("Less", ["distance", "tolerance"], ["alike"]),
+        helper.make_node("Cast", ["alike"], ["is"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["is", "share"], ["votes"]),
+    ]
+    for axis, over in (("x", "rows"), ("y", "columns")):
+        nodes += [
+            helper.make_node("ReduceSum", ["votes", over], [f"{axis}1"], keepdims=0),
+            helper.make_node("Unsqueeze", [f"{axis}1", "last"], [f"{axis}2"]),
+            helper.make_node("Tile", [f"{axis}2", "two"], [f"{axis}3"]),
+            helper.make_node("Reshape", [f"{axis}3", "twice"], [f"{axis}4"]),
+            helper.make_node(
+                "Conv", [f"{axis}4", "tent"], [f"simcc_{axis}"], group=17, pads=[8, 8]
+            ),
+        ]
+    graph = helper.make_graph(
+        nodes,
+        "discs",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 256, 192])],
+        [
+            helper.make_tensor_value_info(f"simcc_{axis}", TensorProto.FLOAT, ["batch", 17, cells])
+            for axis, cells in (("y", 512), ("x", 384))
+        ],
+        [
+            *(numpy_helper.from_array(a.astype(np.float32), n) for n, a in constants.items()),
+            *(numpy_helper.from_array(np.array(a, np.int64), n) for n, a in integers.items()),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    onnx.checker.check_model(model)
+    path = tmp_path_factory.mktemp("onnx") / "discs.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def disc_colour(joint: int) -> tuple[int, int, int]:
+    """What `seeing_onnx` takes for a joint; no mixture of it with black is another's."""
+    return 15 * joint, 0, 255 - 15 * joint
+
+
+@pytest.fixture
+def draw_discs():
+    """A function (places [17, 2] in COCO's order, size, radius) -> uint8 [H, W, 3]; -1 is none."""
+
+    def draw(places, size, radius=4.0):
+        image = np.zeros((*size, 3), np.uint8)
+        grid = np.stack(np.mgrid[: size[0], : size[1]], axis=-1)
+        for joint, place in enumerate(places):
+            if place[0] >= 0:
+                image[np.linalg.norm(grid - place, axis=-1) <= radius] = disc_colour(joint)
+        return image
+
+    return draw

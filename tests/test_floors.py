@@ -28,6 +28,8 @@ AT_USE = {
     "torch": set(),
     "h5py": set(),
     "mediapipe": set(),
+    "onnxruntime": set(),
+    "imageio_ffmpeg": set(),
 }
 
 ROOT = Path(pnr_jax.__file__).parent

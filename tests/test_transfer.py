@@ -155,3 +155,21 @@ def test_shares_of_the_image_in_place_of_pixels_are_refused(transfer, make_batch
     code = transfer.encode(images, keypoints)
     poses[0, 0] = 0.5, 0.5  # A single joint may lie in the corner.
     transfer.render(code, poses)
+
+
+def test_shares_are_refused_also_where_another_pose_has_pixels(transfer, make_batch):
+    images, keypoints = sources(make_batch(B=2))
+    mixed = keypoints.astype(float)
+    mixed[1] /= 32
+    with pytest.raises(ValueError, match="expected pixels"):
+        transfer.encode(images, mixed)
+
+
+def test_fractions_of_a_pixel_reach_the_network(transfer, make_batch):
+    batch = make_batch()
+    code = transfer.encode(*sources(batch))
+    pose = batch["target_keypoints"].astype(float)
+    here, between, there = (transfer.render(code, pose + d).astype(float) for d in (0, 0.5, 1))
+    step = np.abs(there - here).mean()
+    assert 0.3 * step < np.abs(between - here).mean() < 0.7 * step
+    assert 0.3 * step < np.abs(between - there).mean() < 0.7 * step

@@ -20,12 +20,16 @@ OTHER_ORDERS = {
 }
 
 
-def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
+def read_annotations(path: str | Path, rounded: list[str] | None = None) -> dict[str, np.ndarray]:
     """Reads `{name: int32 [18, 2]}`, (y, x) pixels in the CSV's order, -1 where a joint is missing.
 
     Fractions of a pixel are rounded. A joint is missing when either coordinate is -1; both are -1
-    in the result. A joint outside of
-    its image, as in DeepFashion's files, may have any other number.
+    in the result. A joint outside of its image, as in DeepFashion's files, may have any other
+    number.
+
+    Args:
+      path: the CSV.
+      rounded: receives the names of the rows that had fractions, for a caller who reports them.
 
     Raises:
       UserError: the file is absent, has a wrong header or a row that is not a name and two lists of
@@ -39,7 +43,10 @@ def read_annotations(path: str | Path) -> dict[str, np.ndarray]:
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
-        name, keypoints = _parse_row(line, f"{path}:{number}")
+        name, exact = _parse_row(line, f"{path}:{number}")
+        keypoints = _to_pixels(exact)
+        if rounded is not None and (keypoints != exact).any():
+            rounded.append(name)
         if name in annotations:
             raise UserError(f"{path}:{number}: {name} is annotated twice; keep one of the rows")
         annotations[name] = keypoints
@@ -76,6 +83,12 @@ def write_annotations(path: str | Path, annotations: Mapping[str, np.ndarray]) -
     write_text(path, "\n".join(rows) + "\n")
 
 
+def _to_pixels(exact: np.ndarray) -> np.ndarray:
+    """Returns the nearest pixels, int32; what would lie on -1, which means missing, lies on 0."""
+    pixels = np.rint(exact).astype(np.int32)
+    return np.where((pixels == -1) & (exact != -1), np.int32(0), pixels)
+
+
 def _parse_row(line: str, where: str) -> tuple[str, np.ndarray]:
     fields = line.split(":")
     if len(fields) != 3 or not fields[0].strip():
@@ -108,7 +121,7 @@ def _parse_list(field: str, axis: str, where: str) -> np.ndarray:
             f"{where}: keypoints_{axis} lies between 0 and 1; expected pixels, so multiply by the "
             f"image's {'height' if axis == 'y' else 'width'}"
         )
-    return np.rint(values).astype(np.int32)
+    return np.array(values, np.float64)
 
 
 def _is_number(value: object) -> bool:

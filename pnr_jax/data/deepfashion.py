@@ -47,6 +47,7 @@ class DeepFashion(DataSet):
         "passed on. This model and images drawn by it derive from photos of real people: use them "
         "for research only, and do not publish them beyond what the data set's authors allow."
     )
+    masked_scores: ClassVar[bool] = False  # There are no published masks.
     name: str = "deepfashion"
 
     def load(self, data_dir: str, split: Split) -> Images:

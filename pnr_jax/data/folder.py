@@ -75,25 +75,33 @@ def list_images(folder: str | Path) -> dict[str, Path]:
 
 
 def match_rows(names: Collection[str], annotations: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Returns {image: name of its row}, its path or file name; images without are left out.
+    """Returns {image: name of its row}; images without a row are left out.
+
+    A row is called by the image's path or its file name, with the suffix or, as OpenPose's JSON
+    has it, without.
 
     Raises:
       UserError: several images have the file name that a row is called by.
     """
-    count = Counter(name.rpartition("/")[2] for name in names)
+    count = Counter(call for name in names for call in set(_calls(name)[1:]))
     rows = {}
     for name in names:
-        file = name.rpartition("/")[2]
-        if name in annotations:
-            rows[name] = name
-        elif file in annotations:
-            if count[file] > 1:
-                raise UserError(
-                    f"the annotations' row {file} may be of any of {count[file]} images; "
-                    f"call each by its path, as {name}"
-                )
-            rows[name] = file
+        call = next((call for call in _calls(name) if call in annotations), None)
+        if call is None:
+            continue
+        if call != name and count[call] > 1:
+            raise UserError(
+                f"the annotations' row {call} may be of any of {count[call]} images; "
+                f"call each by its path, as {name}"
+            )
+        rows[name] = call
     return rows
+
+
+def _calls(name: str) -> tuple[str, str, str, str]:
+    """Returns what a row of an image may be called, the surest first."""
+    file = name.rpartition("/")[2]
+    return name, name.rpartition(".")[0], file, file.rpartition(".")[0]
 
 
 def packed_file(split: str) -> str:

@@ -19,25 +19,39 @@ ENDING = "_keypoints"  # OpenPose calls the poses of a.jpg a_keypoints.json.
 FROM_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 
 
-def read_keypoints(path: str | Path) -> dict[str, np.ndarray]:
+def is_json(path: str | Path) -> bool:
+    """Returns whether `read_keypoints` takes a path for OpenPose's JSON, or a folder of it."""
+    return Path(path).is_dir() or Path(path).suffix == ".json"
+
+
+def read_keypoints(path: str | Path, rounded: list[str] | None = None) -> dict[str, np.ndarray]:
     """Reads {name: int32 [18, 2]} of a CSV, of OpenPose's JSON, or of a folder of it, by name.
 
-    The poses of JSON are called by their image's name without its suffix.
+    The poses of JSON are called by their image's name without its suffix, in a folder inside the
+    folder by its path: `anna/1_keypoints.json` is of `anna/1`.
+
+    Args:
+      path: of the CSV, the JSON or the folder.
+      rounded: takes the names of a CSV's rows that had fractions of a pixel. OpenPose's always do.
 
     Raises:
       UserError: names the file at fault.
     """
     path = Path(path)
-    if path.is_dir():
-        files = [file for file in list_files(path, inside=False).files if file.suffix == ".json"]
-        if not files:
-            raise UserError(
-                f"{path}: no .json inside; expected the folder of OpenPose's --write_json"
-            )
-        return {_image(file): read_pose(file) for file in files}
-    if path.suffix == ".json":
-        return {_image(path): read_pose(path)}
-    return read_annotations(path)
+    if not is_json(path):
+        return read_annotations(path, rounded)
+    if not path.is_dir():
+        return {_image(path.name): read_pose(path)}
+    poses: dict[str, np.ndarray] = {}
+    for file in list_files(path).files:
+        if file.suffix == ".json":
+            name = _image(file.relative_to(path).as_posix())
+            if name in poses:
+                raise UserError(f"{path}: two files have the pose of {name}; keep one of them")
+            poses[name] = read_pose(file)
+    if not poses:
+        raise UserError(f"{path}: no .json inside; expected the folder of OpenPose's --write_json")
+    return poses
 
 
 def read_pose(path: Path) -> np.ndarray:
@@ -85,5 +99,5 @@ def _size(pose: np.ndarray) -> float:
     return float(np.linalg.norm(np.ptp(found, axis=0))) if len(found) else -1.0
 
 
-def _image(path: Path) -> str:
-    return path.stem.removesuffix(ENDING)
+def _image(file: str) -> str:
+    return file.removesuffix(".json").removesuffix(ENDING)

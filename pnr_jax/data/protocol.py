@@ -23,6 +23,7 @@ class DataSet(Settings, abc.ABC):
       image_size: (H, W) of its images as the field takes them, pixels.
       subject: who is shown, for a model card; without a full stop.
       licence: what may be done with models and images derived from it, for a model card.
+      masked_scores: whether the field also scores its images under the mask of the body.
       pairs_are_tuples: whether its test pairs are its tuples' first sources and targets.
     """
 
@@ -31,6 +32,7 @@ class DataSet(Settings, abc.ABC):
     image_size: ClassVar[tuple[int, int]] = (128, 64)
     subject: ClassVar[str]
     licence: ClassVar[str]
+    masked_scores: ClassVar[bool] = True
     pairs_are_tuples: ClassVar[bool] = False
     name: str = ""
 

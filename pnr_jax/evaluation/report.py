@@ -84,7 +84,7 @@ def write_report(
     columns = list(dict.fromkeys([*(c for s in scorers for c in s.columns), *PUBLISHED_COLUMNS]))
     shown = []
     for name in dict.fromkeys(result.test.name for result in results):
-        rows = [result.row for result in results if result.test.name == name]
+        rows = [_shown(result.row, config) for result in results if result.test.name == name]
         count = max(row["pairs"] for row in rows)
         comparable = config.image_size == config.data.image_size
         published = published_rows(config.data.name, name) if comparable else []
@@ -174,6 +174,11 @@ def notes(
             "SSIM of PATN, GFLA and PIDM: by their formulas, on images as they are drawn here; "
             "each compares with its own family's alone."
         )
+    if any("fid_pidm" in row or "lpips_alex_pidm" in row for row in rows):
+        lines.append(
+            "PIDM's resizes: to 256×256 by PIL's bicubic, back to 256×176 by OpenCV's bilinear; "
+            "rounded to grey levels."
+        )
     if any("pckh" in row for row in rows):
         lines.append("PCKh: by this estimator; published scores took another.")
     absent = [
@@ -185,6 +190,14 @@ def notes(
         columns = ", ".join(absent)
         lines.append(f"More columns of launch/evaluate.py: {columns} (docs/evaluation.md).")
     return lines
+
+
+def _shown(row: Row, config: Config) -> Row:
+    """Returns a row without masked scores, where the field has none to compare them with."""
+    if config.data.masked_scores:
+        return row
+    kept = {key: value for key, value in row.items() if not key.startswith("masked_")}
+    return kept | {"intervals": _shown(row["intervals"], config)} if "intervals" in row else kept
 
 
 def _title(name: str, count: int, config: Config) -> str:

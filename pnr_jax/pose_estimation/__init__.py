@@ -1,7 +1,8 @@
 """Keypoints of photos: `load_estimator(model).estimate(images)`.
 
-Two back ends share one interface, `Estimator`: OpenPose from a frozen TensorFlow graph (`.pb`) and
-MediaPipe's pose landmarker (`.task`). Either's framework is imported when a model is loaded.
+Three back ends share one interface, `Estimator`: OpenPose from a frozen TensorFlow graph (`.pb`),
+RTMPose from ONNX (`.onnx`) and MediaPipe's pose landmarker (`.task`). Each one's framework is
+imported when a model is loaded.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ __all__ = ["Estimator", "Poses", "load_estimator"]
 
 
 def load_estimator(path: str | Path) -> Estimator:
-    """Loads a pose model: `.pb` is OpenPose's frozen graph, `.task` is MediaPipe's.
+    """Loads a pose model: OpenPose's `.pb`, RTMPose's `.onnx` or MediaPipe's `.task`.
 
     Raises:
       UserError: the file is absent or of another kind, or the package that reads it is not
@@ -29,7 +30,11 @@ def load_estimator(path: str | Path) -> Estimator:
         from pnr_jax.pose_estimation import blazepose
 
         return blazepose.load_blazepose(path)
+    if path.suffix == ".onnx":
+        from pnr_jax.pose_estimation import simcc
+
+        return simcc.load_simcc(path)
     raise UserError(
-        f"pose model {path}: expected OpenPose's frozen graph (.pb) or MediaPipe's pose "
-        "landmarker (.task)"
+        f"pose model {path}: expected OpenPose's frozen graph (.pb), RTMPose (.onnx) or "
+        "MediaPipe's pose landmarker (.task)"
     )

@@ -77,9 +77,12 @@ def _fit(x: Any, other: Any) -> bool:
 def _misfits(own: dict[tuple[str, ...], Any], others: dict[tuple[str, ...], Any]) -> list[str]:
     """Returns a line for each layer that cannot be taken over whole."""
     lines: dict[str, str] = {}
+    networks = {path[:2] for path in others}
     for path, x in own.items():
         layer = "/".join(path[1:-1])
-        if path not in others:
+        if path[0] == "discriminators" and path[:2] not in networks:
+            lines[path[1]] = f"{path[1]} discriminator: begins anew, there is none there"
+        elif path not in others:
             lines.setdefault(layer, f"{layer}: begins anew, {path[-1]} is not there")
         elif not _fit(x, others[path]):
             there, here = (list(np.shape(array)) for array in (others[path], x))

@@ -42,6 +42,16 @@ def test_fractions_of_a_pixel_are_rounded(tmp_path):
     assert read_annotations(write(tmp_path, row))["a.jpg"][17].tolist() == [17, 0]
 
 
+def test_what_was_rounded_is_named_and_no_joint_is_lost_by_it(tmp_path):
+    whole = GOOD.replace("17]", "17.0]", 1)
+    below = GOOD.replace("a.jpg", "b.jpg").replace("17]", "-0.7]", 1)
+    rounded = []
+    rows = read_annotations(write(tmp_path, whole, below), rounded)
+    assert rounded == ["b.jpg"]
+    assert rows["a.jpg"][17].tolist() == [17, 3]
+    assert rows["b.jpg"][17].tolist() == [0, 3]  # Not -1, which would be missing.
+
+
 def test_a_joint_outside_of_its_image_is_kept_and_only_minus_one_is_missing(tmp_path):
     row = GOOD.replace("17]", "-31]", 1)
     assert read_annotations(write(tmp_path, row))["a.jpg"][17, 0] == -31

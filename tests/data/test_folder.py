@@ -111,6 +111,19 @@ def test_few_images_show_themselves_again(own):
     assert {row[-1] for row in tuples} == set(folder.load_images(own.data_dir, "test").names)
 
 
+def test_rows_without_suffixes_are_matched_as_openpose_names_them():
+    body = np.ones((18, 2), np.int32)
+    names = ["anna/1.jpg", "anna/2.b.png", "ben/1.jpg", "ben/3.jpg"]
+    rows = folder.match_rows(names, dict.fromkeys(["anna/1", "2.b", "ben/1.jpg", "3"], body))
+    assert rows == {
+        "anna/1.jpg": "anna/1", "anna/2.b.png": "2.b", "ben/1.jpg": "ben/1.jpg", "ben/3.jpg": "3",
+    }  # fmt: skip
+    with pytest.raises(UserError, match="row 1 may be of any of 2 images; call each by its path"):
+        folder.match_rows(names, {"1": body})
+    with pytest.raises(UserError, match="row anna/1 may be of any of 2 images"):
+        folder.match_rows(["anna/1.jpg", "anna/1.png"], {"anna/1": body})
+
+
 def test_configurations_find_their_examples(own, small_config):
     own.prepare(height=64)
     small_config = small_config.replace(data={"name": "folder"})

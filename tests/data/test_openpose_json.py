@@ -90,6 +90,16 @@ def test_a_file_a_folder_and_a_csv_are_told_apart(tmp_path):
     np.testing.assert_array_equal(poses[0], read_pose(folder / "a_keypoints.json"))
 
 
+def test_folders_inside_name_their_images_by_path(tmp_path):
+    for file in ("ben/1_keypoints.json", "anna/1_keypoints.json", "anna/my.cat_keypoints.json"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        write(tmp_path / file, person())
+    assert list(read_keypoints(tmp_path)) == ["anna/1", "anna/my.cat", "ben/1"]
+    write(tmp_path / "anna" / "1.json", person())
+    with pytest.raises(UserError, match="two files have the pose of anna/1; keep one"):
+        read_keypoints(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,5 +1,6 @@
 """What is scored must have the sources that are asked for."""
 
+import json
 import os
 
 import numpy as np
@@ -48,6 +49,28 @@ def test_a_folder_of_people_is_scored_by_its_own_name_and_images(tmp_path, monke
     shown = report.write_report(results, sets, config, options, [], scorers, tmp_path / "out")
     assert shown.startswith("own people: 1 listed pairs")
     assert "The first 1 of 2 listed pairs only" in shown
+
+
+@pytest.mark.parametrize(("data", "masked"), [("folder", True), ("deepfashion", False)])
+def test_masked_scores_are_shown_where_the_field_has_them(tmp_path, monkeypatch, data, masked):
+    config = Config(image_size=(32, 32)).replace(data={"name": data})
+    images = Images(np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 18, 2), int), ["a_1", "a_2"])
+    monkeypatch.setattr(type(config.data), "load", lambda *_: images)
+    path = tmp_path / "list.csv"
+    path.write_text("from,to\na_1,a_2\na_2,a_1\n")
+    sets = jobs.load_sets(config, str(path), several=False)
+    scorers, method = [pixel_scorer()], Method("m", 1, lambda batch: batch["target_image"], "m")
+    names = [column.score for column in scorers[0].columns]
+    scores = {name: np.linspace(0.1, 0.2, 2) for name in names}
+    results = [summarise(method, sets.single, [scores], scorers)]
+    out = tmp_path / "out"
+    shown = report.write_report(results, sets, config, jobs.Options(), [], scorers, out)
+    assert "SSIM inside mask" in shown and ("masked SSIM" in shown) == masked
+    for file in ("table.md", "table.tex"):
+        assert ("masked SSIM" in (out / file).read_text()) == masked
+    (row,) = json.loads((out / "table.json").read_text())
+    assert ("masked_ssim" in row) == ("masked_ssim" in row["intervals"]) == masked
+    assert row["ssim_inside_mask"] == pytest.approx(0.15)
 
 
 def test_the_mean_image_is_the_run_s_file_or_that_of_the_training_images(small_config, tmp_path):

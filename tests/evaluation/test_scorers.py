@@ -54,7 +54,7 @@ def gfla(a, b):
         ("ssim_patn_padded", padded, gaussian),
         ("ssim_gfla", stretched, gfla),
         ("ssim_gfla_256", stretched, gaussian),
-        ("ssim_pidm", lambda image: image, lambda a, b: gaussian(a, b, 1.2)),
+        ("ssim_pidm_256", stretched, lambda a, b: gaussian(a, b, 1.2)),
     ],
 )
 def test_each_column_is_its_familys(images, scores, name, change, score):

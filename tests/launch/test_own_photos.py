@@ -135,6 +135,39 @@ def blind(tmp_path_factory):
     return path
 
 
+def write_openpose(folder, annotations):
+    """The annotations as OpenPose would write them: a JSON an image, x, y, confidence."""
+    for name, pose in annotations.items():
+        rows = [[x + 0.3, y - 0.3, 0.8] if y >= 0 else [0, 0, 0] for y, x in pose.tolist()]
+        file = (folder / name).with_name(f"{Path(name).stem}_keypoints.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        person = {"pose_keypoints_2d": np.ravel(rows).tolist()}
+        file.write_text(json.dumps({"people": [person]}))
+
+
+def test_openposes_json_and_a_csv_of_fractions_prepare_the_same(run, mistake, tmp_path, blind):
+    annotations = draw_folder(tmp_path / "people")
+    names, poses = list(annotations), np.stack(list(annotations.values()))
+    moved = np.where(poses == -1, -1, poses + 0.25)
+    lines = [f"{name}: {y}: {x}" for name, (y, x) in zip(names, moved.mT.tolist(), strict=True)]
+    header = "name:keypoints_y:keypoints_x"
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines]) + "\n")
+    write_openpose(tmp_path / "json", annotations)
+    made = []
+    for source in (tmp_path / "a.csv", tmp_path / "json"):
+        data = tmp_path / f"data {source.name}"
+        flags = [f"--images={tmp_path}/people", f"--data_dir={data}", f"--annotations={source}"]
+        code, out, err = run("prepare_folder.py", *flags)
+        assert code == 0, err
+        made.append((data / "folder" / "annotations.csv").read_text())
+        said = f"48 row(s) of {source} with fractions of a pixel, rounded: {names[0]}, "
+        assert (said in out) == (source.suffix == ".csv"), out
+    assert made[0] == made[1] and made[0].count("\n") > 40
+    (tmp_path / "json" / "person 1" / "v000_keypoints.json").unlink()
+    err = mistake("prepare_folder.py", *flags, f"--model={blind}")
+    assert "has no pose of person 1/v000.jpg, and --model adds rows to a CSV alone" in err
+
+
 def test_rows_are_kept_and_shown(run, tmp_path, blind):
     people = draw_people([3], views=3)
     folder = tmp_path / "photos"

@@ -193,8 +193,8 @@ def test_a_machine_without_tensorflow_is_told(tmp_path, monkeypatch):
 def test_what_is_no_such_graph_is_named(tmp_path):
     with pytest.raises(UserError, match=r"pose model not found: .*none\.pb"):
         pose_estimation.load_estimator(tmp_path / "none.pb")
-    with pytest.raises(UserError, match=r"expected OpenPose's frozen graph \(\.pb\) or MediaPipe"):
-        pose_estimation.load_estimator(tmp_path / "model.onnx")
+    with pytest.raises(UserError, match=r"expected OpenPose's frozen graph \(\.pb\), RTMPose"):
+        pose_estimation.load_estimator(tmp_path / "model.h5")
     (tmp_path / "text.pb").write_text("hello, this is no graph")
     with pytest.raises(UserError, match=r"text\.pb: not a frozen TensorFlow graph"):
         pose_estimation.load_estimator(tmp_path / "text.pb")

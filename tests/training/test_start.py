@@ -71,6 +71,17 @@ def test_layers_that_only_one_of_them_has_are_named(small_config, other):
     assert any("is left out" in line for line in begun_with_less)
 
 
+def test_a_discriminator_that_the_other_run_lacks_is_one_line():
+    config = config_lib.read_config("people").replace(
+        image_size=(64, 32),
+        loss={"gan_image": 1.0, "gan_pose": 1.0},
+        discriminator={"width": 4, "blocks": 1},
+    )
+    assert begun(config, "people")[2][1:] == [
+        f"{name} discriminator: begins anew, there is none there" for name in ("image", "pose")
+    ]
+
+
 def test_a_model_of_which_nothing_fits_is_refused(small_config, other):
     system = small_config.replace(system={"name": "unet"}, model={"width": 5}, loss={"l1": 1.0})
     with pytest.raises(UserError, match=r"init_from=.*no layer fits"):

@@ -1,0 +1,114 @@
+"""The poses of a person in a video, smoothed and framed, as an animation reads them."""
+
+import itertools
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pnr_jax.animation import gaussian_line, read_frames, smooth
+from pnr_jax.data.crops import HIPS, SHOULDERS, person_box
+from pnr_jax.errors import UserError
+from pnr_jax.pose_estimation.cutting import cut
+from pnr_jax.pose_estimation.poses import Estimator
+
+BATCH = 16
+STEADY = 0.5  # Seconds: σ of the Gaussian over which the box around the person is averaged.
+BRIDGE = 0.5  # Seconds that a joint may be missing and still be put between two sightings.
+SHOWN = 12  # Frames of a strip.
+
+
+class Found(NamedTuple):
+    """What was found in a video of T frames.
+
+    Attributes:
+      poses: int32 [T, 18, 2], (y, x) pixels of the boxes brought to one size, -1 where missing.
+      boxes: float [T, 2, 2], [[top, left], [bottom, right]] of each in the video's pixels.
+      nobody: numbers of the frames in which nobody was found, from 1.
+      several: of those in which several people were, and the largest was taken.
+    """
+
+    poses: np.ndarray
+    boxes: np.ndarray
+    nobody: list[int]
+    several: list[int]
+
+
+def estimate(
+    path: str | Path,
+    estimator: Estimator,
+    size: tuple[int, int],
+    fps: float = 10.0,
+    sigma: float = 1.0,
+) -> Found:
+    """Finds the poses of a video's largest person.
+
+    Each frame is looked at alone; `smooth` then evens the joints out. A box follows the person as
+    Market-1501 frames people, its place and height averaged over a second or so, so that neither
+    the camera nor the swing of an arm shakes it.
+
+    Args:
+      path: of the video.
+      estimator: finds the joints.
+      size: (H, W) that each box is brought to, pixels.
+      fps: frames a second that are looked at.
+      sigma: of the smoothing, frames; 0 for none.
+
+    Raises:
+      UserError: the video cannot be read, or no frame shows both shoulders and hips.
+    """
+    keypoints, people = [], []
+    video_size = (0, 0)
+    stream = read_frames(path, fps)
+    while frames := list(itertools.islice(stream, BATCH)):
+        poses = estimator.detect(frames)
+        keypoints.append(poses.keypoints)
+        people.append(poses.people)
+        video_size = frames[0].shape[:2]
+    counts = np.concatenate(people)
+    smoothed = smooth(np.concatenate(keypoints), sigma, bridge=round(BRIDGE * fps))
+    boxes = _boxes(smoothed, video_size, size, STEADY * fps)
+    if boxes is None:
+        raise UserError(f"{path}: no frame shows a person's shoulders and hips")
+    nobody, several = (np.flatnonzero(wanted) + 1 for wanted in (counts == 0, counts > 1))
+    return Found(_framed(smoothed, boxes, size), boxes, nobody.tolist(), several.tolist())
+
+
+def strip(
+    path: str | Path, found: Found, size: tuple[int, int], fps: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads up to 12 frames again, evenly spread: what their boxes show, and their poses."""
+    chosen = np.unique(np.linspace(0, len(found.poses) - 1, SHOWN).round().astype(int))
+    shown = [
+        cut(frame, found.boxes[i, 0], found.boxes[i, 1], np.array(size))
+        for i, frame in enumerate(read_frames(path, fps))
+        if i in chosen
+    ]
+    return np.stack(shown), found.poses[chosen]
+
+
+def _boxes(
+    poses: np.ndarray, video_size: tuple[int, int], size: tuple[int, int], sigma: float
+) -> np.ndarray | None:
+    """Returns the box around the person in each frame, as high and as wide as `size` has it."""
+    whole = ~np.isnan(poses[:, [*SHOULDERS, *HIPS]]).any(axis=(1, 2))
+    if not whole.any():
+        return None
+    found = [person_box(np.where(np.isnan(p), -1, p), video_size) for p in poses[whole]]
+    times, every = np.flatnonzero(whole), np.arange(len(poses))
+    middle, height = np.mean(found, axis=1), np.ptp(found, axis=1)[:, :1]
+    track = np.stack(
+        [np.interp(every, times, column) for column in np.concatenate([middle, height], axis=1).T],
+        axis=1,
+    )
+    track = gaussian_line(track, sigma)
+    half = track[:, 2:] / 2 * np.array([1, size[1] / size[0]])
+    return np.stack([track[:, :2] - half, track[:, :2] + half], axis=1)
+
+
+def _framed(poses: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns poses in the pixels of their boxes at `size`; what is missing or outside is -1."""
+    low, high = boxes[:, None, 0], boxes[:, None, 1]
+    moved = np.rint((poses + 0.5 - low) * np.array(size) / (high - low) - 0.5)
+    inside = ((moved >= 0) & (moved < np.array(size))).all(axis=-1, keepdims=True)
+    return np.where(inside, moved, -1).astype(np.int32)
