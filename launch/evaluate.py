@@ -12,11 +12,11 @@ from pathlib import Path
 
 from absl import flags
 
-from pnr_jax import box, cli, examples, pose_estimation
+from pnr_jax import box, cli, examples
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import entrants, families, protocol, report, scorers, tables
-from pnr_jax.nn.convert import sha256
+from pnr_jax.nn.lpips import Network
 from pnr_jax.walk import list_files
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, or 'people'.")
@@ -115,24 +115,16 @@ def _sources() -> list[int]:
 
 def _scorers() -> list[scorers.Scorer]:
     """The metrics asked for."""
+    lpips: dict[Network, list[str] | None] = {"alex": LPIPS_ALEX.value, "vgg": LPIPS_VGG.value}
+    for network, files in lpips.items():
+        if files is not None and len(files) != 2:
+            raise UserError(f"--lpips_{network} takes two files, the network and its linear layers")
     asked = [make() for make in scorers.ALWAYS]
     if FAMILIES.value:
         asked.append(families.family_scorer())
-    if INCEPTION.value:
-        asked += scorers.inception_scorers(INCEPTION.value)
-    for network, files in (("alex", LPIPS_ALEX.value), ("vgg", LPIPS_VGG.value)):
-        if files is not None:
-            if len(files) != 2:
-                raise UserError(
-                    f"--lpips_{network} takes two files, the network and its linear layers"
-                )
-            asked.append(scorers.lpips_scorer(network, *files))
-    if CLASSIFIER.value:
-        asked.append(scorers.proxy_scorer(CLASSIFIER.value))
-    if POSE_MODEL.value:
-        estimator = pose_estimation.load(POSE_MODEL.value)
-        asked.append(scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
-    return asked
+    return asked + scorers.scorers_of_files(
+        INCEPTION.value, lpips, CLASSIFIER.value, POSE_MODEL.value
+    )
 
 
 if __name__ == "__main__":

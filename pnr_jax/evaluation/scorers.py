@@ -3,13 +3,13 @@
 A metric of one's own is a function that returns a `Scorer`, and a line in `ALWAYS`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from pnr_jax import metrics
+from pnr_jax import metrics, pose_estimation
 from pnr_jax.evaluation import classifier
 from pnr_jax.evaluation.methods import NamedBatch
 from pnr_jax.keypoints import body_mask
@@ -193,6 +193,31 @@ def pose_scorer(estimate: Callable[[np.ndarray], np.ndarray], key: str) -> Score
         return {"pckh": (arrays["right_joints"], arrays["visible_joints"])}
 
     return Scorer(f"pckh {key}", score, (Column("pckh", "PCKh"),), ratios)
+
+
+def scorers_of_files(
+    inception_file: str | Path | None,
+    lpips_files: Mapping[lpips_lib.Network, Sequence[str | Path] | None],
+    classifier_file: str | Path | None,
+    pose_model: str | Path | None,
+) -> list[Scorer]:
+    """Returns the metrics whose networks are given.
+
+    Args:
+      inception_file: Inception-v3 of 2015, for IS, FID and masked IS.
+      lpips_files: the trunk and the linear layers of each of LPIPS' networks.
+      classifier_file: a TFLite classifier, for the proxy IS.
+      pose_model: a pose estimator, for PCKh.
+    """
+    found: list[Scorer] = []
+    if inception_file:
+        found += inception_scorers(inception_file)
+    found += [lpips_scorer(name, *files) for name, files in lpips_files.items() if files]
+    if classifier_file:
+        found.append(proxy_scorer(classifier_file))
+    if pose_model:
+        found.append(pose_scorer(pose_estimation.load(pose_model).estimate, sha256(pose_model)))
+    return found
 
 
 def _masks(batch: NamedBatch) -> np.ndarray:
