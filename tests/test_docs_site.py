@@ -41,15 +41,22 @@ def test_every_page_exists_and_every_document_is_a_page():
 
 @pytest.mark.parametrize("face", FACES)
 def test_every_public_name_is_documented(face):
-    assert f"::: pnr_jax.{face}\n" in (ROOT / "docs/api" / f"{face}.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/api" / f"{face}.md").read_text(encoding="utf-8")
+    assert f"::: pnr_jax.{face}\n" in page
     module = importlib.import_module(f"pnr_jax.{face}")
     assert module.__doc__
-    for name in getattr(module, "__all__", ["PoseTransfer", "repeated"]):
+    for name in public(module):
         thing = getattr(module, name)
+        if Path(module.__file__).with_name(f"{name}.py").is_file():
+            assert f"::: pnr_jax.{face}.{name}.{name}\n" in page  # Else the module is meant.
         if inspect.isclass(thing) or inspect.isfunction(thing):
             assert thing.__doc__, name
         else:
             assert constant_has_words(module, name), name
+
+
+def public(module):
+    return getattr(module, "__all__", ["PoseTransfer", "repeated"])
 
 
 def constant_has_words(module, name):
@@ -69,7 +76,10 @@ def test_the_site_builds_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", f"--site-dir={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "formula" in (tmp_path / "api" / "regression" / "index.html").read_text(encoding="utf-8")
+    for face in FACES:
+        text = (tmp_path / "api" / face / "index.html").read_text(encoding="utf-8")
+        for name in public(importlib.import_module(f"pnr_jax.{face}")):
+            assert re.search(rf'<h[23] id="pnr_jax\.{face}\.(?:{name}\.)?{name}"', text), name
     home = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert 'href="people/"' in home
     assert 'href="docs/' not in home
