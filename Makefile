@@ -7,6 +7,7 @@
 # make format       let ruff rewrite the files
 # make test-weights parity with PyTorch and pretrained files (downloads PyTorch)
 # make docs        build the documentation site into site/
+# make notebooks   run the notebooks and store their outputs
 # make clean        remove the virtual environment, the site and the quickstart's run
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Of glibc, for programs on CPUs: huge pages, and one arena a core (pnr_jax/cli.py says why).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.arena_max=$(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: quickstart studio test test-faults soak lint format test-weights docs clean
+.PHONY: quickstart studio test test-faults soak lint format test-weights docs notebooks clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: .venv/installed
@@ -52,6 +53,10 @@ test-weights: .venv/installed-weights
 
 docs: .venv/installed-docs
 	$(BIN)/mkdocs build --strict
+
+notebooks: .venv/installed-docs
+	$(BIN)/jupyter nbconvert --to=notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False docs/notebooks/*.ipynb
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

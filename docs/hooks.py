@@ -76,7 +76,7 @@ def relinked(text: str, source: str) -> str:
             return match[0]  # For the build to complain of.
         if path not in OUTSIDE and not path.startswith("docs/"):
             return words
-        path = OUTSIDE.get(path, path.removeprefix("docs/"))
+        path = OUTSIDE.get(path, path.removeprefix("docs/").replace(".ipynb", ".md"))
         path = os.path.relpath(path, posixpath.dirname(page) or ".")
         return f"{image}[{words}]({path}{mark}{anchor})"
 

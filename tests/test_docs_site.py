@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -69,6 +70,19 @@ def constant_has_words(module, name):
                 if [getattr(target, "id", None) for target in targets] == [name]:
                     return isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
     return False
+
+
+@pytest.mark.parametrize("name", ["regression", "pose_transfer"])
+def test_notebooks_are_stored_with_their_outputs_and_small(name):
+    text = (ROOT / "docs/notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
+    assert len(text) < 1_000_000
+    code = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert outputs
+    assert all(output["output_type"] != "error" for output in outputs)
+    assert all(output.get("name") != "stderr" for output in outputs)
+    assert not re.search(r"/(home|root|tmp|Users)/", text)  # Machines' own paths.
 
 
 def test_the_site_builds_without_a_warning(tmp_path):
