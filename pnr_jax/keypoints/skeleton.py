@@ -24,6 +24,7 @@ JOINTS = (
     "right_ear",
     "left_ear",
 )
+"""The names of the 18 joints, in their order in arrays."""
 
 # fmt: off
 # The last two, shoulder to ear, tell the sides of the head apart: 16 belongs to the right shoulder
@@ -32,6 +33,7 @@ LIMBS = (
     (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12),
     (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17), (2, 16), (5, 17),
 )
+"""Pairs of joints, as indices into `JOINTS`; the last two are not drawn."""
 # fmt: on
 
 
@@ -40,8 +42,8 @@ def _other_side(name: str) -> str:
     return f"{ {'left': 'right', 'right': 'left'}[side] }_{part}" if part else name
 
 
-# The joint that a mirror shows in each one's place.
 MIRROR_JOINT = np.array([JOINTS.index(_other_side(name)) for name in JOINTS])
+"""The joint that a mirror shows in each one's place, int [18]."""
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

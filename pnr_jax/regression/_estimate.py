@@ -22,8 +22,11 @@ from pnr_jax.regression._primal_dual import PrimalDual
 from pnr_jax.regression._problem import Problem, normalise
 
 Solver = IRLS | InexactIRLS | PrimalDual
+"""Any solver; `pnorm_regression` says which to take."""
 Gradient = Literal["last_step", "implicit", "unrolled"]
+"""Which derivative; `pnorm_regression` says what each is."""
 Implementation = Literal["xla", "pallas"]
+"""What runs: XLA's programs, or one fused kernel for GPU and TPU."""
 
 _CG_STEPS = 50  # of the rowwise implicit derivative
 

@@ -90,14 +90,14 @@ def pnorm_regression(
     `InexactIRLS` is faster, `PrimalDual` goes to the minimiser. Each ends with one exact iteration
     of eq. 3, and that is what ``gradient`` is about:
 
-      last_step: the weights of the last iteration are constants, as in the paper. Costs a solve
-        with the factor of the forward pass and a few thin products; stores nothing for each
-        iteration. Further derivatives are those of that one weighted least squares problem.
-      implicit: that of the minimiser itself, of any order, by the implicit function theorem;
-        nothing is stored for each iteration. Right when the iteration has converged, wild before.
-        For p = 1 choose an eps that means something, say 1e-2, since the minimiser of the
-        unsmoothed problem is a vertex that jumps.
-      unrolled: through all iterations. Time and memory grow with them.
+    * `"last_step"`: the weights of the last iteration are constants, as in the paper. Costs a solve
+      with the factor of the forward pass and a few thin products; stores nothing for each
+      iteration. Further derivatives are those of that one weighted least squares problem.
+    * `"implicit"`: that of the minimiser itself, of any order, by the implicit function theorem;
+      nothing is stored for each iteration. Right when the iteration has converged, wild before.
+      For p = 1 choose an eps that means something, say 1e-2, since the minimiser of the
+      unsmoothed problem is a vertex that jumps.
+    * `"unrolled"`: through all iterations. Time and memory grow with them.
 
     Args:
       P: regressors (pose features) [..., n, d].

@@ -22,5 +22,6 @@ SYSTEMS: dict[str, type[System]] = {
     "pg2": PG2System,
     "unet": UNetSystem,
 }
+"""The methods by their names, `config.system.name`."""
 
 __all__ = ["SYSTEMS", "Drawn", "Parts", "Sources", "System", "Variables"]

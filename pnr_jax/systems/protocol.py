@@ -14,7 +14,9 @@ from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Settings
 
-Variables = dict[str, Any]  # {"params": ..., "batch_stats": ...} of the generator.
+Variables = dict[str, Any]
+"""The generator's: `{"params": ..., "batch_stats": ...}`."""
+
 Params = Any
 Metrics = dict[str, jax.Array]
 

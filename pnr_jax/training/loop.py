@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,7 +48,7 @@ class RunContext(NamedTuple):
     log: Log
 
 
-def train(config: Config, workdir: Path, log: Log = print) -> bool:
+def train(config: Config, workdir: Path, log: Log = print, profile: int = 0) -> bool:
     """Trains a configuration in its workdir, from its last checkpoint where there is one.
 
     It runs on all devices of all processes; the main process writes the files and logs.
@@ -57,6 +57,7 @@ def train(config: Config, workdir: Path, log: Log = print) -> bool:
       config: what to train, see `pnr_jax.config`.
       workdir: the run's folder.
       log: prints a line.
+      profile: how many steps to trace into `profile/` of the workdir.
 
     Returns:
       True if all steps are done; False after SIGTERM, with everything saved.
@@ -91,7 +92,7 @@ def train(config: Config, workdir: Path, log: Log = print) -> bool:
         elif config.init_from:
             state = start_from(config.init_from, state, mesh, log)
         if int(state.step) < config.steps:
-            state = _steps(run, make_step(config, vgg), state, checkpoints)
+            state = _steps(run, make_step(config, vgg), state, checkpoints, profile)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
         if checkpoints.best is not None:
             best = trained_variables(checkpoints.restore(checkpoints.best, like=state))
@@ -101,7 +102,9 @@ def train(config: Config, workdir: Path, log: Log = print) -> bool:
     return done
 
 
-def _steps(run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoints) -> TrainState:
+def _steps(
+    run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoints, profile: int
+) -> TrainState:
     """Trains from the state's step to the configuration's last, or until SIGTERM."""
     config, start, stride = run.config, int(state.step), run.config.steps_per_call
     if start % stride:
@@ -117,9 +120,14 @@ def _steps(run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoi
     call = _compile(inputs.with_input(step, config, run.examples, run.mesh), state, first, run)
     numbers = range(start + stride, config.steps + 1, stride)
     logger = RunLogger(config, run.workdir, start, run.log)
-    with contextlib.closing(logger), stop_requests() as stopped_at:
+    with (
+        contextlib.closing(logger),
+        stop_requests() as stopped_at,
+        _tracing(run, start + stride, profile) as trace,
+    ):
         for number, feed in zip(numbers, itertools.chain([first], feeds), strict=False):
-            state, metrics = call(state, feed)
+            with jax.profiler.StepTraceAnnotation("train", step_num=number):
+                state, metrics = call(state, feed)
             logger.advance(stride)
             stopped, last = stopped_at(number), number == config.steps
             if number % config.log_every == 0 or last:
@@ -136,7 +144,32 @@ def _steps(run: RunContext, step: Step, state: TrainState, checkpoints: Checkpoi
                 checkpoints.save(number, state, score=math.inf)
             if stopped:
                 break
+            trace(number, state)
     return state
+
+
+@contextlib.contextmanager
+def _tracing(run: RunContext, first: int, steps: int) -> Iterator[Callable[[int, Any], None]]:
+    """Traces `steps` steps that follow step `first`, in whole calls; the main process does.
+
+    Yields:
+      A function of each call's last step and its state.
+    """
+    stride, folder = run.config.steps_per_call, run.workdir / "profile"
+    last = min(first + math.ceil(steps / stride) * stride, run.config.steps)
+    with contextlib.ExitStack() as tracing:
+
+        def after(number: int, state: Any) -> None:
+            if not is_main_process() or not steps or number not in (first, last):
+                return
+            jax.block_until_ready(state)  # Devices lag behind: what was called has to be done.
+            tracing.close()
+            if number == last:
+                run.log(f"steps {first + 1:,} to {last:,}, traced: {folder}")
+            else:
+                tracing.enter_context(jax.profiler.trace(folder))
+
+        yield after
 
 
 def _check_devices(config: Config, mesh: Mesh) -> None:

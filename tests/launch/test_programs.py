@@ -50,6 +50,8 @@ def trained(run, tmp_path_factory):
     code, out, err = run(*training(workdir))
     assert code == 0, err
     assert "trained at step 6" in out
+    assert "samples/, tensorboard/" in out
+    assert out.splitlines()[-1].endswith(f"evaluate.py --workdir={workdir}")
     return workdir
 
 

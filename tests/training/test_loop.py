@@ -34,7 +34,7 @@ def test_a_run_between_two_calls_of_several_steps_is_refused(small_config, tmp_p
     with open_checkpoints(tmp_path, keep=1) as checkpoints:
         checkpoints.save(3, state.replace(step=state.step + 3), score=0.0)
     small_config = small_config.replace(steps_per_call=2, log_every=2)
-    with pytest.raises(UserError, match="steps_per_call=2: the run goes on from step 3"):
+    with pytest.raises(UserError, match="steps_per_call=2`: the run goes on from step 3"):
         train(small_config, tmp_path)
 
 
@@ -64,3 +64,19 @@ def test_the_perceptual_loss_needs_no_file_and_the_number_of_sources_may_vary(
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert all(line["perceptual"] > 0 for line in lines)
+
+
+def test_a_profile_is_a_trace_of_the_steps_after_the_first(small_config, tmp_path):
+    said = []
+    assert train(small_config, tmp_path, log=said.append, profile=2)
+    assert f"steps 2 to 3, traced: {tmp_path / 'profile'}" in said
+    (trace,) = (tmp_path / "profile").rglob("*.xplane.pb")
+    data = jax.profiler.ProfileData.from_file(str(trace))
+    events = [event for plane in data.planes for line in plane.lines for event in line.events]
+    steps = {dict(event.stats)["step_num"] for event in events if event.name == "train"}
+    assert steps == {2, 3}
+
+
+def test_a_profile_ends_with_the_run(small_config, tmp_path):
+    assert train(small_config.replace(steps=2), tmp_path, log=lambda line: None, profile=10)
+    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
