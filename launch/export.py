@@ -16,6 +16,9 @@ from pnr_jax import cli, export
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write; it must not exist.")
 TENSORFLOW = flags.DEFINE_boolean("tensorflow", False, "Write a SavedModel of `render` too.")
+SAFETENSORS = flags.DEFINE_boolean(
+    "safetensors", False, "Write model.safetensors and a card for the Hugging Face Hub too."
+)
 MODEL = flags.DEFINE_enum(
     "model", "model", ["model", "model_best"], "The latest, or the one of the lowest training L1."
 )
@@ -26,7 +29,11 @@ def main() -> None:
     """Exports the run."""
     jax.config.update("jax_platforms", "cpu")  # Programs for all platforms are made on a CPU.
     for path in export.export_run(
-        Path(WORKDIR.value), Path(OUTPUT.value), MODEL.value, TENSORFLOW.value
+        Path(WORKDIR.value),
+        Path(OUTPUT.value),
+        MODEL.value,
+        TENSORFLOW.value,
+        SAFETENSORS.value,
     ):
         print(path)
 

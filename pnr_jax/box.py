@@ -10,6 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
+from jax.typing import DTypeLike
 from safetensors.flax import load_file, save_file
 
 MODELS = Path(__file__).parent / "models"
@@ -32,10 +33,10 @@ def find(workdir: str | Path) -> Path:
     return path
 
 
-def save_weights(path: Path, variables: dict[str, Any]) -> None:
-    """Writes a nested dict of arrays as one safetensors file, rounded to bfloat16."""
-    flat = flatten_dict(variables, sep="/")
-    save_file({name: jnp.asarray(x, jnp.bfloat16) for name, x in flat.items()}, path)
+def save_weights(path: Path, variables: dict[str, Any], dtype: DTypeLike = jnp.bfloat16) -> None:
+    """Writes a nested dict of arrays as one safetensors file, rounded to `dtype`."""
+    flat = {name: jnp.asarray(x, dtype) for name, x in flatten_dict(variables, sep="/").items()}
+    save_file(flat, path, metadata={"format": "flax"})
 
 
 def load_weights(path: Path) -> dict[str, Any]:

@@ -16,7 +16,11 @@ __all__ = ["export_programs", "export_run", "model_card", "save_tensorflow"]
 
 
 def export_run(
-    workdir: Path, output: Path, name: str = "model", tensorflow: bool = False
+    workdir: Path,
+    output: Path,
+    name: str = "model",
+    tensorflow: bool = False,
+    safetensors: bool = False,
 ) -> list[Path]:
     """Writes a run's model to a new folder, whole or not at all.
 
@@ -25,6 +29,8 @@ def export_run(
       output: the folder, which must not exist.
       name: "model" (the latest) or "model_best".
       tensorflow: whether to write `render` as a TensorFlow SavedModel too.
+      safetensors: whether to write the weights as `model.safetensors` too, float32, and the Hugging
+        Face Hub's front matter into the card; `PoseTransfer.load` reads such a folder.
 
     Returns:
       The paths in the folder.
@@ -55,7 +61,17 @@ def export_run(
             (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
         if tensorflow:
             save_tensorflow(system, variables, temporary / "saved_model")
-        card = model_card(config, variables, workdir, name, PLATFORMS, saved_model=tensorflow)
+        if safetensors:
+            box.save_weights(temporary / box.WEIGHTS, variables, "float32")
+        card = model_card(
+            config,
+            variables,
+            workdir,
+            name,
+            PLATFORMS,
+            saved_model=tensorflow,
+            safetensors=safetensors,
+        )
         write_text(temporary / "README.md", card)
         temporary.rename(output)
     finally:

@@ -14,7 +14,21 @@ from pnr_jax.export.programs import code_shape
 from pnr_jax.keypoints import JOINTS
 from pnr_jax.systems import System
 
-_CARD = """# Person images in new poses by {title}
+_FRONT_MATTER = """---
+library_name: jax
+pipeline_tag: image-to-image
+license: other
+license_name: see-the-card
+license_link: README.md#licence-and-limits
+tags:
+- jax
+- flax
+- pose-transfer
+- person-image-generation
+---
+
+"""
+_CARD = """{front_matter}# Person images in new poses by {title}
 
 Given {photos} of {height}x{width} pixels of a person, with 18 keypoints each, and the keypoints of
 another pose, the model draws the person in that pose; {parameters:,} parameters.
@@ -52,7 +66,7 @@ variables = ocp.load(folder / "model")
 | --- | --- |
 | `model/` | the weights, a plain Orbax tree |
 | {programs} `.jax_export` | StableHLO by `jax.export`, for {platforms} |
-{saved_model}| `config.json` | every field of the configuration |
+{weights_file}{saved_model}| `config.json` | every field of the configuration |
 
 The programs were written by jax {jax}. Later versions read them for at least six months (the
 compatibility window of `jax.export`); the weights do not expire, and the code can export them anew.
@@ -84,6 +98,7 @@ _WHOLE = """file = folder / "transfer.jax_export"
 transfer = jax.jit(export.deserialize(file.read_bytes()).call)
 drawn = transfer(variables, images, keypoints, valid, poses)"""
 _ONE_CALL = "`transfer(variables, images, keypoints, valid, poses)` draws in one call. "
+_WEIGHTS_FILE = "| `model.safetensors` | the weights, float32; names are paths in the tree |\n"
 _SAVED_MODEL = "| `saved_model/` | `render` for TensorFlow, which cannot run `encode` |\n"
 
 
@@ -94,6 +109,7 @@ def model_card(
     name: str,
     platforms: tuple[str, ...],
     saved_model: bool,
+    safetensors: bool,
 ) -> str:
     """Writes the card as Markdown.
 
@@ -105,11 +121,14 @@ def model_card(
       name: "model" (the latest) or "model_best".
       platforms: the platforms that the programs are for.
       saved_model: whether the folder has a SavedModel of `render`.
+      safetensors: whether it has `model.safetensors`, for the Hugging Face Hub.
     """
     system = config.build_system()
     losses = [f"{name} {weight:g}" for name, weight in sorted(config.loss.flat().items()) if weight]
     parameters = sum(np.size(x) for x in jax.tree.leaves(variables["params"]))
     return _CARD.format(
+        front_matter=_FRONT_MATTER if safetensors else "",
+        weights_file=_WEIGHTS_FILE if safetensors else "",
         height=config.image_size[0],
         width=config.image_size[1],
         parameters=parameters,

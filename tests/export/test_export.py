@@ -8,9 +8,12 @@ import sys
 import jax
 import numpy as np
 import pytest
+import yaml
+from flax.traverse_util import flatten_dict
 from orbax.checkpoint import v1 as ocp
+from safetensors import safe_open
 
-from pnr_jax.checkpoints import export_model
+from pnr_jax.checkpoints import export_model, load_model
 from pnr_jax.checksum import digest
 from pnr_jax.errors import UserError
 from pnr_jax.export import export_run
@@ -112,6 +115,27 @@ def leaves(tree):
     if not isinstance(tree, dict):
         return [tree]
     return [leaf for part in tree.values() for leaf in leaves(part)]
+
+
+@pytest.mark.usefixtures("no_programs")
+def test_a_folder_for_the_hub(run, tmp_path):
+    workdir, _, variables = run
+    export_run(workdir, tmp_path / "plain")
+    export_run(workdir, tmp_path / "out", safetensors=True)
+    card = (tmp_path / "out" / "README.md").read_text()
+    _, front, body = card.split("---\n", 2)
+    assert yaml.safe_load(front)["pipeline_tag"] == "image-to-image"
+    assert "| `model.safetensors` |" in body
+    assert not (tmp_path / "plain" / "README.md").read_text().startswith("---")
+
+    with safe_open(tmp_path / "out" / "model.safetensors", "numpy") as file:
+        saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    flat = flatten_dict(variables, sep="/")
+    assert saved.keys() == flat.keys()
+    for name, x in flat.items():
+        assert saved[name].dtype == np.float32
+        np.testing.assert_array_equal(saved[name], x)
+    assert digest(load_model(tmp_path / "out")) == digest(load_model(workdir))
 
 
 @pytest.mark.usefixtures("no_programs")
