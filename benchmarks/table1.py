@@ -6,30 +6,36 @@
 
 "equal": the quickstart's narrow networks and number of samples for all, each by its own losses and
 without discriminators, on the drawn people, or at 128×64 on the Market-1501 of --data_dir.
-"published": each at its published settings, on Market-1501. --steps=3 rehearses either.
+"published": each at its published settings, on Market-1501. --steps=3 rehearses either, in a folder
+of its own.
 
-Runs go on where they were stopped, and one that is done is only scored. Scores are means over
-seeds; the intervals, of 95%, are a bootstrap over seeds and people together. GFLOP are XLA's count
-for one image from one source, of the CPU's program where that differs. "100 poses" is how many
-images a second come of one person in 100 poses, where a system that encodes does so once.
+Runs go on where they were stopped, and one that is done is only scored. IS, FID, LPIPS and PCKh
+need the files that `launch/evaluate.py` takes, by the same flags. Scores are means over seeds; the
+intervals, of 95%, are a bootstrap over seeds and people together. GFLOP are XLA's count for one
+image from one source, with loops counted as often as they run. "100 poses" is how many images a
+second come of one person in 100 poses, where a system that encodes does so once.
 """
 
 import argparse
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from benchmarks.flops import flops
 from benchmarks.turns import machine, medians, table
-from pnr_jax import config_files
+from pnr_jax import config_files, examples
 from pnr_jax.config import Config
+from pnr_jax.data.images import Images
+from pnr_jax.errors import UserError
 from pnr_jax.evaluation import jobs as jobs_lib
 from pnr_jax.evaluation import network_scorers, scorers
 from pnr_jax.evaluation.results import RESAMPLES, Result, evaluate
+from pnr_jax.evaluation.scorers import Column, Scorer
 from pnr_jax.evaluation.tables import slug
 from pnr_jax.export.programs import functions
 from pnr_jax.files import write_text
@@ -51,6 +57,22 @@ PEERS = {
     "PG2": "pg2",
     "U-Net": "unet",
 }
+# Scores of networks, and the flags of their files.
+FLAGS = {
+    "IS, masked IS, FID": "inception",
+    "LPIPS (AlexNet)": "lpips_alex",
+    "LPIPS (VGG16)": "lpips_vgg",
+    "proxy IS": "classifier",
+    "PCKh": "pose_model",
+}
+COSTS = (
+    Column("samples", "training samples", 0),
+    Column("parameters", "M parameters", 2),
+    Column("gflop", "GFLOP", 2),
+    Column("samples_per_second", "trained/s", 1),
+    Column("drawn_per_second", "drawn/s", 1),
+    Column("poses_per_second", "100 poses, drawn/s", 1),
+)
 
 
 class Trained(NamedTuple):
@@ -112,73 +134,84 @@ def trained(name: str, config: Config, seeds: int, folder: Path) -> Trained:
 def results(
     method: Trained,
     sets: jobs_lib.EvaluationSets,
-    asked: list[scorers.Scorer],
-    flags: argparse.Namespace,
+    asked: list[Scorer],
+    options: jobs_lib.Options,
+    training: Images | None,
+    cache: Path,
 ) -> dict[tuple[str, int], list[Result]]:
     """Scores the runs of a method: results of all seeds by set and number of sources."""
-    options = jobs_lib.Options(sources=flags.sources, limit=flags.limit)
     found: dict[tuple[str, int], list[Result]] = {}
     for config, workdir in zip(method.configs, method.workdirs, strict=True):
         runs = [jobs_lib.TrainedRun(method.name, workdir, config)]
         jobs, _ = jobs_lib.make_jobs(sets, None, runs, [], options)
-        for result in evaluate(jobs, asked, workdir / "evaluation" / "cache"):
+        for result in evaluate(jobs, asked, cache, training=training):
             found.setdefault((result.test.name, result.method.sources), []).append(result)
     return found
 
 
-def interval(scores: np.ndarray, people: np.ndarray) -> tuple[float, float]:
-    """95% interval of the mean of scores [seeds, N], seeds and people [N] resampled."""
-    group = np.unique(people, return_inverse=True)[1]
-    sums, counts = np.stack([np.bincount(group, row) for row in scores]), np.bincount(group)
+def interval(
+    numerators: np.ndarray, denominators: np.ndarray, people: np.ndarray
+) -> tuple[float, float]:
+    """95% interval of the mean over seeds of a ratio of sums.
+
+    Args:
+      numerators: [seeds, N], such as scores.
+      denominators: [seeds, N], such as ones.
+      people: [N], whose image it is; seeds and people are drawn with replacement.
+    """
+    names, group = np.unique(people, return_inverse=True)
+    sums, counts = (
+        np.stack([np.bincount(group, row) for row in rows]) for rows in (numerators, denominators)
+    )
     rng = np.random.default_rng(0)
 
     def draws(size: int) -> np.ndarray:
         return rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES)
 
-    seeds, times = draws(len(scores)) / len(scores), draws(len(counts))
-    means = np.einsum("rs,sg,rg->r", seeds, sums, times) / (times @ counts)
-    low, high = np.quantile(means, (0.025, 0.975))
+    seeds, times = draws(len(sums)) / len(sums), draws(len(names))
+    ratios = (times @ sums.T) / np.maximum(times @ counts.T, 1e-12)
+    low, high = np.quantile(np.sum(seeds * ratios, axis=1), (0.025, 0.975))
     return float(low), float(high)
 
 
-def summarised(found: list[Result], columns: Iterable[scorers.Column]) -> dict[str, Any]:
+def summarised(found: list[Result], asked: list[Scorer]) -> dict[str, Any]:
     """Means over seeds of what the results have, and intervals where images have scores."""
     images, tuples = found[0].test.examples
     people = np.array([images.identity_of(images.names[i]) for i in tuples[:, -1]])
     row: dict[str, Any] = {}
-    for column in columns:
-        values = [result.row[column.score] for result in found if column.score in result.row]
-        if values:
-            row[column.score] = float(np.mean(values))
-        if all(column.score in result.scores for result in found):
-            single = np.stack([result.scores[column.score] for result in found])
-            row[f"{column.score}_interval"] = interval(single, people)
+    for scorer in asked:
+        for column in scorer.columns:
+            row[column.score] = float(np.mean([result.row[column.score] for result in found]))
+        parts = [scorer.parts(result.scores) for result in found]
+        for name in parts[0]:
+            numerators, denominators = (
+                np.stack([part[name][i] for part in parts]).astype(np.float64) for i in (0, 1)
+            )
+            row[f"{name}_interval"] = interval(numerators, denominators, people)
     return row
 
 
 def cost(method: Trained) -> dict[str, float]:
-    """Parameters of what draws, GFLOP an image, and training samples a second."""
+    """Samples of training and how many a second, parameters of what draws, GFLOP an image."""
     config = method.configs[0]
     system = config.build_system()
     variables, _ = jax.eval_shape(system.init, jax.random.key(0))
-    arrays = {
-        "images": jax.ShapeDtypeStruct((1, 1, *config.image_size, 3), np.uint8),
-        "keypoints": jax.ShapeDtypeStruct((1, 1, 18, 2), np.int32),
-        "valid": jax.ShapeDtypeStruct((1, 1), np.bool_),
-        "poses": jax.ShapeDtypeStruct((1, 18, 2), np.int32),
-    }
-    lowered = jax.jit(functions(system)["transfer"]).lower(variables, *arrays.values())
-    flops = (lowered.cost_analysis() or {}).get("flops", float("nan"))
+    arguments = (
+        jax.ShapeDtypeStruct((1, 1, *config.image_size, 3), np.uint8),
+        jax.ShapeDtypeStruct((1, 1, 18, 2), np.int32),
+        jax.ShapeDtypeStruct((1, 1), np.bool_),
+        jax.ShapeDtypeStruct((1, 18, 2), np.int32),
+    )
     lines = [
         json.loads(line)
         for workdir in method.workdirs
         for line in (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     ]
-    rates = [line["images_per_second"] for line in lines]
     return {
+        "samples": config.steps * config.batch_size,
         "parameters": parameter_count(variables["params"]) / 1e6,
-        "gflop": flops / 1e9,
-        "samples_per_second": float(np.median(rates)),
+        "gflop": flops(functions(system)["transfer"], variables, *arguments) / 1e9,
+        "samples_per_second": float(np.median([line["images_per_second"] for line in lines])),
     }
 
 
@@ -218,39 +251,52 @@ def speeds(
     }
 
 
-def written(rows: list[dict[str, Any]], columns: list[scorers.Column], folder: Path) -> str:
-    """Writes `table1.md` and `table1.json`; returns the first."""
-    costs = [
-        scorers.Column("parameters", "M parameters", 2),
-        scorers.Column("gflop", "GFLOP", 2),
-        scorers.Column("samples_per_second", "trained/s", 1),
-        scorers.Column("drawn_per_second", "drawn/s", 1),
-        scorers.Column("poses_per_second", "100 poses, drawn/s", 1),
-    ]
-    shown = [column for column in columns if any(column.score in row for row in rows)]
+def cell(row: dict[str, Any], column: Column) -> str:
+    """A score with its interval, where it has one."""
+    text = f"{row[column.score]:,.{column.digits}f}"
+    if (key := f"{column.score}_interval") in row:
+        low, high = (f"{value:.{column.digits}f}" for value in row[key])
+        text += f" ({low} to {high})"
+    return text
 
-    def cell(row: dict[str, Any], column: scorers.Column) -> str:
-        if column.score not in row:
-            return "–"
-        text = f"{row[column.score]:,.{column.digits}f}"
-        if (key := f"{column.score}_interval") in row:
-            low, high = (f"{value:.{column.digits}f}" for value in row[key])
-            text += f" ({low} to {high})"
-        return text
 
-    lines = [
-        [row["method"], row["set"], str(row["sources"]), str(row["seeds"]),
-         *(cell(row, column) for column in [*shown, *costs])]
+def written(
+    rows: list[dict[str, Any]], columns: list[Column], notes: list[str], folder: Path
+) -> str:
+    """Writes `table1.md`, a table of scores and one of costs, and `table1.json`; returns the first.
+
+    Args:
+      rows: one a method, set and number of sources.
+      columns: of the scores.
+      notes: lines above the tables.
+      folder: where the files go.
+    """
+    keys = ("method", "set", "sources", "seeds")
+    scores = [
+        [*(str(row[key]) for key in keys), *(cell(row, column) for column in columns)]
         for row in rows
-    ]  # fmt: skip
-    heads = [column.heading for column in [*shown, *costs]]
-    text = f"{machine()}\n\n{table(['method', 'set', 'M', 'seeds', *heads], lines)}\n"
+    ]
+    methods = {row["method"]: row for row in rows}
+    costs = [[name, *(cell(row, column) for column in COSTS)] for name, row in methods.items()]
+    blocks = [
+        *notes,
+        table(["method", "set", "M", "seeds", *(column.heading for column in columns)], scores),
+        table(["method", *(column.heading for column in COSTS)], costs),
+    ]
+    text = "\n\n".join(blocks) + "\n"
     write_text(folder / "table1.md", text)
     write_text(folder / "table1.json", json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
     return text
 
 
-def main() -> None:
+def absent(flags: argparse.Namespace) -> list[str]:
+    """A line that says which scores are not there, if any."""
+    names = [f"{name} (--{flag})" for name, flag in FLAGS.items() if not getattr(flags, flag)]
+    return [f"Not scored, for want of a network: {', '.join(names)}."] if names else []
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The flags."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, default=Path("runs/table1"))
     parser.add_argument("--budget", choices=("equal", "published"), default="equal")
@@ -261,31 +307,53 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="score the first tuples only")
     parser.add_argument("--only", nargs="+", help="names of methods")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--inception", help="Inception-v3 of 2015: IS and masked IS")
-    flags = parser.parse_args()
+    parser.add_argument("--inception", help="Inception-v3 of 2015: IS, masked IS, FID")
+    files = ("NETWORK", "LINEAR")
+    parser.add_argument("--lpips_alex", nargs=2, metavar=files, help="AlexNet: LPIPS")
+    parser.add_argument("--lpips_vgg", nargs=2, metavar=files, help="VGG16: LPIPS")
+    parser.add_argument("--classifier", help="a .tflite classifier: proxy IS")
+    parser.add_argument("--pose_model", help="a pose estimator: PCKh")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    flags = parsed(arguments)
     configs = {"equal": equal, "published": published}[flags.budget](flags.data_dir)
     if unknown := set(flags.only or ()) - set(configs):
         raise SystemExit(f"--only: {unknown.pop()!r} is not among {', '.join(configs)}")
     seeds = flags.seeds or {"equal": 3, "published": 1}[flags.budget]
+    lpips = {"alex": flags.lpips_alex, "vgg": flags.lpips_vgg}
+    asked = [make() for make in scorers.ALWAYS]
+    asked += network_scorers.scorers_of_files(
+        flags.inception, lpips, flags.classifier, flags.pose_model
+    )
+    # What goes on from a rehearsal would be neither.
+    folder = flags.workdir / f"{flags.steps}_steps" if flags.steps else flags.workdir
     methods = [
-        trained(name, shortened(config, flags.steps), seeds, flags.workdir)
+        trained(name, shortened(config, flags.steps), seeds, folder)
         for name, config in configs.items()
         if name in (flags.only or configs)
     ]
-    asked = [make() for make in scorers.ALWAYS]
-    if flags.inception:
-        asked += [s._replace(fit=None) for s in network_scorers.inception_scorers(flags.inception)]
-    columns = [column for scorer in asked for column in scorer.columns]
-    sets = jobs_lib.load_sets(methods[0].configs[0], None, several=max(flags.sources) > 1)
+    first = methods[0].configs[0]
+    sets = jobs_lib.load_sets(first, None, several=max(flags.sources) > 1)
+    compares = any(scorer.fit for scorer in asked)
+    training = examples.load_training(first).images if compares else None
+    options = jobs_lib.Options(sources=flags.sources, limit=flags.limit)
     drawn = speeds(methods, sets, flags.turns)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for method in methods:
         costs = cost(method) | drawn[method.name]
-        for (name, M), found in results(method, sets, asked, flags).items():
-            row = {"method": method.name, "set": name, "sources": M, "seeds": len(found)}
-            rows.append(row | summarised(found, columns) | costs)
-    print("\n" + written(rows, columns, flags.workdir))
+        found = results(method, sets, asked, options, training, folder / "cache")
+        for (name, M), of_seeds in found.items():
+            row = {"method": method.name, "set": name, "sources": M, "seeds": len(of_seeds)}
+            rows.append(row | summarised(of_seeds, asked) | costs)
+    columns = [column for scorer in asked for column in scorer.columns]
+    notes = [f"{flags.budget} budgets, {first.data.name}; {machine()}", *absent(flags)]
+    print("\n" + written(rows, columns, notes, folder))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None

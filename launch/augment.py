@@ -17,6 +17,7 @@ from pnr_jax import augmentation, cli, config, examples
 from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
 from pnr_jax.data import market1501
+from pnr_jax.errors import UserError
 from pnr_jax.transfer import PoseTransfer
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
@@ -42,7 +43,13 @@ def main() -> None:
     if DATA_DIR.value is not None:
         settings = settings.replace(data_dir=str(Path(DATA_DIR.value).resolve()))
     variables = load_model(Path(WORKDIR.value), MODEL.value)
-    transfer = PoseTransfer(settings.build_system(), variables)
+    system = settings.build_system()
+    most = system.most_sources or SOURCES.value
+    if most < SOURCES.value:
+        raise UserError(
+            f"--sources={SOURCES.value}: {system.title} sees {most} source(s) of a person"
+        )
+    transfer = PoseTransfer(system, variables)
     images = examples.load_training(settings).images
     views = augmentation.plan_views(images, VIEWS.value, SOURCES.value, SEED.value)
     output = Path(OUTPUT.value)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from pnr_jax import box, cli, examples, pose_estimation
+from pnr_jax import box, cli, examples
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import (
@@ -26,7 +26,7 @@ from pnr_jax.evaluation import (
     scorers,
 )
 from pnr_jax.evaluation.tables import check_method_names, write_scores
-from pnr_jax.nn.convert import sha256
+from pnr_jax.nn.lpips import Network
 from pnr_jax.walk import list_files
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, or 'people'.")
@@ -127,26 +127,17 @@ def _sources() -> list[int]:
 
 def _scorers() -> list[scorers.Scorer]:
     """Returns the metrics that the flags ask for."""
+    lpips: dict[Network, list[str] | None] = {"alex": LPIPS_ALEX.value, "vgg": LPIPS_VGG.value}
+    for network, files in lpips.items():
+        if files is not None and len(files) != 2:
+            raise UserError(f"--lpips_{network} takes two files, the network and its linear layers")
     chosen = [make() for make in scorers.ALWAYS]
     if FAMILIES.value:
         chosen.append(scorers.family_scorer())
-    if INCEPTION.value:
-        chosen += network_scorers.inception_scorers(INCEPTION.value)
-    for network, files in (("alex", LPIPS_ALEX.value), ("vgg", LPIPS_VGG.value)):
-        if files is not None:
-            if len(files) != 2:
-                raise UserError(
-                    f"--lpips_{network} takes two files, the network and its linear layers"
-                )
-            chosen.append(network_scorers.lpips_scorer(network, *files))
-    if FAMILIES.value:
-        chosen += pidm.pidm_scorers(chosen)
-    if CLASSIFIER.value:
-        chosen.append(network_scorers.proxy_scorer(CLASSIFIER.value))
-    if POSE_MODEL.value:
-        estimator = pose_estimation.load_estimator(POSE_MODEL.value)
-        chosen.append(network_scorers.pose_scorer(estimator.estimate, sha256(POSE_MODEL.value)))
-    return chosen
+    chosen += network_scorers.scorers_of_files(
+        INCEPTION.value, lpips, CLASSIFIER.value, POSE_MODEL.value
+    )
+    return chosen + (pidm.pidm_scorers(chosen) if FAMILIES.value else [])
 
 
 if __name__ == "__main__":

@@ -33,18 +33,16 @@ def run(main: Callable[[], None]) -> None:
     Exit codes: 0 done, 2 a mistake in flags or input, or a file that cannot be read or written
     (one line on stderr says which), 130 Ctrl-C.
     """
+    _restart_with_utf8_names()
     # TensorFlow only reads files here: silence its start-up lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     _keep_compiled_programs()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # Characters that the locale lacks are no error.
+            # Characters that the locale lacks are no error.
+            stream.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)
-    if sys.getfilesystemencoding() != "utf-8":
-        print("hint: file names are not UTF-8 in this locale; set PYTHONUTF8=1", file=sys.stderr)
 
     def guarded(argv: Sequence[str]) -> None:
         try:
@@ -120,6 +118,15 @@ def hint_at_malloc() -> None:
     is_cpu = jax.default_backend() == "cpu" and sys.platform == "linux"
     if is_cpu and "GLIBC_TUNABLES" not in os.environ and is_main_process():
         print(f"hint: GLIBC_TUNABLES={MALLOC} in the environment makes training on CPUs faster")
+
+
+def _restart_with_utf8_names() -> None:
+    """Starts the program again where the locale would read file names in another encoding.
+
+    They are UTF-8 on disks and in CSVs, and Python decides how to read them as it starts.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and "utf8" not in sys._xoptions:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def _keep_compiled_programs() -> None:

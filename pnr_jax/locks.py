@@ -115,7 +115,7 @@ def _read(path: Path) -> str | None:
 
 
 def _is_dead(lease: str) -> bool:
-    """Whether its holder was a process of this machine that is no more."""
+    """Returns whether its holder was a process of this machine that is no more."""
     machine, process, *_ = [*lease.split(), "", ""]
     # Windows has no signal 0: there it would be Ctrl-C.
     if machine != platform.node() or not process.isdecimal() or sys.platform == "win32":

@@ -25,8 +25,28 @@ import pytest
 
 from pnr_jax.config import Config
 
+# What starts programs or whole trainings: `make test` leaves it to `make test-all`.
+SLOW = (
+    "benchmarks",
+    "faults",
+    "launch",
+    "studio/test_browser.py",
+    "systems/test_every_system.py",
+    "test_extending.py",
+    "test_wheel.py",
+    "training/test_mesh.py",
+)
+
 # A shell starts what it runs in the background with Ctrl-C ignored, and programs inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests in the files and folders of `SLOW`."""
+    folder = Path(__file__).parent
+    for item in items:
+        if any(item.path.is_relative_to(folder / name) for name in SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture

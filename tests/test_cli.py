@@ -4,6 +4,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from absl import flags
 
 from pnr_jax import cli
 
@@ -47,3 +48,23 @@ def test_without_a_home_compiled_programs_are_not_kept(no_cache, monkeypatch, ca
     cli._keep_compiled_programs()
     assert jax.config.values["jax_compilation_cache_dir"] is None
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_arguments_in_a_message_become_flags_where_the_program_has_them(monkeypatch):
+    values = flags.FlagValues()
+    for name in ("data_dir", "config", "pairs"):
+        flags.DEFINE_string(name, None, "", flag_values=values)
+    monkeypatch.setattr(cli.flags, "FLAGS", values)
+    message = "`data_dir=/a b`: none; `config.steps=3` too; `pairs` with the column `image`"
+    expected = "--data_dir=/a b: none; --config.steps=3 too; --pairs with the column `image`"
+    assert cli._with_flags(message) == expected
+
+
+def test_a_hint_comes_only_where_malloc_has_its_defaults(monkeypatch, capsys):
+    monkeypatch.setattr(cli.sys, "platform", "linux")
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    cli.hint_at_malloc()
+    assert capsys.readouterr().out.startswith(f"hint: GLIBC_TUNABLES={cli.MALLOC} ")
+    monkeypatch.setenv("GLIBC_TUNABLES", "")
+    cli.hint_at_malloc()
+    assert not capsys.readouterr().out

@@ -14,6 +14,7 @@ from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
 from pnr_jax.config import Config
 from pnr_jax.data.images import read_image
+from pnr_jax.errors import UserError
 from pnr_jax.transfer import PoseTransfer
 
 # A batch of `pnr_jax.data.pipeline` and the images' `names`, str [B, M + 1].
@@ -58,7 +59,7 @@ def run_methods(
       sources: the numbers M.
 
     Raises:
-      UserError: there is no model yet.
+      UserError: there is no model yet, or it sees fewer sources than any of the numbers.
     """
     variables = load_model(workdir, model)
     weights = digest(variables)
@@ -66,6 +67,9 @@ def run_methods(
     key = f"{system.title} {config.model} {config.image_size} {weights}"
     most = system.most_sources or max(sources)
     counts = [M for M in sources if most >= M]
+    if not counts:
+        asked = ",".join(map(str, sources))
+        raise UserError(f"--sources={asked}: {name} sees {most} source(s) of a person; add {most}")
     methods = model_methods(name, PoseTransfer(system, variables), counts, key)
     return [method._replace(model=model, weights=weights) for method in methods]
 

@@ -2,14 +2,14 @@
 
 import importlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from pnr_jax import metrics
+from pnr_jax import metrics, pose_estimation
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.evaluation.methods import NamedBatch
 from pnr_jax.evaluation.scorers import Column, Ratios, Scorer, Scores, body_masks
@@ -179,3 +179,29 @@ def _interpreter(path: str) -> Any:
             ) from None
         return interpreter
     raise UserError("`classifier` needs an interpreter: pip install ai-edge-litert")
+
+
+def scorers_of_files(
+    inception_file: str | Path | None,
+    lpips_files: Mapping[lpips_lib.Network, Sequence[str | Path] | None],
+    classifier_file: str | Path | None,
+    pose_model: str | Path | None,
+) -> list[Scorer]:
+    """Returns the metrics whose networks are given.
+
+    Args:
+      inception_file: Inception-v3 of 2015, for IS, FID and masked IS.
+      lpips_files: the trunk and the linear layers of each of LPIPS' networks.
+      classifier_file: a TFLite classifier, for the proxy IS.
+      pose_model: a pose estimator, for PCKh.
+    """
+    found: list[Scorer] = []
+    if inception_file:
+        found += inception_scorers(inception_file)
+    found += [lpips_scorer(name, *files) for name, files in lpips_files.items() if files]
+    if classifier_file:
+        found.append(proxy_scorer(classifier_file))
+    if pose_model:
+        estimator = pose_estimation.load_estimator(pose_model)
+        found.append(pose_scorer(estimator.estimate, sha256(pose_model)))
+    return found

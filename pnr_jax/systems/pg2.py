@@ -7,7 +7,7 @@ Losses of stage II: GAN + 10 (L1 + masked L1); Adam at 2e-5. The source's pose i
 
 It differs from the code: one batch a step for G2 and the discriminator; the discriminator's batch
 norm mixes target, source and drawn image, but not G1's too; the stages' lengths are the paper's.
-Images that are drawn in stage I are G1's.
+Images are G1's until G2 has made its first step.
 """
 
 from collections.abc import Iterator
@@ -252,9 +252,8 @@ class PG2System(System):
         """Draws the sources' people in poses: float32 [B, H, W, 3]."""
         params, source = variables["params"], scale_images(code.images[:, 0])
         coarse = self._coarse(params, source, keypoints)
-        added = jnp.where(
-            self._second_stage(variables), self._difference(params, coarse, source), 0
-        )
+        begun = variables["steps"]["done"] > self.model.first_steps
+        added = jnp.where(begun, self._difference(params, coarse, source), 0)
         return jnp.clip(coarse + added, -1, 1)
 
     def generator_loss(

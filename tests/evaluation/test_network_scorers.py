@@ -127,7 +127,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         scorers.load_classifier(tmp_path / "none.tflite")
     (tmp_path / "junk.tflite").write_bytes(b"no model at all")
-    with pytest.raises(UserError, match=r"junk\.tflite: not a TFLite model"):
+    with pytest.raises(UserError, match=r"junk\.tflite`: not a TFLite model"):
         scorers.load_classifier(tmp_path / "junk.tflite")
     signed = made(tmp_path / "signed.tflite", "softmax", "int8")
     with pytest.raises(UserError, match=r"expected uint8 images .* found int8 \[1, 8, 8, 3\]"):

@@ -137,8 +137,9 @@ def test_a_hurried_loop_has_not_converged():
 
 def test_the_schedule_of_inexact_irls_ends_at_eps(x64):
     P, H = oracles.outlier_problem()
-    wide = [pnorm_regression(P, H, solver=InexactIRLS(5, eps=eps)) for eps in (1e-6, 1e-1)]
-    assert np.abs(wide[0] - wide[1]).max() > 1e-3
+    # Both are below what the schedule would come to by itself, 0.3 / 2⁴.
+    fits = [pnorm_regression(P, H, solver=InexactIRLS(5, eps=eps)) for eps in (1e-6, 1e-2)]
+    assert np.abs(fits[0] - fits[1]).max() > 1e-3
     # With steps enough to solve, and no schedule, it is IRLS.
     exact = InexactIRLS(4, eps=1e-3, widest=1e-3, cg_steps=30)
     expected = pnorm_regression(P, H, solver=IRLS(4, eps=1e-3))

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pnr_jax import config_files
 from pnr_jax.config import Config
 from pnr_jax.nn.blocks import nearest_doubled
 from pnr_jax.settings import SettingError
@@ -108,6 +109,15 @@ def test_the_networks_have_the_published_numbers_of_parameters():
     variables, discriminators = jax.eval_shape(system.init, jax.random.key(0))
     assert parameter_count(variables["params"]) == 51_933_391
     assert parameter_count(discriminators["pair"]) == 2_803_782
+
+
+def test_the_recipe_is_the_published_one():
+    config = config_files.read("market1501_fusion")
+    assert (config.steps, config.batch_size, config.sources) == (12_000, 4, 3)
+    assert (config.learning_rate, config.decay_from) == (2e-4, 1)
+    assert (config.adam_b1, config.adam_b2, config.pool_size) == (0.5, 0.999, 0)
+    assert (config.loss.gan, config.loss.neighbour) == (0.1, 0.001)
+    assert config.build_system().discriminators_first
 
 
 def test_the_generator_is_its_equations_of_the_valid_sources(drawing):

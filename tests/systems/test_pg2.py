@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pnr_jax import config_files
 from pnr_jax.config import Config
 from pnr_jax.settings import SettingError
 from pnr_jax.systems.discs import limb_mask, pose_discs
@@ -74,6 +75,16 @@ def test_the_networks_have_the_published_numbers_of_parameters():
     assert parameter_count(variables["params"]["coarse"]) == 70_795_075
     assert parameter_count(variables["params"]["fine"]) == 6_058_883
     assert parameter_count(discriminators["image"]) == 4_324_737
+
+
+def test_the_recipe_is_the_published_one():
+    config = config_files.read("market1501_pg2")
+    assert (config.steps, config.batch_size, config.model.first_steps) == (36_000, 16, 22_000)
+    assert (config.learning_rate, config.decay_from) == (2e-5, 1)
+    assert (config.adam_b1, config.adam_b2, config.pool_size) == (0.5, 0.999, 0)
+    assert (config.loss.l1, config.loss.gan) == (10, 1)
+    assert (config.model.radius, config.augment.mirror, config.image_size) == (4, 0.5, (128, 64))
+    assert not config.build_system().discriminators_first
 
 
 def test_the_first_generator_is_its_equations():
@@ -183,6 +194,20 @@ def test_adam_begins_anew_with_the_second_stage(states, config):
     assert lengths.max() < 1.01 * config.learning_rate
 
 
+@pytest.mark.parametrize("gan", [0.0, 1.0])
+def test_the_second_stage_learns_a_batch(config, make_batch, gan):
+    """One that does not see or move what it draws leaves the distance as it was."""
+    config = config.replace(
+        model={"width": 8, "first_steps": 0}, loss={"gan": gan}, learning_rate=2e-3
+    )
+    step, state, batch = jax.jit(make_step(config, None)), init_state(config), make_batch()
+    distances = []
+    for _ in range(60):
+        state, metrics = step(state, batch)
+        distances.append(float(metrics["l1"] + metrics["masked_l1"]))
+    assert distances[-1] < 0.9 * min(distances[:5]), distances[::10]
+
+
 def test_every_parameter_gets_a_gradient_in_its_stage(config, make_batch):
     system, batch = config.build_system(), make_batch()
     variables, discriminators = jax.jit(system.init)(jax.random.key(0))
@@ -255,13 +280,13 @@ def test_the_stage_says_what_is_drawn(config, make_batch):
     variables, _ = jax.jit(system.init)(jax.random.key(0))
     sources = Sources(batch["source_images"], batch["source_keypoints"], batch["source_valid"])
     render = jax.jit(lambda v: system.render(v, sources, batch["target_keypoints"]))
-    drawn = [render(variables | {"steps": {"done": jnp.float32(done)}}) for done in (1, 2)]
-    assert (drawn[0] != drawn[1]).any()
+    drawn = [render(variables | {"steps": {"done": jnp.float32(done)}}) for done in (2, 3)]
+    assert (drawn[0] != drawn[1]).any()  # At the end of stage I the second network is untrained.
     assert np.abs(drawn[1]).max() <= 1
     # With nothing added both stages draw the same.
     last = variables["params"]["fine"]["Conv_15"]["Conv_0"]
     last["kernel"] = jnp.zeros_like(last["kernel"])
-    drawn = [render(variables | {"steps": {"done": jnp.float32(done)}}) for done in (1, 2)]
+    drawn = [render(variables | {"steps": {"done": jnp.float32(done)}}) for done in (2, 3)]
     np.testing.assert_array_equal(*drawn)
 
 
