@@ -7,8 +7,8 @@
 # make lint         ruff and mypy
 # make format       let ruff rewrite the files
 # make test-weights parity with PyTorch and pretrained files (downloads PyTorch)
-# make docs        build the documentation site into site/
-# make notebooks   run the notebooks and store their outputs
+# make docs         build the documentation site into site/
+# make notebooks    run the notebooks and store their outputs
 # make clean        remove the virtual environment, the site and the quickstart's run
 
 PYTHON ?= python3

@@ -85,6 +85,7 @@ def test_notebooks_are_stored_with_their_outputs_and_small(name):
     assert not re.search(r"/(home|root|tmp|Users)/", text)  # Machines' own paths.
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocs", reason="mkdocs is not installed: make docs")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", f"--site-dir={tmp_path}"]
