@@ -16,7 +16,7 @@ from tqdm import tqdm
 from pnr_jax import augmentation, cli, config, examples
 from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
-from pnr_jax.data import market1501
+from pnr_jax.data import market1501_files
 from pnr_jax.errors import UserError
 from pnr_jax.transfer import PoseTransfer
 
@@ -54,7 +54,7 @@ def main() -> None:
     views = augmentation.plan_views(images, VIEWS.value, SOURCES.value, SEED.value)
     output = Path(OUTPUT.value)
     if ORIGINALS.value is not None:
-        cli.print_passed_over(market1501.passed_over(Path(ORIGINALS.value)))
+        cli.print_passed_over(market1501_files.passed_over(Path(ORIGINALS.value)))
         for name, count in augmentation.copy_originals(Path(ORIGINALS.value), output).items():
             print(f"{output / name}: {count:,} images of the data set")
     manifest = output / "manifest.csv"

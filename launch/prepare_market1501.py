@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from pnr_jax import cli
-from pnr_jax.data import market1501, market1501_preparation
+from pnr_jax.data import market1501_files, market1501_preparation
 from pnr_jax.errors import UserError
 
 SOURCE = flags.DEFINE_string("source", None, "Market-1501 zip, or the folder that it unpacks to.")
@@ -27,7 +27,7 @@ flags.mark_flags_as_required(["source", "annotations", "data_dir"])
 
 def main() -> None:
     """Prepares the data set."""
-    cli.print_passed_over(market1501.passed_over(Path(SOURCE.value)))
+    cli.print_passed_over(market1501_files.passed_over(Path(SOURCE.value)))
     prepare = _with_records() if TFDS.value else market1501_preparation.prepare
     prepared = prepare(
         SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from pnr_jax.data.images import Images
-from pnr_jax.data.market1501 import list_files
+from pnr_jax.data.market1501_files import list_files
 from pnr_jax.data.pairs import usable_names
 from pnr_jax.data.pipeline import gather
 from pnr_jax.errors import UserError

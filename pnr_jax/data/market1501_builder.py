@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from pnr_jax.data import market1501
+from pnr_jax.data import market1501_files
 from pnr_jax.data import market1501_preparation as preparation
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data.market1501_preparation import Notes, Prepared
@@ -22,7 +22,7 @@ from pnr_jax.errors import UserError
 class Market1501(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
     """TFDS builder: `image` uint8 [128, 64, 3], `keypoints` int32 [18, 2] (y, x), `name`."""
 
-    VERSION = tfds.core.Version(market1501.VERSION)
+    VERSION = tfds.core.Version(market1501_files.VERSION)
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Market1501(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
             description="Market-1501 with 18 OpenPose keypoints an image. Research use only.",
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Image(shape=(*market1501.IMAGE_SIZE, 3)),
+                    "image": tfds.features.Image(shape=(*market1501_files.IMAGE_SIZE, 3)),
                     "keypoints": tfds.features.Tensor(shape=(18, 2), dtype=np.int32),
                     "name": tfds.features.Text(),
                 }
@@ -64,7 +64,7 @@ class Market1501(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
         del dl_manager  # Nothing is downloaded.
         if self.source is None or self.annotations is None:
             raise UserError("Market1501 needs `source` and `annotations` to build the data set")
-        return {split: self._generate_examples(split) for split in market1501.FOLDERS}
+        return {split: self._generate_examples(split) for split in market1501_files.FOLDERS}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         assert self.source and self.annotations
@@ -97,7 +97,7 @@ def prepare(
     # The records may be an earlier call's: what was damaged is known from them, and they may be of
     # other annotations than the pairs.
     folder = Path(builder.data_dir)
-    records = {split: read_records(folder, split) for split in market1501.FOLDERS}
+    records = {split: read_records(folder, split) for split in market1501_files.FOLDERS}
     for split, packed in records.items():
         preparation.check_same(folder, packed, inputs.rows[split], inputs.files[split])
     preparation.write_files(folder, records, inputs)

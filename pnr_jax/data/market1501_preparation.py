@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pnr_jax.data import images as images_lib
-from pnr_jax.data import market1501
+from pnr_jax.data import market1501_files
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
-from pnr_jax.data.market1501 import IMAGE_SIZE
+from pnr_jax.data.market1501_files import IMAGE_SIZE
 from pnr_jax.data.sources import Read
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
@@ -77,12 +77,12 @@ def prepare(
     inputs, notes = read_inputs(Path(source), Path(annotations)), Notes()
     packed = {
         split: pack_examples(encoded_examples(inputs, split, notes, max_damaged))
-        for split in market1501.FOLDERS
+        for split in market1501_files.FOLDERS
     }
-    folder = Path(data_dir) / "market1501" / market1501.VERSION
+    folder = Path(data_dir) / "market1501" / market1501_files.VERSION
     if folder.is_dir():
-        for split in market1501.FOLDERS:
-            path = folder / market1501.packed_file(split)
+        for split in market1501_files.FOLDERS:
+            path = folder / market1501_files.packed_file(split)
             check_same(
                 folder, packed_lib.read_packed(path), inputs.rows[split], inputs.files[split]
             )
@@ -107,17 +107,18 @@ def read_inputs(source: Path, annotations: Path) -> Inputs:
       UserError: an annotated image is not in the archive, a pair names an unknown one, ...
     """
     inputs = Inputs({}, {}, {})
-    for split, folder in market1501.FOLDERS.items():
-        files = market1501.list_files(source, folder)
-        rows = market1501.read_split(annotations, split)
+    for split, folder in market1501_files.FOLDERS.items():
+        files = market1501_files.list_files(source, folder)
+        rows = market1501_files.read_split(annotations, split)
         absent = [name for name in rows if name not in files]
         if absent:
+            path = annotations / market1501_files.annotation_file(split)
             raise UserError(
-                f"{annotations / market1501.annotation_file(split)}: {len(absent)} image(s) are "
-                f"not in {source}'s {folder}, the first is {absent[0]}"
+                f"{path}: {len(absent)} image(s) are not in {source}'s {folder}, "
+                f"the first is {absent[0]}"
             )
         inputs.files[split], inputs.rows[split] = files, rows
-        inputs.tuples.update(market1501.split_tuples(annotations, split))
+        inputs.tuples.update(market1501_files.split_tuples(annotations, split))
     return inputs
 
 
@@ -159,7 +160,7 @@ def write_files(folder: Path, packed: Mapping[str, packed_lib.Packed], inputs: I
     for name, tuples in inputs.tuples.items():
         pairs_lib.write_tuples(folder / name, [row for row in tuples if kept.issuperset(row)])
     for split, x in packed.items():
-        packed_lib.write_packed(folder / market1501.packed_file(split), x)
+        packed_lib.write_packed(folder / market1501_files.packed_file(split), x)
 
 
 def check_same(

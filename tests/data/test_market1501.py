@@ -14,6 +14,7 @@ from PIL import Image
 from pnr_jax.data import (
     market1501,
     market1501_builder,
+    market1501_files,
     market1501_preparation,
     packed,
     read_annotations,
@@ -156,9 +157,9 @@ def test_published_pairs_are_taken_as_they_are(archive):
 
 
 def test_test_pairs_are_sampled_as_published(archive, monkeypatch):
-    monkeypatch.setattr(market1501, "TEST_PAIRS", 10)
+    monkeypatch.setattr(market1501_files, "TEST_PAIRS", 10)
     archive.write_csvs()
-    files = market1501.split_tuples(archive.csvs, "test")
+    files = market1501_files.split_tuples(archive.csvs, "test")
     annotations = read_annotations(archive.csvs / "market-annotation-test.csv")
     assert files["market-pairs-test.csv"] == sample_pairs(make_pairs(annotations), 10)
     assert files["market-tuples-test.csv"] == sample_tuples(annotations, 5, 10, seed=0)
@@ -302,13 +303,13 @@ import sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None
 from pnr_jax import examples
 from pnr_jax.config import Config
-from pnr_jax.data import market1501
+from pnr_jax.data import market1501, market1501_files
 from pnr_jax.errors import UserError
 config = Config(data_dir=sys.argv[1])
 print(len(examples.load_training(config).tuples))
 pairs = examples.load_test(config, "pairs")
 print(len(pairs.tuples), pairs.images.images.shape)
-(market1501.prepared_folder(config.data_dir) / market1501.packed_file("train")).unlink()
+(market1501_files.prepared_folder(config.data_dir) / market1501_files.packed_file("train")).unlink()
 try:
     market1501.load_images(config.data_dir, "train")
 except UserError as error:
@@ -346,7 +347,7 @@ def test_a_zip_of_windows_has_backslashes(archive):
         new.writestr("__MACOSX/bounding_box_train/._0002_c1s1_000451_03.jpg", b"")
     folder = "bounding_box_train"
     assert (
-        list(market1501.list_files(other, folder))
-        == list(market1501.list_files(path, folder))
+        list(market1501_files.list_files(other, folder))
+        == list(market1501_files.list_files(path, folder))
         != []
     )

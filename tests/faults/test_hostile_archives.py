@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pnr_jax.augmentation import copy_originals
-from pnr_jax.data import market1501, packed
+from pnr_jax.data import market1501_files, packed
 from pnr_jax.errors import UserError
 from tests.faults.hostile import damaged, fuzz, limited, outcome, scratch_file
 
@@ -39,7 +39,7 @@ def make_zip(entries, method=zipfile.ZIP_DEFLATED):
 
 
 def read_all(path):
-    files = market1501.list_files(path, FOLDER)
+    files = market1501_files.list_files(path, FOLDER)
     return {name: read() for name, read in files.items()}
 
 
@@ -88,7 +88,7 @@ def test_a_name_that_comes_twice_is_refused(tmp_path):
         path = tmp_path / "twice.zip"
         path.write_bytes(make_zip([(f"{top}/{FOLDER}/{NAMES[0]}", b"x") for top in paths]))
         with pytest.raises(UserError, match=f"holds {FOLDER}/{NAMES[0]} twice; remove one"):
-            market1501.list_files(path, FOLDER)
+            market1501_files.list_files(path, FOLDER)
 
 
 def bomb(declared=None, method=zipfile.ZIP_DEFLATED, size=1 << 27):
@@ -102,7 +102,7 @@ def bomb(declared=None, method=zipfile.ZIP_DEFLATED, size=1 << 27):
 
 
 READ_ZIP = (
-    "import pathlib\nfrom pnr_jax.data.market1501 import list_files",
+    "import pathlib\nfrom pnr_jax.data.market1501_files import list_files",
     "next(iter(list_files(pathlib.Path(argv[0]), argv[1]).values()))()",
 )
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model, load_model
 from pnr_jax.checksum import digest
-from pnr_jax.data import market1501, packed
+from pnr_jax.data import market1501_files, packed
 from pnr_jax.data.pairs import write_tuples
 from pnr_jax.data.synthetic import draw_people
 from pnr_jax.figures import save_png
@@ -46,7 +46,7 @@ def data_dir(people, tmp_path_factory):
     """A prepared data set: two people of six images, the same for training and test."""
     images, keypoints = people
     root = tmp_path_factory.mktemp("data")
-    folder = root / "market1501" / market1501.VERSION
+    folder = root / "market1501" / market1501_files.VERSION
     folder.mkdir(parents=True)
     files = []
     for image in images.values():
@@ -55,10 +55,10 @@ def data_dir(people, tmp_path_factory):
         files.append(data.getvalue())
     for split in ("train", "test"):
         packed.write_packed(
-            folder / market1501.packed_file(split), packed.pack(NAMES, keypoints, files)
+            folder / market1501_files.packed_file(split), packed.pack(NAMES, keypoints, files)
         )
-        write_tuples(folder / market1501.pairs_file(split), PAIRS)
-    write_tuples(folder / market1501.tuples_file("test"), TUPLES)
+        write_tuples(folder / market1501_files.pairs_file(split), PAIRS)
+    write_tuples(folder / market1501_files.tuples_file("test"), TUPLES)
     return root
 
 
