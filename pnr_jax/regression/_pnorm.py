@@ -221,7 +221,7 @@ def predict(P: ArrayLike, F: ArrayLike) -> jax.Array:
 def _least_squares(
     P: jax.Array, H: jax.Array, weights: jax.Array | None, ridge: Number
 ) -> jax.Array:
-    problem = normalise(P, H, weights, ridge)
+    problem = normalise(P, H, weights, ridge, reweights=False)
     return problem.to_F(least_squares_solution(problem))
 
 

@@ -95,6 +95,7 @@ def normalise(
     weights: jax.Array | None,
     ridge: ArrayLike,
     rowwise: bool = False,
+    reweights: bool = True,
 ) -> Problem:
     """Masks rows of weight 0, removes the units of P, H and weights, makes P orthonormal.
 
@@ -112,13 +113,16 @@ def normalise(
       weights: v, [..., n], or None.
       ridge: λ, relative to each column of P.
       rowwise: whether the norm is of rows: all columns of H then keep one common unit.
+      reweights: whether residuals will be weighted, with eps and ridge relative to the typical
+        entry of H. Least squares has no such weights: its unit is the largest entry, found sooner.
     """
     P, H, v = _of_one_rank(P, H, weights)
     P, H, v = (jnp.where(v == 0, 0, x) for x in (P, H, v))
     v = jnp.where(v < 0, jnp.nan, v)  # Under jit a negative weight gives NaN, not garbage.
     P_unit, v_unit = _largest(P), _largest(v)
     P, v = P / P_unit, v / v_unit
-    scale = stop_gradient(_typical(_row_norms(H) if rowwise else jnp.abs(H), v))
+    sizes = _row_norms(H) if rowwise else jnp.abs(H)
+    scale = stop_gradient(_typical(sizes, v)) if reweights else _largest(sizes)
     squares = jnp.sum(v * P * P, axis=-2, keepdims=True)
     # Without a ridge, no derivative of it: where that overflows, 0 times it would be NaN.
     ridge = jnp.asarray(ridge, squares.dtype)
