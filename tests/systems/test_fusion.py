@@ -112,7 +112,7 @@ def test_the_networks_have_the_published_numbers_of_parameters():
 
 
 def test_the_recipe_is_the_published_one():
-    config = config_files.read("market1501_fusion")
+    config = config_files.find_config("market1501_fusion")
     assert (config.steps, config.batch_size, config.sources) == (12_000, 4, 3)
     assert (config.learning_rate, config.decay_from) == (2e-4, 1)
     assert (config.adam_b1, config.adam_b2, config.pool_size) == (0.5, 0.999, 0)
