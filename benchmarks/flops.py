@@ -1,4 +1,4 @@
-"""What a function computes, with loops counted as often as they run."""
+"""Counts the operations of a function, with loops counted as often as they run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,10 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
 
 
 def flops(function: Callable[..., Any], *arguments: Any) -> float:
-    """Floating point operations of a call as XLA counts them before it compiles.
+    """Returns the floating point operations of a call as XLA counts them before compiling.
 
-    XLA itself counts the body of a loop once, whatever the number of its iterations, and one of an
-    unknown number counts once here too.
+    XLA itself counts the body of a loop once, regardless of the number of iterations. Here this
+    only holds for loops with an unknown number of iterations.
     """
     return _of(jax.make_jaxpr(function)(*arguments))
 
@@ -26,7 +26,7 @@ def _once(closed: ClosedJaxpr) -> float:
 
 
 def _again(jaxpr: Jaxpr) -> float:
-    """What the second and all further iterations of loops add."""
+    """Counts the operations that the second and all further iterations of loops add."""
     total = 0.0
     for equation in jaxpr.eqns:
         for inner in filter(None, map(_closed, jax.tree.leaves(equation.params))):

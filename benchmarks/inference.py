@@ -1,4 +1,4 @@
-"""Images a second of the whole model, sources to image, and of the same in PyTorch.
+"""Measures images per second of the whole model, sources to image, here and in PyTorch.
 
 python -m benchmarks.inference --batch_size=8 --peer
 """

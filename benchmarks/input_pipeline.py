@@ -1,4 +1,4 @@
-"""Batches a second of both inputs: tf.data from memory, and the gather on the device.
+"""Measures the speed of both inputs: tf.data from memory, and the gather on the device.
 
 python -m benchmarks.input_pipeline --batch_size=32
 """
@@ -31,7 +31,7 @@ def main() -> None:
     examples, mesh = made_examples(config, flags.images), sharding.make_mesh()
 
     feed = next(inputs.feeds(config, examples, mesh, 0))
-    # A step that only takes its batch: its sums, so that no part of the gather is left out.
+    # A step that only reads its batch: it sums everything, so no part of the gather is skipped.
     taking = inputs.with_input(
         lambda state, batch: (state, jax.tree.map(lambda x: x.sum(), batch)), config, examples, mesh
     )

@@ -2,8 +2,8 @@
 
     python benchmarks/metrics.py --pairs=2000
 
-Both score the same pairs in turns, a few hundred at a time, so that a busy machine slows both;
-medians of the turns. The images are made: smooth noise at 128×64.
+Both score the same pairs in turns, a few hundred at a time, so that a busy machine slows both. The
+results are medians over the turns. The images are synthetic: smooth noise at 128×64.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Does the norm matter? The quickstart's model trained with each, several seeds, scored alike.
+"""Does the norm matter? Trains the quickstart's model with each norm and several seeds.
 
     nice python -m benchmarks.norms --workdir=runs/norms --steps=2000 --seeds=3
 
-trains what is not there yet (a run that was cut off goes on), then does what
-`python -m benchmarks.robustness runs/norms/*` does with all runs. `--config` takes another
-configuration, `--data_dir` its data.
+trains the runs that do not exist yet (an interrupted run continues), then scores all runs like
+`python -m benchmarks.robustness runs/norms/*`. `--config` selects another configuration,
+`--data_dir` its data.
 """
 
 import argparse

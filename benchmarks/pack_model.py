@@ -1,11 +1,12 @@
-"""Packs a trained run as a bundled model: weights in bfloat16, configuration, scores, card.
+"""Packs a trained run into a bundled model: weights in bfloat16, configuration, scores, card.
 
     python -m benchmarks.pack_model --workdir=runs/people
     python launch/evaluate.py --workdir=people --output=runs/people_in_the_box
     python -m benchmarks.pack_model --workdir=runs/people --evaluation=runs/people_in_the_box \
         --spent="1.6 hours on two CPU cores"
 
-The first makes `--workdir=people` what is scored by the second; the third writes the card.
+The first command creates the model that the second scores as `--workdir=people`; the third writes
+the card.
 """
 
 import argparse
@@ -45,7 +46,7 @@ Licence: that of the code (Apache-2.0). It draws nobody but such drawn people.
 
 
 def pack(workdir: Path, folder: Path) -> None:
-    """Writes the weights, the configuration, the metrics of training and its mean image."""
+    """Writes the weights, the configuration, the training metrics and the mean image."""
     folder.mkdir(parents=True, exist_ok=True)
     box.save_weights(folder / box.WEIGHTS, load_model(workdir))
     config_lib.write_config(config_lib.read_config(workdir), folder)
@@ -54,7 +55,7 @@ def pack(workdir: Path, folder: Path) -> None:
 
 
 def score_of_twelve(name: str) -> float:
-    """Mean SSIM over the first picture of each of the first twelve test identities, M = 1."""
+    """Returns the mean SSIM of the first picture of the first twelve test identities, M = 1."""
     images, tuples = examples.load_test(config_lib.read_config(name))
     first = {images.identity_of(images.names[row[-1]]): row for row in reversed(tuples)}
     rows = np.stack([first[identity] for identity in sorted(first)[:12]])
@@ -66,7 +67,7 @@ def score_of_twelve(name: str) -> float:
 
 
 def card(name: str, folder: Path, evaluation: Path, spent: str) -> str:
-    """The card as Markdown."""
+    """Returns the card as Markdown."""
     config, file = config_lib.read_config(folder), folder / box.WEIGHTS
     step = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])[
         "step"

@@ -1,10 +1,11 @@
-"""By how much one method's scores differ from another's on the same images.
+"""Computes by how much one method's scores differ from another's on the same images.
 
     python -m benchmarks.paired scores/pnr-lad-pairs-1.csv scores/pnr-lse-pairs-1.csv
 
-The files are those that `launch/evaluate.py` leaves in `evaluation/`. Each image's score in the
-first is taken from that in the others; the interval, of 95%, is a bootstrap over people as in the
-evaluation, and narrower than those of the two means, since both see the same images.
+The files are those that `launch/evaluate.py` writes to `evaluation/`. Each image's score in the
+first file is subtracted from its score in each other file. The 95% interval is a bootstrap over
+people, as in the evaluation. It is narrower than those of the two means, since both methods see the
+same images.
 """
 
 import argparse
@@ -21,13 +22,13 @@ SCORES = ("ssim", "masked_ssim", "ssim_inside_mask", "l1")
 
 
 def read(path: str) -> dict[str, list[str]]:
-    """The columns of a file of scores."""
+    """Reads the columns of a file of scores."""
     rows = list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines()))
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def difference(found: np.ndarray, base: np.ndarray, people: np.ndarray) -> str:
-    """Mean difference of scores [N] with its 95% interval, people [N] resampled."""
+    """Returns the mean difference of scores [N] and its 95% interval, resampling people [N]."""
     change = (found - base)[:, None]
     low, high = bootstrap(change, np.ones_like(change), people)
     return f"{change.mean():+.4f} [{low[0]:+.4f}, {high[0]:+.4f}]"

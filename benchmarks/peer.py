@@ -1,7 +1,7 @@
-"""The model and its training step in plain PyTorch, written for the comparison.
+"""The model and its training step in plain PyTorch, for comparison.
 
-The same layers, sizes, losses and optimiser as `pnr_jax`, as a PyTorch user writes them; the pool
-of past fakes is left out, which costs next to nothing.
+It has the same layers, sizes, losses and optimiser as `pnr_jax`, written as a PyTorch user would
+write them. The pool of past fakes is left out; its cost is negligible.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def up(inputs: int, outputs: int, size: int) -> list[nn.Module]:
 
 
 class Twin(nn.Module):
-    """f_a, f_p, the regression and G for single sources, by a configuration's `model`."""
+    """f_a, f_p, the regression and G for single sources, built from a configuration's `model`."""
 
     def __init__(self, model: Any):
         super().__init__()
@@ -77,7 +77,7 @@ class Twin(nn.Module):
 
 
 def regression(P: Any, H: Any, p: float, iterations: int, eps: float = 1e-4) -> torch.Tensor:
-    """LSE, or LAD by IRLS with constant weights: one product makes all columns' Gram matrices."""
+    """Computes LSE, or LAD by IRLS with constant weights; all Gram matrices are one product."""
     d = P.shape[-1]
     ridge = 1e-6 * torch.eye(d, device=P.device)
     if p == 2:
@@ -99,7 +99,7 @@ def weighted(P: Any, H: Any, W: Any, ridge: Any) -> torch.Tensor:
 
 
 def training_step(config: Any, batch: dict[str, torch.Tensor]) -> Callable[[], float]:
-    """A function that makes one step of supervised training on a batch held in memory."""
+    """Returns a function that runs one step of supervised training on a batch in memory."""
     model, width = Twin(config.model).train(), config.discriminator.width
     judges = nn.ModuleDict()
     for name, channels in (("image", 6), ("pose", 21)):

@@ -3,7 +3,7 @@
     python launch/estimate_poses.py --images=FOLDER --model=openpose.pb --output=estimated.csv
     python -m benchmarks.pose_estimation --estimated=estimated.csv --annotations=ANNOTATIONS.csv
 
-A joint is found when both have it. Pixels are those of the images.
+A joint counts as found if both files have it. Distances are in pixels of the images.
 """
 
 import numpy as np

@@ -1,13 +1,14 @@
-"""Time of p-norm regression: every solver, forward and backward, beside PyTorch.
+"""Times p-norm regression: every solver, forward and backward, beside PyTorch.
 
     GLIBC_TUNABLES=glibc.malloc.hugetlb=1 python -m benchmarks.regression   # minutes on a CPU
     python -m benchmarks.regression --implementation=pallas                 # on a GPU
     python -m benchmarks.regression --features=features.npz --rounds=1      # accuracy on real ones
 
-Every time is a median of one run in which all contestants take turns, so that a noisy machine
-is noisy to all. The excess is that of the objective over the exact optimum by linear programming
-(HiGHS), of 24 columns: mean, largest. Needs scipy and, but with ``--peer=none``, PyTorch. Features:
-P and H of a trained model, [8, n, d] and [8, n, D], by ``np.savez("features.npz", P=P, H=H)``.
+Every time is the median of one run in which all contestants take turns, so that noise on the
+machine affects all of them. The excess is that of the objective over the exact optimum by linear
+programming (HiGHS), for 24 columns: mean, largest. Needs scipy, and PyTorch except with
+``--peer=none``. The features are P and H of a trained model, [8, n, d] and [8, n, D], saved by
+``np.savez("features.npz", P=P, H=H)``.
 """
 
 import argparse
@@ -36,7 +37,7 @@ Fit = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def problem(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features with 2% noise and 10% gross outliers: P [8, rows, 20], H [8, rows, 256]."""
+    """Returns features with 2% noise, 10% gross outliers: P [8, rows, 20], H [8, rows, 256]."""
     rng = np.random.default_rng(seed)
     P = rng.standard_normal((BATCH, rows, POSE))
     H = P @ rng.standard_normal((BATCH, POSE, APPEARANCE))
@@ -46,7 +47,7 @@ def problem(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def library(iterations: int, implementation: str) -> dict[str, Fit]:
-    """Our fits by the names of the table."""
+    """Returns our fits, by their names in the table."""
 
     def by(**options: Any) -> Fit:
         return lambda P, H: pnorm_regression(P, H, check=False, **options)
@@ -66,7 +67,7 @@ def library(iterations: int, implementation: str) -> dict[str, Fit]:
 
 
 def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Contestant, float, int]:
-    """Returns the compiled function, seconds to compile it, its temporary memory in bytes."""
+    """Returns the compiled function, its compile time in s and temporary memory in bytes."""
     lowered = jax.jit(function).lower(*arguments)
     start = time.perf_counter()
     program = lowered.compile()
@@ -75,7 +76,7 @@ def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Contestant,
 
 
 def medians(contestants: dict[str, Contestant], rounds: int) -> dict[str, float]:
-    """Measures median milliseconds of each, all taking turns."""
+    """Measures the median milliseconds of each contestant, all taking turns."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(rounds + 1):
         for name, contestant in contestants.items():
@@ -87,7 +88,7 @@ def medians(contestants: dict[str, Contestant], rounds: int) -> dict[str, float]
 
 
 def table(P: np.ndarray, H: np.ndarray, rounds: int, iterations: int, arguments: Any) -> None:
-    """Prints the table of one problem."""
+    """Prints the table for one problem."""
     G = np.ones((len(P), P.shape[-1], H.shape[-1]), np.float32)
     forward: dict[str, Contestant] = {}
     both: dict[str, Contestant] = {}

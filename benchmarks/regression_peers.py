@@ -1,4 +1,4 @@
-"""What the regression is measured against: what one writes first, PyTorch, linear programming."""
+"""References for the regression: a first attempt in JAX, PyTorch, linear programming."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Contestant = Callable[[], Any]
 
 
 def user_first(P: jax.Array, H: jax.Array, iterations: int) -> jax.Array:
-    """Solves the system of one column, vmapped over columns and batch: what one writes first."""
+    """Solves per column, vmapped over columns and batch: the first version one would write."""
     ridge = 1e-6 * jnp.eye(P.shape[-1])
 
     def column(P: jax.Array, h: jax.Array) -> jax.Array:
@@ -26,7 +26,7 @@ def user_first(P: jax.Array, H: jax.Array, iterations: int) -> jax.Array:
 
 
 def torch_contestants(P: Any, H: Any, G: Any, iterations: int) -> tuple[Contestant, Contestant]:
-    """Returns IRLS at its best in PyTorch, forward and with the gradient of the last iteration."""
+    """Returns the best IRLS in PyTorch, forward and with the gradient of the last iteration."""
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -37,7 +37,7 @@ def torch_contestants(P: Any, H: Any, G: Any, iterations: int) -> tuple[Contesta
     ridge = 1e-7 * torch.eye(d)
 
     def weighted_solve(P: Any, W: Any, H: Any) -> Any:
-        pairs = P.mT[..., k, :] * P.mT[..., l, :]  # One product for the matrices of all columns.
+        pairs = P.mT[..., k, :] * P.mT[..., l, :]  # One product for all columns' matrices.
         A = (pairs @ W).mT[..., position]
         A = A + ridge * A.diagonal(dim1=-2, dim2=-1).sum(-1).detach()[..., None, None]
         L = torch.linalg.cholesky(A)
@@ -60,9 +60,9 @@ def torch_contestants(P: Any, H: Any, G: Any, iterations: int) -> tuple[Contesta
 
 
 def exact_objectives(P: np.ndarray, H: np.ndarray, columns: int = 24) -> np.ndarray:
-    """Returns the least Σ abs(h − P f) of columns of the first problem.
+    """Returns the minimum of Σ abs(h − P f) for columns of the first problem.
 
-    By HiGHS on the dual: max hᵀy, Pᵀ y = 0, abs(y) ≤ 1.
+    HiGHS solves the dual: max hᵀy, Pᵀ y = 0, abs(y) ≤ 1.
     """
     from scipy.optimize import linprog
 

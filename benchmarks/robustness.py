@@ -1,17 +1,17 @@
-r"""What bad sources do to the image, by the norm of the regression: trained runs, scored alike.
+r"""Measures how bad sources affect the image, by the norm of the regression.
 
     python -m benchmarks.robustness runs/norms/*
     python -m benchmarks.robustness runs/lad runs/lse --data_dir=DATA --tuples=300 --crossed \
         --plot=docs/robustness.png
 
-The first test tuples, with one, three and five sources, are spoilt in a growing share, and the
-image is compared with the target: boxes (a grey rectangle over a share of every source, elsewhere
-in each), tiles (a share of the scattered 8×8 squares of every source is noise), strangers (a share
-of the sources shows other people, each in its own pose). Runs of one method are its seeds: a cell
-is their mean ± the half-width of the 95% t-interval, and the second table the difference to the
-first method, seed by seed, over the seeds that both have. `--crossed` also solves every run by all
-other methods in the same networks: that isolates the regression from the training. Needs scipy
-and, for the plot, matplotlib.
+A growing share of the first test tuples, with one, three and five sources, is corrupted, and the
+image is compared with the target. There are three kinds of corruption: boxes (a grey rectangle over
+a share of every source, in a different place in each), tiles (a share of scattered 8×8 squares of
+every source is noise), and strangers (a share of the sources shows other people, each in their own
+pose). Runs of one method are its seeds. A cell is their mean ± the half-width of the 95%
+t-interval; the second table has the difference from the first method, seed by seed, over the seeds
+that both have. `--crossed` also solves every run with all other methods in the same networks, which
+isolates the regression from the training. Needs scipy and, for the plot, matplotlib.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from pnr_jax.transfer import PoseTransfer
 
 BATCH, TILE = 32, 8
 
-# Settings of `config.model`: the methods that are compared, all but the last by eq. 2 or 3.
+# Settings of `config.model` for the compared methods; all but the last use eq. 2 or 3.
 LAD: dict[str, Any] = {
     "p": 1.0,
     "rowwise": False,
@@ -51,12 +51,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "LAD smoothed, InexactIRLS(5, eps=0.019)": LAD | {"solver": "inexact_irls", "eps": 0.019},
 }
 
-Condition = tuple[str, int, float]  # what is done to the sources, how many they are, the share
+Condition = tuple[str, int, float]  # kind of corruption, number of sources, share
 Scores = dict[str, dict[int, float]]  # by method and seed
 
 
 def method_of(model: Settings) -> str:
-    """Returns the method's name; its settings, if it is none of `METHODS`."""
+    """Returns the name of the method, or its settings if it is none of `METHODS`."""
     assert isinstance(model, PNRSettings)
     for name, settings in METHODS.items():
         if model.replace(**settings) == model or model.p == settings["p"] == 2:
@@ -66,7 +66,7 @@ def method_of(model: Settings) -> str:
 
 
 def boxes(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> Batch:
-    """Covers a share of every source by a grey rectangle of the image's proportions."""
+    """Covers a share of every source with a grey rectangle of the image's proportions."""
     batch = gather(images, tuples)
     H, W = images.images.shape[1:3]
     h, w = round(H * share**0.5), round(W * share**0.5)
@@ -77,7 +77,7 @@ def boxes(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: f
 
 
 def tiles(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> Batch:
-    """Makes noise of a share of every source's tiles."""
+    """Replaces a share of the tiles of every source with noise."""
     batch = gather(images, tuples)
     count, M, H, W, _ = batch["source_images"].shape
     rows, columns = H // TILE, W // TILE
@@ -91,7 +91,7 @@ def tiles(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: f
 
 
 def strangers(rng: np.random.Generator, images: Images, tuples: np.ndarray, share: float) -> Batch:
-    """Puts other people, each in its own pose, in the place of a share of the sources."""
+    """Replaces a share of the sources with other people, each in their own pose."""
     tuples, M = tuples.copy(), tuples.shape[1] - 1
     identities = np.array([images.identity_of(name) for name in images.names])
     for row in tuples:
@@ -108,7 +108,7 @@ SPOILS: dict[str, Callable[[np.random.Generator, Images, np.ndarray, float], Bat
 
 
 def conditions(images: Images, tuples: np.ndarray) -> Iterator[tuple[Condition, Batch]]:
-    """Makes the batches that every run is scored on, one after the other."""
+    """Yields the batches that every run is scored on, one after the other."""
     counts = [M for M in (1, 3, 5) if tuples.shape[1] > M]
     for M in counts:
         yield ("clean", M, 0.0), gather(images, tuples[:, [*range(M), -1]])
@@ -138,7 +138,7 @@ def scored(transfer: PoseTransfer, batch: Batch) -> dict[str, float]:
 
 
 def loaded(workdirs: list[Path], crossed: bool) -> dict[tuple[str, int], PoseTransfer]:
-    """Loads the runs, by method and seed; crossed, each solved by the other methods too."""
+    """Loads the runs, by method and seed; if crossed, also each solved by the other methods."""
     found: dict[tuple[str, int], PoseTransfer] = {}
     data = config_lib.read_config(workdirs[0]).data
     for workdir in workdirs:
@@ -156,7 +156,7 @@ def loaded(workdirs: list[Path], crossed: bool) -> dict[tuple[str, int], PoseTra
 
 
 def interval(values: np.ndarray, sign: str = "") -> str:
-    """Writes the mean and, of several, the half-width of its 95% t-interval."""
+    """Formats the mean and, for several values, the half-width of its 95% t-interval."""
     mean = f"{values.mean():{sign}.4f}"
     if len(values) < 2:
         return mean
@@ -164,7 +164,7 @@ def interval(values: np.ndarray, sign: str = "") -> str:
 
 
 def difference(values: dict[int, float], base: dict[int, float]) -> str:
-    """Writes the mean difference over the seeds that both have, with its interval."""
+    """Formats the mean difference over the seeds that both have, with its interval."""
     seeds = values.keys() & base.keys()
     return interval(np.array([values[x] - base[x] for x in seeds]), "+") if seeds else ""
 
@@ -172,7 +172,7 @@ def difference(values: dict[int, float], base: dict[int, float]) -> str:
 def report(
     workdirs: list[Path], data_dir: str, count: int, crossed: bool = False, picture: str = ""
 ) -> None:
-    """Scores the runs, prints the tables, draws the picture."""
+    """Scores the runs, prints the tables, draws the plot."""
     transfers = loaded(workdirs, crossed)
     config = config_lib.read_config(workdirs[0])
     config = config.replace(data_dir=data_dir or config.data_dir)
@@ -206,7 +206,7 @@ def report(
 
 
 def plot(means: dict[Condition, dict[str, Any]], path: str) -> None:
-    """Draws a panel for each way to spoil, SSIM over the share; dashed where solved otherwise."""
+    """Draws SSIM against the share, a panel per corruption; dashed if solved otherwise."""
     import matplotlib
 
     matplotlib.use("Agg")

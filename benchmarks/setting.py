@@ -1,4 +1,4 @@
-"""What the benchmarks of the model share: their flags, the configuration, made examples."""
+"""The flags, configuration and synthetic examples that the benchmarks of the model share."""
 
 import argparse
 
@@ -11,7 +11,7 @@ from pnr_jax.examples import Examples
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """The common flags, to which a benchmark adds its own."""
+    """Returns a parser with the common flags, to which a benchmark adds its own."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--config", default="market1501_supervised_lad")
     parser.add_argument("--batch_size", type=int, default=8)
@@ -22,7 +22,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def configuration(flags: argparse.Namespace) -> Config:
-    """The configuration that the common flags describe."""
+    """Returns the configuration that the common flags describe."""
     config = config_files.find_config(flags.config).replace(batch_size=flags.batch_size)
     if flags.width:
         width = {"width": flags.width}
@@ -31,7 +31,7 @@ def configuration(flags: argparse.Namespace) -> Config:
 
 
 def made_examples(config: Config, count: int = 64) -> Examples:
-    """Noise with joints anywhere: nothing in a step's cost depends on what an image shows."""
+    """Returns noise with random joints: a step's cost does not depend on the image content."""
     rng = np.random.default_rng(0)
     H, W = config.image_size
     images = rng.integers(0, 256, (count, H, W, 3)).astype(np.uint8)

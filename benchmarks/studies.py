@@ -1,13 +1,13 @@
-"""What the method's settings do: each varied by itself, trained briefly, scored on unseen people.
+"""Studies the method's settings: each varied alone, trained briefly, scored on unseen people.
 
     python -m benchmarks.studies --workdir=runs/studies
     python -m benchmarks.studies --solve=runs/market1501_small --data_dir=DATA
 
-The first trains the quickstart's model on its drawn people, 600 steps for each line, the same seed
-and batches for all; a line that is done is read back. The second trains nothing: a trained run is
-solved with other norms, iterations and ridges than those of its training. "PᵀP" is the condition
-number of the source's pose features, the median of 32 test tuples; a second table has it during
-the training of the first line.
+The first command trains the quickstart's model on its drawn people, 600 steps for each line, with
+the same seed and batches for all; a finished line is read back. The second trains nothing: it
+solves a trained run with other norms, iterations and ridges than those it was trained with. "PᵀP"
+is the condition number of the source's pose features, the median of 32 test tuples. A second table
+shows it during the training of the first line.
 """
 
 import argparse
@@ -37,7 +37,7 @@ COMMON: dict[str, dict[str, Any]] = {
 }
 SMOOTH = LAD | {"iterations": 20, "eps": 0.01}
 TRAINED: dict[str, dict[str, Any]] = {
-    "LAD, IRLS(5)": LAD,  # The first line, which the others are compared with.
+    "LAD, IRLS(5)": LAD,  # The first line, with which the others are compared.
     **COMMON,
     "LAD, IRLS(5), unrolled": LAD | {"gradient": "unrolled"},
     "LAD, IRLS(20, eps=0.01)": SMOOTH,
@@ -54,7 +54,7 @@ SOLVED: dict[str, dict[str, Any]] = {
 
 
 def condition(config: Config, variables: Any, batch: dict[str, np.ndarray]) -> float:
-    """Median condition number of PᵀP of the first source."""
+    """Returns the median condition number of PᵀP of the first source."""
     system = config.build_system()
     assert isinstance(system, PNRSystem)
     features = jax.jit(
@@ -67,7 +67,7 @@ def condition(config: Config, variables: Any, batch: dict[str, np.ndarray]) -> f
 
 
 def conditions(config: Config, workdir: Path, batch: dict[str, np.ndarray]) -> list[list[str]]:
-    """The condition number at each checkpoint."""
+    """Returns the condition number at each checkpoint."""
     state = init_state(config)
     with open_checkpoints(workdir, config.keep_checkpoints) as checkpoints:
         saved = {step: checkpoints.restore(step, like=state) for step in checkpoints.steps}
@@ -76,7 +76,7 @@ def conditions(config: Config, workdir: Path, batch: dict[str, np.ndarray]) -> l
 
 
 def scores(transfer: PoseTransfer, batch: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """SSIM and L1 of the single images, one source."""
+    """Returns the SSIM and L1 of each image, with one source."""
     drawn = [
         transfer.transfer(
             batch["source_images"][at : at + 32, :1],

@@ -1,9 +1,10 @@
-"""Times a drag in the studio: from the pointer's event to the frame that shows the new picture.
+"""Times a drag in the studio, from the pointer event to the frame that shows the new picture.
 
     python benchmarks/studio.py --workdir=runs/quickstart
 
-Starts the studio and a headless Chromium, drags a wrist to and fro by 60 movements a second, and
-prints medians and 90th percentiles over the drawn pictures, in turns for one solver and for two.
+Starts the studio and a headless Chromium, drags a wrist back and forth with 60 movements per
+second, and prints medians and 90th percentiles over the drawn pictures, in turns for one solver and
+for two.
 """
 
 import argparse
@@ -22,7 +23,7 @@ READ = "() => performance.getEntriesByName('to picture').map((entry) => entry.du
 
 
 def drag(page: Page, seconds: float) -> list[float]:
-    """Milliseconds to each picture that was drawn during a drag."""
+    """Returns the milliseconds to each picture that was drawn during a drag."""
     page.evaluate("() => performance.clearMeasures()")
     dot = page.locator('#panes g.joint[aria-label^="right wrist,"] .dot').first.bounding_box()
     x, y = dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2

@@ -1,19 +1,19 @@
-"""Table 1 made again: every system trained and scored by one program on the same data.
+"""Reproduces Table 1: trains and scores every system with one program on the same data.
 
     python -m benchmarks.table1 --workdir=runs/table1
     python -m benchmarks.table1 --workdir=runs/table1_market --data_dir=data --seeds=1
     python -m benchmarks.table1 --workdir=runs/table1_published --data_dir=data --budget=published
 
-"equal": the quickstart's narrow networks and number of samples for all, each by its own losses and
-without discriminators, on the drawn people, or at 128×64 on the Market-1501 of --data_dir.
-"published": each at its published settings, on Market-1501. --steps=3 rehearses either, in a folder
-of its own.
+The budget "equal" gives all systems the quickstart's narrow networks and number of samples. Each is
+trained with its own losses and without discriminators, on the drawn people, or at 128×64 on the
+Market-1501 in --data_dir. The budget "published" trains each with its published settings on
+Market-1501. --steps=3 rehearses either, in a separate folder.
 
-Runs go on where they were stopped, and one that is done is only scored. IS, FID, LPIPS and PCKh
-need the files that `launch/evaluate.py` takes, by the same flags. Scores are means over seeds; the
-intervals, of 95%, are a bootstrap over seeds and people together. GFLOP are XLA's count for one
-image from one source, with loops counted as often as they run. "100 poses" is how many images a
-second come of one person in 100 poses, where a system that encodes does so once.
+Interrupted runs continue where they stopped, and finished ones are only scored. IS, FID, LPIPS and
+PCKh need the files that `launch/evaluate.py` takes, with the same flags. Scores are means over
+seeds; the 95% intervals are a bootstrap over seeds and people together. GFLOP are XLA's count for
+one image from one source, with loops counted as often as they run. "100 poses" is the number of
+images per second for one person in 100 poses; a system that encodes does so once.
 """
 
 import argparse
@@ -57,7 +57,7 @@ PEERS = {
     "PG2": "pg2",
     "U-Net": "unet",
 }
-# Scores of networks, and the flags of their files.
+# Scores that need a network, and the flags for its file.
 FLAGS = {
     "IS, masked IS, FID": "inception",
     "LPIPS (AlexNet)": "lpips_alex",
@@ -76,7 +76,7 @@ COSTS = (
 
 
 class Trained(NamedTuple):
-    """A method in the table: its runs, one a seed."""
+    """A method in the table: its runs, one per seed."""
 
     name: str
     configs: list[Config]
@@ -84,7 +84,7 @@ class Trained(NamedTuple):
 
 
 def equal(data_dir: str | None) -> dict[str, Config]:
-    """The narrow configurations by the methods' names."""
+    """Returns the narrow configurations, by the names of the methods."""
     base = config_files.find_config("quickstart")
     configs = {name: base.replace(model=changes) for name, changes in PNR.items()}
     configs |= {name: config_files.find_config(f"quickstart_{key}") for name, key in PEERS.items()}
@@ -92,7 +92,7 @@ def equal(data_dir: str | None) -> dict[str, Config]:
 
 
 def _on_market(config: Config, data_dir: str) -> Config:
-    # Heatmaps and discs are of the larger image.
+    # Heatmaps and discs are those of the larger image.
     size = {"radius": 4} if config.system.name == "pg2" else {"sigma": 6.0}
     return config.replace(
         image_size=(128, 64), data_dir=data_dir, data={"name": "market1501"}, model=size
@@ -100,7 +100,7 @@ def _on_market(config: Config, data_dir: str) -> Config:
 
 
 def published(data_dir: str | None) -> dict[str, Config]:
-    """The published configurations by the methods' names."""
+    """Returns the published configurations, by the names of the methods."""
     if data_dir is None:
         raise SystemExit("--budget=published: say where Market-1501 lies by --data_dir")
     files = {"pNR (LAD)": "supervised_lad", "pNR (LSE)": "supervised_lse"}
@@ -112,7 +112,7 @@ def published(data_dir: str | None) -> dict[str, Config]:
 
 
 def shortened(config: Config, steps: int | None) -> Config:
-    """A configuration of fewer steps, its stages in proportion."""
+    """Returns a configuration with fewer steps, its stages scaled in proportion."""
     if steps is None:
         return config
     first = getattr(config.model, "first_steps", None)
@@ -139,7 +139,7 @@ def results(
     training: Images | None,
     cache: Path,
 ) -> dict[tuple[str, int], list[Result]]:
-    """Scores the runs of a method: results of all seeds by set and number of sources."""
+    """Scores the runs of a method: results of all seeds, by set and number of sources."""
     found: dict[tuple[str, int], list[Result]] = {}
     for config, workdir in zip(method.configs, method.workdirs, strict=True):
         runs = [jobs_lib.TrainedRun(method.name, workdir, config)]
@@ -152,12 +152,12 @@ def results(
 def interval(
     numerators: np.ndarray, denominators: np.ndarray, people: np.ndarray
 ) -> tuple[float, float]:
-    """95% interval of the mean over seeds of a ratio of sums.
+    """Returns the 95% interval of the mean over seeds of a ratio of sums.
 
     Args:
       numerators: [seeds, N], such as scores.
       denominators: [seeds, N], such as ones.
-      people: [N], whose image it is; seeds and people are drawn with replacement.
+      people: [N], the person in each image; seeds and people are drawn with replacement.
     """
     names, group = np.unique(people, return_inverse=True)
     sums, counts = (
@@ -175,7 +175,7 @@ def interval(
 
 
 def summarised(found: list[Result], asked: list[Scorer]) -> dict[str, Any]:
-    """Means over seeds of what the results have, and intervals where images have scores."""
+    """Returns the means of the results over seeds, and intervals where images have scores."""
     images, tuples = found[0].test.examples
     people = np.array([images.identity_of(images.names[i]) for i in tuples[:, -1]])
     row: dict[str, Any] = {}
@@ -192,7 +192,7 @@ def summarised(found: list[Result], asked: list[Scorer]) -> dict[str, Any]:
 
 
 def cost(method: Trained) -> dict[str, float]:
-    """Samples of training and how many a second, parameters of what draws, GFLOP an image."""
+    """Returns samples, samples/s, parameters of the networks that draw, GFLOP per image."""
     config = method.configs[0]
     system = config.build_system()
     variables, _ = jax.eval_shape(system.init, jax.random.key(0))
@@ -216,7 +216,7 @@ def cost(method: Trained) -> dict[str, float]:
 
 
 def drawing(method: Trained, sets: jobs_lib.EvaluationSets) -> dict[str, Callable[[], Any]]:
-    """Functions that draw `BATCH` people once, and one person in `POSES` poses."""
+    """Returns functions that draw `BATCH` people once, and one person in `POSES` poses."""
     transfer = PoseTransfer.load(method.workdirs[0])
     images, tuples = sets.single.examples
     rows = np.resize(np.arange(len(tuples)), POSES)
@@ -235,7 +235,7 @@ def drawing(method: Trained, sets: jobs_lib.EvaluationSets) -> dict[str, Callabl
 def speeds(
     methods: list[Trained], sets: jobs_lib.EvaluationSets, turns: int
 ) -> dict[str, dict[str, float]]:
-    """Images a second of each method, drawn in turns."""
+    """Measures the images per second of each method, drawn in turns."""
     calls = {
         (method.name, kind): call
         for method in methods
@@ -252,7 +252,7 @@ def speeds(
 
 
 def cell(row: dict[str, Any], column: Column) -> str:
-    """A score with its interval, where it has one."""
+    """Formats a score, with its interval if it has one."""
     text = f"{row[column.score]:,.{column.digits}f}"
     if (key := f"{column.score}_interval") in row:
         low, high = (f"{value:.{column.digits}f}" for value in row[key])
@@ -263,13 +263,13 @@ def cell(row: dict[str, Any], column: Column) -> str:
 def written(
     rows: list[dict[str, Any]], columns: list[Column], notes: list[str], folder: Path
 ) -> str:
-    """Writes `table1.md`, a table of scores and one of costs, and `table1.json`; returns the first.
+    """Writes `table1.md` (tables of scores and costs) and `table1.json`; returns the former.
 
     Args:
-      rows: one a method, set and number of sources.
-      columns: of the scores.
+      rows: one row per method, set and number of sources.
+      columns: the columns of the scores.
       notes: lines above the tables.
-      folder: where the files go.
+      folder: the output folder.
     """
     keys = ("method", "set", "sources", "seeds")
     scores = [
@@ -290,13 +290,13 @@ def written(
 
 
 def absent(flags: argparse.Namespace) -> list[str]:
-    """A line that says which scores are not there, if any."""
+    """Returns a line that lists the missing scores, if any."""
     names = [f"{name} (--{flag})" for name, flag in FLAGS.items() if not getattr(flags, flag)]
     return [f"Not scored, for want of a network: {', '.join(names)}."] if names else []
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The flags."""
+    """Parses the flags."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", type=Path, default=Path("runs/table1"))
     parser.add_argument("--budget", choices=("equal", "published"), default="equal")
@@ -327,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked += network_scorers.scorers_of_files(
         flags.inception, lpips, flags.classifier, flags.pose_model
     )
-    # What goes on from a rehearsal would be neither.
+    # A run continued from a rehearsal would be neither.
     folder = flags.workdir / f"{flags.steps}_steps" if flags.steps else flags.workdir
     methods = [
         trained(name, shortened(config, flags.steps), seeds, folder)

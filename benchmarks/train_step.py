@@ -1,10 +1,10 @@
-"""Time of a training step, of its parts, and of the same step in PyTorch.
+"""Times a training step, its parts, and the same step in PyTorch.
 
     python -m benchmarks.train_step --batch_size=8 --peer
     python -m benchmarks.train_step --compute_dtype=bfloat16 --batch_size=64     # on a GPU
 
-Random images lie on the device, as in training; the perceptual loss is off. LAD against LSE says
-what IRLS costs. --profile=DIR writes a trace for TensorBoard or Perfetto (ui.perfetto.dev).
+Random images are kept on the device, as in training; the perceptual loss is off. LAD against LSE
+shows the cost of IRLS. --profile=DIR writes a trace for TensorBoard or Perfetto (ui.perfetto.dev).
 """
 
 import math
@@ -29,7 +29,7 @@ from pnr_jax.training.step import count_flops, lower_step, make_step
 
 
 def ours(config: Config) -> tuple[Callable[[], Any], float]:
-    """A call of the compiled step, which keeps its state; FLOPs of a step as XLA counts them."""
+    """Returns a call of the compiled step, which keeps its state, and XLA's FLOPs per step."""
     mesh, examples = sharding.make_mesh(), setting.made_examples(config)
     state = init_state(config, state_shardings(config, mesh))
     feed = next(inputs.feeds(config, examples, mesh, 0))
@@ -45,14 +45,14 @@ def ours(config: Config) -> tuple[Callable[[], Any], float]:
 
 
 def pnr(config: Config) -> PNRSystem:
-    """The system, whose parts are timed."""
+    """Returns the system whose parts are timed."""
     system = config.build_system()
     assert isinstance(system, PNRSystem)
     return system
 
 
 def peer(config: Config) -> Callable[[], Any]:
-    """A call of the PyTorch twin's step on the CPU."""
+    """Returns a call of the PyTorch twin's step on the CPU."""
     import torch
 
     from benchmarks.peer import training_step
@@ -72,7 +72,7 @@ def peer(config: Config) -> Callable[[], Any]:
 
 
 def parts(config: Config) -> dict[str, Callable[[], Any]]:
-    """Forward and backward of each part by itself, on features of the sizes that it sees."""
+    """Returns forward and backward calls of each part alone, on features of its real sizes."""
     system, state = pnr(config), init_state(config)
     examples = setting.made_examples(config, 2 * config.batch_size).images
     images, keypoints = examples.images, examples.keypoints

@@ -1,10 +1,11 @@
-"""Times `render` against the full pass: what is gained by keeping F of a person.
+"""Times `render` against the full pass: the gain from keeping a person's F.
 
     python -m benchmarks.transfer --workdir runs/quickstart runs/market_small
 
-A full pass is `encode` (extractors and regression over M sources) and `render` (pose extractor and
-generator). All take turns in one run, so that a busy machine slows each; medians of the turns. The
-people are drawn, whatever the model was trained on: time does not depend on what an image shows.
+A full pass is `encode` (extractors and regression over M sources) plus `render` (pose extractor and
+generator). All take turns in one run, so that a busy machine slows each; the results are medians
+over the turns. Drawn people are used whatever the model was trained on, since the time does not
+depend on the image content.
 """
 
 import argparse
@@ -22,7 +23,7 @@ POSES = 100
 
 
 def contestants(transfer: PoseTransfer, sources: list[int], batch: int) -> dict[str, Any]:
-    """Functions without arguments: encode and the full pass for each M, and render."""
+    """Returns functions without arguments: encode and full pass for each M, and render."""
     drawn = Images(*draw_people(range(1, batch + 1), views=max(sources) + 1))
     people = resize(drawn, transfer.image_size)
     tuples = np.arange(len(people.names)).reshape(batch, -1)

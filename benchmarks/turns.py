@@ -1,4 +1,4 @@
-"""Contestants that take turns, so that a noisy machine is noisy to all."""
+"""Times contestants in turns, so that noise on the machine affects all of them."""
 
 import os
 import time
@@ -12,10 +12,10 @@ Name = TypeVar("Name")
 
 
 def medians(contestants: Mapping[Name, Callable[[], Any]], turns: int) -> dict[Name, float]:
-    """Median seconds of a call by name.
+    """Returns the median seconds of a call, by name.
 
-    In each turn a contestant is called twice, and the second call counts: the first pays for what
-    the one before left behind in caches, in the allocator and in threads that still wait.
+    In each turn a contestant is called twice, and only the second call counts: the first pays for
+    the state that the previous contestant left in caches, in the allocator and in waiting threads.
     """
     times: dict[Name, list[float]] = {name: [] for name in contestants}
     for _ in range(turns):
@@ -28,13 +28,13 @@ def medians(contestants: Mapping[Name, Callable[[], Any]], turns: int) -> dict[N
 
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
-    """Markdown: the first column to the left, numbers to the right."""
+    """Returns a Markdown table, the first column left-aligned and the numbers right-aligned."""
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def machine() -> str:
-    """What the numbers were measured on."""
+    """Describes the machine on which the numbers were measured."""
     device = jax.devices()[0]
     name = "CPU" if device.platform == "cpu" else device.device_kind
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

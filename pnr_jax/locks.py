@@ -1,4 +1,4 @@
-"""One process at a time: a lock where the file system has them, else a lease."""
+"""One process at a time: a lock if the file system supports them, else a lease."""
 
 import contextlib
 import errno
@@ -17,8 +17,8 @@ try:
 except ModuleNotFoundError:  # Windows.
     fcntl = None  # type: ignore[assignment]
 
-RENEWED = 10.0  # Seconds after which a lease is written anew.
-WATCHED = 25.0  # Seconds that a lease is watched for a sign of life before it is taken over.
+RENEWED = 10.0  # Seconds after which a lease is renewed.
+WATCHED = 25.0  # Seconds for which a lease is watched for changes before it is taken over.
 
 # Lustre without -o flock, some NFS, FUSE.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -26,18 +26,18 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 @contextlib.contextmanager
 def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iterator[None]:
-    """Holds a lock file for the length of the block; the system frees it when a process dies.
+    """Holds a lock file for the duration of the block; the system frees it if the process dies.
 
-    Where the file system has no locks, a lease beside it takes their place (`leased`), and a line
-    says so.
+    If the file system does not support locks, a lease beside the file is used instead (`leased`),
+    and a line is logged.
 
     Args:
-      path: the lock file, which stays.
-      refusal: message of the error when another process holds it.
+      path: the lock file, which is not removed.
+      refusal: the error message if another process holds it.
       log: prints a line.
 
     Raises:
-      UserError: another process holds it, or its folder cannot be written to.
+      UserError: another process holds it, or its folder is not writable.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,15 +64,16 @@ def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
 
 @contextlib.contextmanager
 def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iterator[None]:
-    """Holds a lease: a file that names its holder and is written anew every `RENEWED` seconds.
+    """Holds a lease: a file that names its holder and is rewritten every `RENEWED` seconds.
 
-    One that a dead process left is watched for `WATCHED` seconds and taken over if nothing changes
-    in it, so the clocks of machines do not matter. Weaker than a lock: two processes that take
-    over the same lease at the same moment are told apart by who wrote last.
+    An existing lease is watched for `WATCHED` seconds and taken over if it does not change, so the
+    clocks of machines do not matter; one that a dead process of this machine left is not watched.
+    A lease is weaker than a lock: if two processes take over the same lease at the same moment,
+    the one that wrote last holds it.
 
     Args:
-      path: the lease, which goes at the end.
-      refusal: message of the error when another process holds it.
+      path: the lease, which is removed at the end.
+      refusal: the error message if another process holds it.
       log: prints a line.
 
     Raises:
@@ -85,7 +86,7 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
         if _changes(path, left, WATCHED):
             raise UserError(refusal)
     path.write_text(f"{me} 0", encoding="utf-8")
-    # Whoever wrote at the same moment has written by now.
+    # A process that took over at the same moment has written by now.
     if left is not None and _changes(path, f"{me} 0", min(1.0, WATCHED)):
         raise UserError(refusal)
     done = threading.Event()
@@ -94,7 +95,7 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
         count = 0
         while not done.wait(RENEWED):
             count += 1
-            with contextlib.suppress(OSError):  # A disk that is full for a moment.
+            with contextlib.suppress(OSError):  # The disk may be full for a moment.
                 path.write_text(f"{me} {count}", encoding="utf-8")
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
@@ -115,7 +116,7 @@ def _read(path: Path) -> str | None:
 
 
 def _is_dead(lease: str) -> bool:
-    """Returns whether its holder was a process of this machine that is no more."""
+    """Returns whether its holder was a process of this machine that no longer exists."""
     machine, process, *_ = [*lease.split(), "", ""]
     # Windows has no signal 0: there it would be Ctrl-C.
     if machine != platform.node() or not process.isdecimal() or sys.platform == "win32":
@@ -130,10 +131,10 @@ def _is_dead(lease: str) -> bool:
 
 
 def _changes(path: Path, lease: str, seconds: float) -> bool:
-    """Watches a lease until it changes, for at most some seconds."""
+    """Watches a lease for at most `seconds`, and returns whether it changes."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(min(0.2, seconds / 10))
-        if _read(path) not in (lease, "", None):  # A file that is just being written is empty.
+        if _read(path) not in (lease, "", None):  # A file is empty while it is being written.
             return True
     return False

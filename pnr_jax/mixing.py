@@ -1,9 +1,9 @@
-"""People mixed from two: F is a matrix, so F of one can be mixed with F of another.
+"""Mixes two people: F is a matrix, so the F of one can be mixed with the F of another.
 
 Each row of F belongs to one pose feature, which means the same for everybody: P_t (a F_1 + b F_2)
-is a P_t F_1 + b P_t F_2, features between those of the two people in the very same pose. And each
-row of H ≈ P F is a region of a source, so F can be solved from the regions of one person above the
-hips and of another below: one regression, two people.
+is a P_t F_1 + b P_t F_2, features between those of the two people in exactly the same pose. And
+each row of H ≈ P F is a region of a source. So F can be solved from the regions of one person above
+the hips and of another below them: one regression, two people.
 """
 
 from typing import Any
@@ -19,18 +19,18 @@ _HIPS = [JOINTS.index("right_hip"), JOINTS.index("left_hip")]
 
 
 def blend(F: Any, weights: np.ndarray) -> np.ndarray:
-    """Returns weighted sums of people's F.
+    """Returns weighted sums of the F of several people.
 
     Args:
-      F: float [K, d, D], of `PoseTransfer.encode`, of K people.
-      weights: [T, K], a row for each new person; of sum 1 where it should look like one.
+      F: the result of `PoseTransfer.encode` for K people, float [K, d, D].
+      weights: [T, K], one row for each new person; a row must sum to 1 to look like a person.
 
     Returns:
-      float32 [T, d, D], for `PoseTransfer.render`.
+      float32 [T, d, D], to be passed to `PoseTransfer.render`.
 
     Raises:
-      ValueError: F is no matrix for each person, as of systems without a regression, or the shapes
-        do not agree.
+      ValueError: F does not hold one matrix for each person, as in systems without a regression, or
+        the shapes do not agree.
 
     >>> blend(np.array([[[0.0, 8.0]], [[4.0, 0.0]]]), np.array([[0.25, 0.75]])).tolist()
     [[[3.0, 2.0]]]
@@ -50,13 +50,13 @@ def dress(
     lower_images: np.ndarray,
     lower_keypoints: np.ndarray,
 ) -> Any:
-    """Returns F of a person who is one above the hips and another below.
+    """Returns the F of a person who is one person above the hips and another below.
 
     Args:
-      transfer: of a system with regions.
-      upper_images: uint8 [M, H, W, 3], sources of the one.
-      upper_keypoints: [M, 18, 2], (y, x) pixels, -1 or NaN where missing; a hip is visible.
-      lower_images: uint8 [N, H, W, 3], sources of the other.
+      transfer: the model, whose system must have regions.
+      upper_images: sources of the person above the hips, uint8 [M, H, W, 3].
+      upper_keypoints: [M, 18, 2], (y, x) pixels, -1 or NaN where missing; each shows a hip.
+      lower_images: sources of the person below the hips, uint8 [N, H, W, 3].
       lower_keypoints: [N, 18, 2], likewise.
 
     Returns:
@@ -81,7 +81,7 @@ def dress(
 def _above_hips(
     which: str, keypoints: np.ndarray, height: int, regions: tuple[int, int]
 ) -> np.ndarray:
-    """Returns which regions of each source lie above the middle of its hips: bool [M, h, w]."""
+    """Returns which regions of each source lie above the midpoint of its hips: bool [M, h, w]."""
     hips = np.asarray(keypoints, float)[:, _HIPS]
     seen = ((hips != -1) & np.isfinite(hips)).all(axis=-1)
     if not seen.any(axis=1).all():

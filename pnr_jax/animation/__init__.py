@@ -1,4 +1,4 @@
-"""Animations of people: poses between poses, poses of videos, and the files that show them."""
+"""Animations of people: interpolated poses, poses from videos, and the output files."""
 
 from pnr_jax.animation.files import check_output, contact_strip, to_gif, write_animation
 from pnr_jax.animation.frames import read_frames

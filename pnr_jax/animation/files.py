@@ -14,11 +14,11 @@ from pnr_jax.errors import UserError
 from pnr_jax.files import replacing
 from pnr_jax.keypoints import draw_skeleton
 
-STRIP = 12  # Most frames of a contact strip.
+STRIP = 12  # Maximum number of frames in a contact strip.
 
 
 def check_output(path: str | Path) -> None:
-    """Raises a `UserError` for a file that `write_animation` cannot write, before the work."""
+    """Raises a `UserError` early if `write_animation` will not be able to write the file."""
     suffix = Path(path).suffix
     if suffix not in (".gif", ".mp4", ".png"):
         raise UserError(f"`output={path}`: the suffix must be .gif, .mp4 or .png (contact strip)")
@@ -29,16 +29,16 @@ def check_output(path: str | Path) -> None:
 
 
 def write_animation(path: str | Path, images: np.ndarray, poses: np.ndarray, fps: float) -> None:
-    """Writes an animation by the suffix of `path`: .gif, .mp4, or .png for a contact strip.
+    """Writes an animation in the format that the suffix selects: .gif, .mp4, or .png (strip).
 
     Args:
-      path: the file, which is whole or absent.
-      images: uint8 [T, H, W, 3], enlarged by a whole factor where they are small.
+      path: the output file; after an error it is not left half-written.
+      images: uint8 [T, H, W, 3]; small ones are enlarged by an integer factor.
       poses: int [T, 18, 2], shown in the contact strip.
-      fps: frames a second.
+      fps: frames per second.
 
     Raises:
-      UserError: another suffix, or .mp4 without the package imageio-ffmpeg or refused by FFmpeg.
+      UserError: the suffix is another one, or FFmpeg is missing for an .mp4 or fails to write it.
     """
     check_output(path)
     path = Path(path)
@@ -54,7 +54,7 @@ def write_animation(path: str | Path, images: np.ndarray, poses: np.ndarray, fps
 
 
 def contact_strip(images: np.ndarray, poses: np.ndarray) -> np.ndarray:
-    """Returns up to 12 frames, evenly spread, each under its pose: uint8 [height, width, 3]."""
+    """Returns up to 12 evenly spaced frames, each below its pose: uint8 [height, width, 3]."""
     chosen = np.unique(np.linspace(0, len(images) - 1, STRIP).round().astype(int))
     drawn = draw_skeleton(images.shape[1:3], poses[chosen])
     return figures.sheet(
@@ -67,10 +67,10 @@ def to_gif(frames: Sequence[np.ndarray], milliseconds: float) -> bytes:
 
     Args:
       frames: uint8 [H, W, 3] each.
-      milliseconds: how long each is shown; GIF counts hundredths of a second, so some are shown for
-        one more than others, and the total is right.
+      milliseconds: how long each is shown. GIF counts hundredths of a second, so some frames are
+        shown for one hundredth longer than others, and the total is correct.
     """
-    # One palette for all frames: with one each, still parts of the picture flicker.
+    # One palette for all frames: with one per frame, static parts of the picture flicker.
     pixels = np.concatenate([frame[::2, ::2] for frame in frames])
     palette = Image.fromarray(pixels).quantize(256)
     first, *others = (
@@ -89,7 +89,7 @@ def _write_mp4(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
 
     height, width = frames[0].shape[:2]
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps)]
-    # Players ask for 4:2:0 colour, which needs even sides, as every size here has.
+    # Players require 4:2:0 colour, which needs even sides; all sizes here are even.
     target = ["-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
     program = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-y"]
     # Not imageio_ffmpeg's own writer: it forks, which a process with JAX's threads should not.
@@ -98,5 +98,5 @@ def _write_mp4(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
     done = subprocess.run(command, input=pixels, stderr=subprocess.PIPE)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        # The first line is of the cause, the others of what follows from it.
+        # The first line gives the cause, the others its consequences.
         raise UserError(f"FFmpeg could not write the .mp4 ({said[0][:200]}); write a .gif instead")

@@ -1,4 +1,4 @@
-"""The frames of a video, one by one, by FFmpeg."""
+"""Reads the frames of a video one by one with FFmpeg."""
 
 import subprocess
 import tempfile
@@ -10,18 +10,18 @@ import numpy as np
 
 from pnr_jax.errors import UserError
 
-HIGHEST = 1080  # Pixels; higher frames are shrunk, since poses are as good and memory is less.
+HIGHEST = 1080  # Pixels; taller frames are shrunk: poses are as good and memory is saved.
 
 
 def read_frames(path: str | Path, fps: float) -> Iterator[np.ndarray]:
     """Yields a video's frames, uint8 [H, W, 3], upright, at most 1080 pixels high.
 
     Args:
-      path: of a file in any format that FFmpeg reads.
-      fps: frames a second, of the video's own time; some are left out or shown twice for it.
+      path: the video, in any format that FFmpeg reads.
+      fps: frames per second of the video's own time; frames are dropped or repeated to match.
 
     Raises:
-      UserError: there is no such file, FFmpeg is not installed, or it cannot read the file to its
+      UserError: the file does not exist, FFmpeg is not installed, or it cannot read the file to the
         end.
     """
     path = Path(path)
@@ -32,7 +32,7 @@ def read_frames(path: str | Path, fps: float) -> Iterator[np.ndarray]:
     except ImportError:
         raise UserError(f"{path}: needs FFmpeg; pip install 'pnr-jax[video]'") from None
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error"]
-    # A file is all that it may open: some formats are lists of others, on the network too.
+    # FFmpeg may only open files: some formats refer to others, even on the network.
     command += ["-xerror", "-protocol_whitelist", "file", "-i", f"file:{path}", "-an"]
     command += ["-vf", f"fps={fps},scale=-2:'min({HIGHEST},ih)'", "-f", "image2pipe"]
     count = 0
@@ -46,7 +46,7 @@ def read_frames(path: str | Path, fps: float) -> Iterator[np.ndarray]:
                     yield frame
                     count += 1
             except GeneratorExit:
-                process.kill()  # Nobody wants the others.
+                process.kill()  # The remaining frames are not needed.
                 raise
         if process.returncode or not count:
             said.seek(0)
@@ -55,7 +55,7 @@ def read_frames(path: str | Path, fps: float) -> Iterator[np.ndarray]:
 
 
 def _read_ppm(stream: IO[bytes]) -> np.ndarray | None:
-    """Returns the next picture of a stream of PPMs; None at its end."""
+    """Returns the next picture in a stream of PPMs, or None at its end."""
     if stream.readline() != b"P6\n":
         return None
     width, height = map(int, stream.readline().split())

@@ -1,9 +1,9 @@
-"""Interpolation of poses: a sequence that goes through some given poses.
+"""Interpolation of poses: a sequence that goes through given poses.
 
-Joints hang on a tree that is rooted at the neck (`keypoints.LIMBS`). Between two poses the neck
+The joints form a tree that is rooted at the neck (`keypoints.LIMBS`). Between two poses the neck
 moves on a straight line, and every other joint on a circle about its parent while the limb's
-length changes evenly. A limb of the trunk or head that turns by more than a quarter shows a body
-that turns round, in depth: it shrinks and grows again instead of going round in the picture.
+length changes evenly. If a limb of the trunk or head turns by more than a quarter turn, the body
+turns round in depth: the limb shrinks and grows again instead of rotating in the picture.
 """
 
 import itertools
@@ -27,15 +27,16 @@ def interpolate(
 ) -> np.ndarray:
     """Returns a sequence that goes through all `poses`, evenly in time.
 
-    A joint that some poses lack between two that have it is filled in, except for nose and eyes
-    where all three are missing above visible shoulders: that person is seen from behind. Before
-    its first pose and after its last a joint stays missing, from half way on.
+    A joint that is missing in some poses, but present before and after them, is filled in. The
+    exception is the nose and eyes if all three are missing above visible shoulders: the person is
+    seen from behind. Before the first and after the last pose that has a joint, it stays missing;
+    the change is half way between two poses.
 
     Args:
       poses: int [K, 18, 2], (y, x) pixels, -1 = missing.
-      frames: how many frames from one pose to the next; 1 only fills in what is missing.
+      frames: the number of frames from one pose to the next; 1 only fills in missing joints.
       image_size: (height, width) in pixels; joints that leave the image are missing there.
-      loop: go on from the last pose to the first.
+      loop: whether to continue from the last pose to the first.
 
     Returns:
       int32 [T, 18, 2], T = (K - 1)·frames + 1, or K·frames with `loop`.
@@ -65,7 +66,7 @@ def interpolate(
 
 
 def _fill(poses: np.ndarray) -> np.ndarray:
-    """Places joints that are missing between two poses that have them; NaN is missing."""
+    """Fills in joints that are missing between two poses that have them; NaN is missing."""
     poses, given = poses.copy(), _seen(poses)
     behind = np.all(given[:, _SHOULDERS], axis=1) & ~np.any(given[:, _FACE], axis=1)
     for joint in _ORDER:
@@ -87,7 +88,7 @@ def _between(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
 
 def _place(joint: int, a: np.ndarray, b: np.ndarray, t: float, pose: np.ndarray) -> np.ndarray:
-    """Returns where `joint` is at time t from a to b, given its nearer joints in `pose`."""
+    """Returns where `joint` is at time t from a to b, given its ancestors in `pose`."""
     anchors = (j for j in _ancestors(joint) if _seen(np.stack([a, b, pose]))[:, j].all())
     anchor = next(anchors, None)
     if anchor is None:
@@ -97,10 +98,10 @@ def _place(joint: int, a: np.ndarray, b: np.ndarray, t: float, pose: np.ndarray)
 
 
 def _swing(start: np.ndarray, end: np.ndarray, t: float, turns: bool) -> np.ndarray:
-    """Returns the limb (y, x) at time t; its length and angle change evenly, by the shorter way."""
+    """Returns the limb (y, x) at time t; its length and angle change evenly, the shorter way."""
     lengths, angle = (np.hypot(*start), np.hypot(*end)), np.arctan2(*start)
     turn = (np.arctan2(*end) - angle + np.pi) % (2 * np.pi) - np.pi
-    # A limb that is missing (NaN) has no angle, one of length 0 neither.
+    # A missing limb (NaN) has no angle, nor has one of length 0.
     if np.isnan(turn) or min(lengths) == 0 or (turns and abs(turn) > np.pi / 2):
         return _straight(start, end, t)
     angle += t * turn
@@ -124,7 +125,7 @@ def _seen(poses: np.ndarray) -> np.ndarray:
 
 
 def _pixels(poses: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Replaces NaN and what lies outside the image by -1."""
+    """Replaces NaN and joints outside the image by -1."""
     pixels = np.rint(np.where(np.isnan(poses), -1, poses)).astype(np.int32)
     outside = ((pixels < 0) | (pixels >= image_size)).any(axis=-1, keepdims=True)
     return np.where(outside, np.int32(-1), pixels)

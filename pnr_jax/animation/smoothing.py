@@ -1,4 +1,4 @@
-"""Poses of a video's frames, smoothed: what an estimator says of each frame alone trembles."""
+"""Smooths poses from a video, since estimates from single frames jitter."""
 
 import itertools
 
@@ -8,19 +8,18 @@ import numpy as np
 def smooth(poses: np.ndarray, sigma: float = 1.0, bridge: int = 5) -> np.ndarray:
     """Smooths each joint over time.
 
-    1. A joint that is missing in up to `bridge` frames between two that have it lies on the
-       straight line between these.
-    2. It takes the median of its places in the frame before, this one and the next: what is off in
-       one frame, such as left taken for right, goes, and so does what is seen in one frame alone.
-       With two of the three it stays as it is.
-    3. It takes its place on the line that fits its places nearby best, weighed by a Gaussian of
-       `sigma` frames; away from ends and gaps that is their mean. Where it is missing nothing is
-       made up.
+    1. A joint that is missing in up to `bridge` frames between two that have it is placed on the
+       straight line between those two.
+    2. It is replaced by the median of its positions in the previous, current and next frame. This
+       removes errors in a single frame, such as left and right swapped, and joints that were seen
+       in one frame only. If only two of the three have the joint, it stays as it is.
+    3. It is moved onto the line that best fits its positions nearby, weighted by a Gaussian of
+       `sigma` frames; away from ends and gaps this is their mean. A missing joint stays missing.
 
     Args:
-      poses: [T, 18, 2] of frames evenly in time, -1 or NaN where missing.
-      sigma: of the Gaussian, frames; 0 leaves steps 2 and 3 out.
-      bridge: frames.
+      poses: [T, 18, 2], for frames evenly spaced in time; -1 or NaN where missing.
+      sigma: σ of the Gaussian, in frames; 0 skips steps 2 and 3.
+      bridge: the longest gap to fill, in frames.
 
     Returns:
       float64 [T, 18, 2], NaN where missing.
@@ -45,18 +44,18 @@ def smooth(poses: np.ndarray, sigma: float = 1.0, bridge: int = 5) -> np.ndarray
 
 
 def gaussian_line(track: np.ndarray, sigma: float) -> np.ndarray:
-    """Evens [T, ...] out over time: at each frame, the line that fits best around it.
+    """Smooths [T, ...] over time: fits a line around each frame and evaluates it there.
 
-    Frames up to 3 σ away count by a Gaussian of `sigma` frames, where they are not NaN. With as
-    many on either side this is their mean; at the ends, unlike a mean, it does not lag behind.
-    NaN stays.
+    Frames up to 3 σ away are weighted by a Gaussian of `sigma` frames; NaN is ignored. With the
+    same frames on either side, the result is their mean; at the ends, unlike a mean, it does not
+    lag behind. NaN stays NaN.
     """
     reach = int(np.ceil(3 * sigma))
     seen = ~np.isnan(track)
     borders = [(reach, reach), *[(0, 0)] * (track.ndim - 1)]
     values, counts = (np.pad(x, borders) for x in (np.where(seen, track, 0), seen.astype(float)))
-    sums = np.zeros((3, *track.shape))  # Of weights, times the distance, times its square.
-    totals = np.zeros((2, *track.shape))  # Of values, times the distance.
+    sums = np.zeros((3, *track.shape))  # Of the weights times 1, the distance, and its square.
+    totals = np.zeros((2, *track.shape))  # Of the weighted values times 1 and the distance.
     for k in range(2 * reach + 1):
         away = k - reach
         weight = np.exp(-0.5 * (away / sigma) ** 2)
@@ -66,7 +65,7 @@ def gaussian_line(track: np.ndarray, sigma: float) -> np.ndarray:
         for power in range(2):
             totals[power] += weight * away**power * values[here]
     spread = sums[0] * sums[2] - sums[1] ** 2
-    flat = spread < 1e-9  # A frame alone has no slope.
+    flat = spread < 1e-9  # A single frame has no slope.
     line = (sums[2] * totals[0] - sums[1] * totals[1]) / np.where(flat, 1, spread)
     mean = totals[0] / np.where(seen, sums[0], 1)
     return np.where(seen, np.where(flat, mean, line), np.nan)

@@ -1,8 +1,8 @@
-"""Keypoints of photos: `load_estimator(model).estimate(images)`.
+"""Estimates keypoints in photos: `load_estimator(model).estimate(images)`.
 
 Three back ends share one interface, `Estimator`: OpenPose from a frozen TensorFlow graph (`.pb`),
-RTMPose from ONNX (`.onnx`) and MediaPipe's pose landmarker (`.task`). Each one's framework is
-imported when a model is loaded.
+RTMPose from ONNX (`.onnx`) and MediaPipe's pose landmarker (`.task`). The framework of a back end
+is imported when a model is loaded.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ def load_estimator(path: str | Path) -> Estimator:
     """Loads a pose model: OpenPose's `.pb`, RTMPose's `.onnx` or MediaPipe's `.task`.
 
     Raises:
-      UserError: the file is absent or of another kind, or the package that reads it is not
+      UserError: the file does not exist or is of another kind, or the package that reads it is not
         installed.
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""Annotations of a folder of images."""
+"""Annotates a folder of images."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,17 +15,17 @@ from pnr_jax.pose_estimation.poses import Estimator
 
 BATCH = 16
 SAVE_EVERY = 20  # Batches.
-CELL = (256, 192)  # Of the sheet, pixels.
+CELL = (256, 192)  # Cell of the sheet, pixels.
 
 Annotations = dict[str, np.ndarray]
 
 
 class Remarks(NamedTuple):
-    """Names of the images that need a remark.
+    """The names of the images that need a remark.
 
     Attributes:
       nobody: images in which nobody was found; all joints are missing.
-      several: images of several people, of whom the largest was taken.
+      several: images with several people, of whom the largest was used.
       damaged: unreadable files that were left out, with the reason.
     """
 
@@ -45,13 +45,13 @@ def annotate(
 
     Args:
       files: {name: path}.
-      estimator: finds the joints.
+      estimator: the pose estimator.
       annotations: {name: int32 [18, 2]}; rows are added in place.
-      save: called now and then, and at the end, also after an error.
-      max_damaged: how many unreadable images are left out before giving up.
+      save: called periodically, and at the end, even after an error.
+      max_damaged: the number of unreadable images to leave out before giving up.
 
     Raises:
-      UserError: more images are unreadable; it names the last one.
+      UserError: more images than that are unreadable; the message names the last one.
     """
     remarks = Remarks([], [], [])
     names = [name for name in files if name not in annotations]
@@ -75,12 +75,12 @@ def annotate(
 
 
 def overlay(image: np.ndarray, keypoints: np.ndarray, size: tuple[int, int] = CELL) -> np.ndarray:
-    """Draws a skeleton over an image that is fitted into `size` and dimmed.
+    """Draws a skeleton over the image, which is dimmed and fitted into `size`.
 
     Args:
       image: uint8 [h, w, 3].
       keypoints: int [18, 2], (y, x) pixels, -1 where missing.
-      size: (H, W), pixels.
+      size: (H, W) of the result, pixels.
 
     Returns:
       uint8 [H, W, 3].

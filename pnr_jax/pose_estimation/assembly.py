@@ -1,7 +1,7 @@
-"""Finds people in OpenPose's maps: peaks of the heatmaps, joined along the part affinity fields.
+"""Finds people in OpenPose's maps: peaks of heatmaps, connected along the part affinity fields.
 
 Reference: Cao et al., OpenPose: Realtime Multi-Person 2D Pose Estimation using Part Affinity
-Fields, TPAMI 2021. Pure NumPy on one image's maps, in cells of the maps.
+Fields, TPAMI 2021. Pure NumPy on the maps of one image; coordinates are in cells of the maps.
 """
 
 from typing import NamedTuple
@@ -10,22 +10,20 @@ import numpy as np
 
 from pnr_jax.keypoints import LIMBS
 
-PEAK = 0.15  # A joint's heatmap is above this.
-FIELD = 0.05  # A limb's field is above this at 4 of 5 points of the limb.
-FEWEST_JOINTS = 4  # Less is not a person.
-MARGIN = (
-    0.25  # A loose joint lies at most this far outside of a person's box, in heights of the box.
-)
-HEAD_LIMBS = LIMBS[-2:]  # Shoulder to ear: these limbs join, but start no person.
+PEAK = 0.15  # The heatmap of a joint must be above this.
+FIELD = 0.05  # The field of a limb must be above this at 4 of 5 points of the limb.
+FEWEST_JOINTS = 4  # Fewer joints are not a person.
+MARGIN = 0.25  # A loose joint lies at most this far outside a person's box, in heights of the box.
+HEAD_LIMBS = LIMBS[-2:]  # Shoulder to ear: these limbs connect, but start no person.
 
 
 class Peaks(NamedTuple):
-    """Candidates for joints: N over all joints.
+    """N candidates for joints, over all joints.
 
     Attributes:
       joint: int [N].
       place: float [N, 2], (y, x) in cells.
-      score: float [N], the heatmap's height.
+      score: float [N], the height of the heatmap.
     """
 
     joint: np.ndarray
@@ -38,14 +36,14 @@ def find_peaks(heatmaps: np.ndarray, threshold: float = PEAK) -> Peaks:
 
     Args:
       heatmaps: float [h, w, 18].
-      threshold: least height of a peak.
+      threshold: the minimum height of a peak.
     """
     padded = np.pad(heatmaps, ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
     h, w, _ = heatmaps.shape
     shifted = [padded[y : y + h, x : x + w] for y in range(3) for x in range(3)]
     top = heatmaps > threshold
     for i, neighbour in enumerate(shifted):
-        # Of equal neighbours the first one is the peak.
+        # Among equal neighbours, the first is the peak.
         top &= heatmaps > neighbour if i < 4 else heatmaps >= neighbour
     y, x, joint = np.nonzero(top)
     score = heatmaps[y, x, joint]
@@ -60,14 +58,15 @@ def find_peaks(heatmaps: np.ndarray, threshold: float = PEAK) -> Peaks:
 
 
 def assemble(peaks: Peaks, fields: np.ndarray) -> np.ndarray:
-    """Joins peaks to people: int [people, 18], indices into `peaks`, -1 where there is none.
+    """Groups peaks into people: int [people, 18], indices into `peaks`, -1 where there is none.
 
-    Limb by limb, the candidates with the strongest field between them are joined, each once; joined
-    limbs that share a joint are one person. People of fewer than 4 joints are left out.
+    For each limb, the candidates with the strongest field between them are connected, each once.
+    Limbs that share a joint belong to one person. People with fewer than 4 joints are left out.
 
     Args:
-      peaks: the heatmaps' peaks.
-      fields: float [h, w, 19, 2], the limbs' fields in `LIMBS`' order, (y, x) components.
+      peaks: the peaks of the heatmaps.
+      fields: float [h, w, 19, 2], the fields of the limbs in the order of `LIMBS`, (y, x)
+        components.
     """
     people: list[np.ndarray] = []
     for limb, (start, end) in enumerate(LIMBS):
@@ -78,12 +77,12 @@ def assemble(peaks: Peaks, fields: np.ndarray) -> np.ndarray:
 
 
 def add_loose(person: np.ndarray, others: np.ndarray, peaks: Peaks) -> np.ndarray:
-    """Gives a person the highest unused peaks near it for the joints that it lacks.
+    """Fills a person's missing joints with the highest unused peaks nearby.
 
     Args:
       person: int [18], a row that `assemble` returned.
-      others: int [people, 18].
-      peaks: the heatmaps' peaks.
+      others: all people, int [people, 18].
+      peaks: the peaks of the heatmaps.
     """
     places = peaks.place[person[person >= 0]]
     low, high = places.min(axis=0), places.max(axis=0)
@@ -105,7 +104,7 @@ def extent(person: np.ndarray, peaks: Peaks) -> float:
 
 
 def _connect(peaks: Peaks, field: np.ndarray, start: int, end: int) -> list[tuple[int, int]]:
-    """Pairs peaks that a limb connects, the strongest first, no peak twice."""
+    """Returns pairs of peaks that a limb connects, the strongest first, using no peak twice."""
     a, b = np.flatnonzero(peaks.joint == start), np.flatnonzero(peaks.joint == end)
     if not len(a) or not len(b):
         return []
@@ -115,7 +114,7 @@ def _connect(peaks: Peaks, field: np.ndarray, start: int, end: int) -> list[tupl
     steps = np.linspace(0, 1, 10)[:, None]
     points = peaks.place[a][:, None, None] + steps * between[:, :, None]  # [a, b, 10, 2]
     along = np.einsum("abpc,abc->abp", _sample(field, points), direction)
-    # Longer than half of the map: a limb that long is unlikely.
+    # A limb longer than half of the map is unlikely.
     score = along.mean(axis=-1) + np.minimum(0.5 * field.shape[0] / np.maximum(length, 1e-6) - 1, 0)
     strong = ((along > FIELD).mean(axis=-1) >= 0.8) & (score > 0)
     i, j = np.nonzero(strong)
@@ -141,7 +140,7 @@ def _sample(field: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _join(people: list[np.ndarray], a: tuple[int, int], b: tuple[int, int], begins: bool) -> None:
-    """Enters the limb between (joint, peak) a and b into the list of people."""
+    """Adds the limb between (joint, peak) a and b to the list of people."""
     (start, p), (end, q) = a, b
     holders = [i for i, person in enumerate(people) if person[start] == p or person[end] == q]
     if len(holders) == 2:

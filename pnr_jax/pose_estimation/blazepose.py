@@ -1,6 +1,6 @@
-"""MediaPipe's pose landmarker (`.task`) as an estimator: its 33 landmarks as the 18 joints.
+"""MediaPipe's pose landmarker (`.task`) as an estimator: maps its 33 landmarks to the 18 joints.
 
-It has no neck: ours is the middle of the shoulders. Needs the extra `mediapipe`.
+MediaPipe has no neck; ours is the midpoint of the shoulders. Needs the extra `mediapipe`.
 
 Reference: Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking, 2020.
 """
@@ -15,14 +15,14 @@ from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS
 from pnr_jax.pose_estimation.poses import Poses, to_pixels
 
-VISIBLE = 0.5  # A landmark that is less likely visible is missing.
+VISIBLE = 0.5  # A landmark that is less likely to be visible is missing.
 MOST_PEOPLE = 5
-# Border around the image, as a share of the height: without it MediaPipe finds only half of the
+# Border around the image, as a share of the height; without it MediaPipe finds only half of the
 # people who fill the picture.
 BORDER = 0.25
 
 # fmt: off
-# BlazePose's number of each joint; the neck is made of both shoulders.
+# BlazePose's index of each joint; the neck is computed from both shoulders.
 LANDMARK = {
     "nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8,
     "left_shoulder": 11, "right_shoulder": 12, "left_elbow": 13, "right_elbow": 14,
@@ -31,14 +31,14 @@ LANDMARK = {
 }
 # fmt: on
 
-# uint8 [H, W, 3] images -> of each the landmarks, float [people, 33, 3]: x and y as shares of the
-# width and the height, and how likely each is visible.
+# uint8 [H, W, 3] images -> the landmarks of each, float [people, 33, 3]: x and y as shares of the
+# width and the height, and the likelihood that each is visible.
 Images = Sequence[np.ndarray] | np.ndarray
 Landmarker = Callable[[Images], Sequence[np.ndarray]]
 
 
 class MediaPipe:
-    """The estimator around a landmarker; see `pnr_jax.pose_estimation.Estimator`."""
+    """An estimator that wraps a landmarker; see `pnr_jax.pose_estimation.Estimator`."""
 
     def __init__(self, landmarker: Landmarker):
         """Wraps `landmarker`."""
@@ -71,17 +71,17 @@ class MediaPipe:
 
 
 def to_joints(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the 18 joints of 33 landmarks.
+    """Converts 33 landmarks to the 18 joints.
 
     Args:
       landmarks: float [33, 3], (x, y, visibility).
 
     Returns:
-      places float [18, 2], (y, x), and visibility [18]; the neck is as visible as the less visible
-      shoulder.
+      Positions, float [18, 2], (y, x), and visibility [18]. The neck's visibility is that of the
+      less visible shoulder.
 
     Raises:
-      ValueError: not 33 landmarks.
+      ValueError: there are not 33 landmarks.
     """
     if landmarks.shape != (33, 3):
         raise ValueError(f"landmarks must be [33, 3], not {list(landmarks.shape)}")
@@ -95,17 +95,17 @@ def to_joints(landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def load_blazepose(path: str | Path) -> MediaPipe:
-    """Reads a pose landmarker's `.task` file.
+    """Reads the `.task` file of a pose landmarker.
 
     Raises:
-      UserError: the package `mediapipe` is not installed, or the file is absent or no pose
-        landmarker.
+      UserError: the package `mediapipe` is not installed, or the file does not exist or is not a
+        pose landmarker.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"pose model not found: {path}")
     try:
-        import mediapipe  # At use: an extra.
+        import mediapipe  # Imported here: an extra.
         from mediapipe.tasks import python as tasks
     except ImportError as error:
         raise UserError(
@@ -117,7 +117,7 @@ def load_blazepose(path: str | Path) -> MediaPipe:
     )
 
     def landmarker(images: Images) -> list[np.ndarray]:
-        # Opened for each batch: one left open fails when the interpreter ends.
+        # Opened for each batch: one that is left open fails when the interpreter exits.
         with tasks.vision.PoseLandmarker.create_from_options(options) as opened:
             return [_landmarks(opened.detect(pixels(image)).pose_landmarks) for image in images]
 

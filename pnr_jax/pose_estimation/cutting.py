@@ -1,15 +1,15 @@
-"""A part of a photo at a size of one's own, with fractions of a pixel."""
+"""Crops a part of a photo with subpixel corners and resizes it."""
 
 import numpy as np
 from PIL import Image
 
 
 def cut(image: np.ndarray, low: np.ndarray, high: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Cuts out what lies between two corners; beyond the photo it is black.
+    """Crops the area between two corners and resizes it; outside the photo it is black.
 
     Args:
       image: uint8 [H, W, 3].
-      low: (top, left), pixels; a pixel is an area, so the photo goes from (0, 0) to (H, W).
+      low: (top, left), pixels; a pixel is an area, so the photo extends from (0, 0) to (H, W).
       high: (bottom, right).
       size: int [2], (height, width) of the result.
 

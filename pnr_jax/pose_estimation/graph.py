@@ -1,4 +1,4 @@
-"""OpenPose's network from a frozen TensorFlow graph."""
+"""Loads OpenPose's network from a frozen TensorFlow graph."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,22 +8,22 @@ import numpy as np
 
 from pnr_jax.errors import UserError
 
-MAPS = 57  # 18 joints, the background, two components of 19 limbs.
+MAPS = 57  # 18 joints, the background, two components for each of 19 limbs.
 
 Network = Callable[[np.ndarray], np.ndarray]  # float32 [N, h, w, 3] -> [N, h / 8, w / 8, 57]
 
 
 def load_network(path: str | Path) -> Network:
-    """Reads a frozen graph; its input and output are found by what they are, not by name.
+    """Reads a frozen graph; its input and output are recognised by kind and shape, not by name.
 
     Raises:
-      UserError: the file is absent, no graph, or a graph without one image input and 57 maps.
+      UserError: the file does not exist, is not a graph, or does not have one input and 57 maps.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"pose model not found: {path}")
     try:
-        import tensorflow as tf  # At use: it takes seconds to import, and a machine may lack it.
+        import tensorflow as tf  # Imported here: takes seconds, and is optional.
         from google.protobuf.message import DecodeError
     except ImportError as error:
         raise UserError(

@@ -1,11 +1,12 @@
 """OpenPose from a frozen TensorFlow graph, such as tf-pose-estimation's `graph_opt.pb`.
 
-The graph takes RGB images, float 0 to 255, and gives at an eighth of their size 57 maps: heatmaps
-of 18 joints and of the background, then both components (x, y) of 19 limbs' part affinity fields.
+The graph takes RGB images, float 0 to 255, and returns 57 maps at an eighth of their size: heatmaps
+of 18 joints and of the background, then both components (x, y) of the part affinity fields of 19
+limbs.
 
-The network sees each image twice, as it is and mirrored, 192 pixels high with a grey border: small
-networks find many more joints so than in people who fill 368 pixels. If nobody is found, the image
-is enlarged; if the person is small, the part around the person is.
+The network is run on each image and on its mirror image, 192 pixels high with a grey border. Small
+networks find many more joints this way than in people who fill 368 pixels. If nobody is found, the
+image is enlarged; if the person is small, the area around the person is enlarged.
 """
 
 from collections.abc import Sequence
@@ -20,17 +21,17 @@ from pnr_jax.pose_estimation.graph import Network
 from pnr_jax.pose_estimation.poses import Poses, to_pixels
 
 STRIDE = 8
-# Where a cell's centre lies in it, (y, x) pixels: half of the stride, less what this family of
-# networks was measured to be off by.
+# The centre of a cell within the cell, (y, x) pixels: half of the stride, minus the measured offset
+# of this family of networks.
 CENTRE = np.array([1.7, 3.5])
 HEIGHT = 192  # Height of a person in the network's input, pixels.
 LARGEST = 4 * HEIGHT
 BORDER, GREY = 32, 127
-# Of each of `LIMBS`: which of the 38 field maps is its x component; y follows.
+# For each of `LIMBS`: which of the 38 field maps is its x component; y follows.
 FIELD_X = np.array([12, 20, 14, 16, 22, 24, 0, 2, 4, 6, 8, 10, 28, 30, 34, 32, 36, 18, 26])
 
 
-# The limb that a mirror shows in another's place.
+# For each limb, its counterpart in a mirror image.
 MIRROR_LIMB = np.array(
     [LIMBS.index((int(MIRROR_JOINT[a]), int(MIRROR_JOINT[b]))) for a, b in LIMBS]
 )
@@ -41,8 +42,8 @@ class View(NamedTuple):
 
     Attributes:
       pixels: uint8 [h, w, 3].
-      scale: float [2], pixels of the view for one of the image's, (y, x).
-      origin: float [2], the image's corner in the view.
+      scale: float [2], pixels of the view per pixel of the image, (y, x).
+      origin: float [2], the corner of the image in the view.
     """
 
     pixels: np.ndarray
@@ -50,13 +51,13 @@ class View(NamedTuple):
     origin: np.ndarray
 
     def to_image(self, cells: np.ndarray) -> np.ndarray:
-        """Returns image pixels (y, x) of places in cells of the maps."""
+        """Converts positions in cells of the maps to image pixels (y, x)."""
         pixels = cells * STRIDE + CENTRE
         return (pixels + 0.5 - self.origin) / self.scale - 0.5
 
 
 class Found(NamedTuple):
-    """The largest of some people: places float [18, 2] in image pixels, scores [18]."""
+    """The largest person found: places float [18, 2] in image pixels, scores [18]."""
 
     places: np.ndarray
     scores: np.ndarray
@@ -64,13 +65,13 @@ class Found(NamedTuple):
 
     @property
     def box(self) -> np.ndarray:
-        """[[top, left], [bottom, right]] of its joints."""
+        """Returns [[top, left], [bottom, right]] of the joints."""
         places = self.places[self.scores > 0]
         return np.stack([places.min(axis=0), places.max(axis=0)])
 
 
 class OpenPose:
-    """The estimator around a network; see `pnr_jax.pose_estimation.Estimator`."""
+    """An estimator that wraps a network; see `pnr_jax.pose_estimation.Estimator`."""
 
     def __init__(self, network: Network):
         """Wraps `network`."""
@@ -96,7 +97,7 @@ class OpenPose:
         )
 
     def _look_closer(self, image: np.ndarray, found: Found) -> Found:
-        """Enlarges the image until somebody is found, then the part around a small person."""
+        """Enlarges the image until somebody is found, then the area around a small person."""
         height = 2 * HEIGHT
         while not found.people and height <= min(LARGEST, 2 * image.shape[0]):
             (found,) = self._find([view(image, _whole(image), height / image.shape[0])])
@@ -114,7 +115,7 @@ class OpenPose:
         return closer._replace(people=max(closer.people, found.people))
 
     def _find(self, views: Sequence[View]) -> list[Found]:
-        """Runs the network, views of one size together."""
+        """Runs the network on views, batching those of one size."""
         found: list[Found | None] = [None] * len(views)
         shapes = [v.pixels.shape for v in views]
         for shape in dict.fromkeys(shapes):
@@ -128,7 +129,7 @@ class OpenPose:
 
 
 def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
-    """Cuts out a part of an image, [[top, left], [bottom, right]], scaled, with a border."""
+    """Crops `box`, [[top, left], [bottom, right]], from an image, scales it and adds a border."""
     (top, left), (bottom, right) = box
     size = np.maximum(np.rint(scale * (box[1] - box[0])), 1).astype(int)
     part = Image.fromarray(image).resize(

@@ -1,4 +1,4 @@
-"""The interface of a pose estimator, and its result."""
+"""The interface of a pose estimator, and the type of its result."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -14,7 +14,7 @@ class Poses(NamedTuple):
     Attributes:
       keypoints: int32 [N, 18, 2], (y, x) pixels, -1 where missing; all -1 where nobody was found.
       scores: float32 [N, 18], the estimator's confidence, 0 where missing.
-      people: int32 [N], how many people were found.
+      people: int32 [N], the number of people found.
     """
 
     keypoints: np.ndarray
@@ -33,10 +33,10 @@ class Estimator(Protocol):
 
 
 def to_pixels(places: np.ndarray, found: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Rounds float places [18, 2] to int32 pixels of an image of `size`; the rest is missing.
+    """Rounds positions [18, 2] to int32 pixels of an image of `size`; others become missing.
 
-    A place up to 2% of the height outside of the image is its nearest pixel, as a foot on the
-    picture's edge is; further away it is missing.
+    A position up to 2% of the height outside the image is moved to the nearest pixel, as for a foot
+    at the edge of the picture; farther away it becomes missing.
 
     >>> places = np.array([[3.6, -0.4], [50.0, 2.0], [1.0, 1.0]])
     >>> to_pixels(places, np.array([True, True, False]), (10, 8)).tolist()

@@ -1,9 +1,9 @@
-"""RTMPose and its kin (`.onnx`) as an estimator: COCO's 17 joints of one person as the 18 joints.
+"""RTMPose and similar models (`.onnx`) as an estimator: maps COCO's 17 joints to the 18 joints.
 
-The network sees the person in an input of one size, normalised as ImageNet's, and says of each
-joint how likely each column is (`simcc_x`) and each row (`simcc_y`), at twice the input's
-resolution. A joint is where both are highest, and as likely as the less likely of the two. COCO has
-no neck: ours is the middle of the shoulders. Needs the extra `onnx`.
+The network takes one person in an input of a fixed size, normalised as for ImageNet. For each joint
+it returns the likelihood of each column (`simcc_x`) and of each row (`simcc_y`), at twice the
+resolution of the input. A joint is where both are highest; its likelihood is the lower of the two
+maxima. COCO has no neck; ours is the midpoint of the shoulders. Needs the extra `onnx`.
 
 References:
   Li et al., SimCC: a Simple Coordinate Classification Perspective for Human Pose Estimation, 2022.
@@ -21,11 +21,11 @@ from pnr_jax.keypoints import JOINTS
 from pnr_jax.pose_estimation.cutting import cut
 from pnr_jax.pose_estimation.poses import Poses, to_pixels
 
-LIKELY = 0.3  # A joint below is missing, as in mmpose's demos.
-FEWEST_JOINTS = 4  # Less is not a person.
-PADDING = 1.25  # Of the person's box, as mmpose shows it to these networks.
-SMALL = 0.5  # Of the photo's height: a smaller person is looked at again, enlarged.
-MEAN, SPREAD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # ImageNet's, of RGB.
+LIKELY = 0.3  # A joint below this is missing, as in mmpose's demos.
+FEWEST_JOINTS = 4  # Fewer joints are not a person.
+PADDING = 1.25  # Factor on the person's box, as in mmpose for these networks.
+SMALL = 0.5  # Share of the photo's height; a smaller person is enlarged and estimated again.
+MEAN, SPREAD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # ImageNet's, for RGB.
 
 # fmt: off
 COCO = (
@@ -34,16 +34,16 @@ COCO = (
     "left_knee", "right_knee", "left_ankle", "right_ankle",
 )
 # fmt: on
-# COCO's, Halpe's with head and feet, COCO-WholeBody's: all begin with COCO's 17.
+# COCO, Halpe with head and feet, COCO-WholeBody: all begin with COCO's 17.
 JOINT_COUNTS = (17, 26, 133)
 _COUNTS = "17 (COCO), 26 or 133"
 
 
 class Network(NamedTuple):
-    """A pose network of one person.
+    """A pose network for one person.
 
     Attributes:
-      size: (H, W) of its input, pixels.
+      size: (H, W) of the input, pixels.
       run: float32 [1, 3, H, W] -> simcc_x [1, K, a·W] and simcc_y [1, K, a·H].
     """
 
@@ -52,7 +52,7 @@ class Network(NamedTuple):
 
 
 class SimCC:
-    """The estimator around a network; see `pnr_jax.pose_estimation.Estimator`."""
+    """An estimator that wraps a network; see `pnr_jax.pose_estimation.Estimator`."""
 
     def __init__(self, network: Network):
         """Wraps `network`."""
@@ -84,7 +84,7 @@ class SimCC:
         return Poses(keypoints, scores, people)
 
     def _look(self, image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns COCO's joints of who is in a box: places [17, 2] in the image, likelihoods."""
+        """Estimates COCO's joints in a box: positions [17, 2] in the image, likelihoods [17]."""
         size = np.array(self._network.size)
         scale = (size / (PADDING * np.maximum(box[1] - box[0], 1))).min()
         origin = box.mean(axis=0) - size / scale / 2
@@ -97,14 +97,14 @@ class SimCC:
 
 
 def to_joints(places: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the 18 joints of COCO's 17.
+    """Converts COCO's 17 joints to the 18 joints.
 
     Args:
-      places: float [17, 2].
-      likely: float [17].
+      places: positions, float [17, 2].
+      likely: likelihoods, float [17].
 
     Returns:
-      [18, 2] and [18]; the neck is as likely as the less likely shoulder.
+      [18, 2] and [18]; the neck's likelihood is that of the less likely shoulder.
     """
     order = [COCO.index(name) for name in JOINTS if name != "neck"]
     shoulders = [COCO.index("left_shoulder"), COCO.index("right_shoulder")]
@@ -116,28 +116,28 @@ def to_joints(places: np.ndarray, likely: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def load_simcc(path: str | Path) -> SimCC:
-    """Reads an ONNX file of RTMPose's signature.
+    """Reads an ONNX file with RTMPose's signature.
 
     Raises:
-      UserError: the package `onnxruntime` is not installed, or the file is absent, no ONNX file or
-        of another signature.
+      UserError: the package `onnxruntime` is not installed, or the file does not exist, is not an
+        ONNX file or has another signature.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"pose model not found: {path}")
     try:
-        import onnxruntime  # At use: an extra.
+        import onnxruntime  # Imported here: an extra.
     except ImportError as error:
         raise UserError(
             f"{path}: needs the package onnxruntime ({error}); pip install 'pnr-jax[onnx]'"
         ) from None
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # Errors alone: it speaks of every constant it folds.
+    options.log_severity_level = 3  # Errors only: it logs every constant that it folds.
     try:
         session = onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # Its own kinds, a dozen, of no common base.
+    except Exception as error:  # A dozen types of its own, without a common base.
         raise UserError(
             f"{path}: not an ONNX file ({' '.join(str(error).split())[:200]})"
         ) from None
@@ -148,7 +148,7 @@ def _network(session: Any, path: Path) -> Network:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shape = list(inputs[0].shape) if len(inputs) == 1 else []
     ends = {output.name: list(output.shape) for output in outputs}
-    # In this order where they are called otherwise.
+    # In this order if they have other names.
     names = ["simcc_x", "simcc_y"] if {"simcc_x", "simcc_y"} <= ends.keys() else list(ends)
     wanted = [
         len(shape) == 4 and shape[1] == 3 and all(isinstance(side, int) for side in shape[2:]),
@@ -177,7 +177,7 @@ def _network(session: Any, path: Path) -> Network:
 
 
 def _box(places: np.ndarray) -> np.ndarray | None:
-    """Returns [[top, left], [bottom, right]] of places [N, 2], None of too few."""
+    """Returns [[top, left], [bottom, right]] of places [N, 2], or None if there are too few."""
     if len(places) < FEWEST_JOINTS:
         return None
     return np.stack([places.min(axis=0), places.max(axis=0)])

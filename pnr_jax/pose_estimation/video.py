@@ -1,4 +1,4 @@
-"""The poses of a person in a video, smoothed and framed, as an animation reads them."""
+"""Finds the poses of a person in a video, smoothed and framed for use in an animation."""
 
 import itertools
 from pathlib import Path
@@ -13,19 +13,19 @@ from pnr_jax.pose_estimation.cutting import cut
 from pnr_jax.pose_estimation.poses import Estimator
 
 BATCH = 16
-STEADY = 0.5  # Seconds: σ of the Gaussian over which the box around the person is averaged.
-BRIDGE = 0.5  # Seconds that a joint may be missing and still be put between two sightings.
-SHOWN = 12  # Frames of a strip.
+STEADY = 0.5  # Seconds: σ of the Gaussian that smooths the box around the person.
+BRIDGE = 0.5  # Seconds for which a missing joint is filled in between two detections.
+SHOWN = 12  # Frames in a strip.
 
 
 class Found(NamedTuple):
-    """What was found in a video of T frames.
+    """The poses found in a video of T frames.
 
     Attributes:
-      poses: int32 [T, 18, 2], (y, x) pixels of the boxes brought to one size, -1 where missing.
+      poses: int32 [T, 18, 2], (y, x) pixels of the boxes resized to one size, -1 where missing.
       boxes: float [T, 2, 2], [[top, left], [bottom, right]] of each in the video's pixels.
-      nobody: numbers of the frames in which nobody was found, from 1.
-      several: of those in which several people were, and the largest was taken.
+      nobody: the numbers, from 1, of the frames in which nobody was found.
+      several: the numbers of the frames in which several people were found; the largest was used.
     """
 
     poses: np.ndarray
@@ -41,18 +41,18 @@ def estimate(
     fps: float = 10.0,
     sigma: float = 1.0,
 ) -> Found:
-    """Finds the poses of a video's largest person.
+    """Finds the poses of the largest person in a video.
 
-    Each frame is looked at alone; `smooth` then evens the joints out. A box follows the person as
-    Market-1501 frames people, its place and height averaged over a second or so, so that neither
-    the camera nor the swing of an arm shakes it.
+    Each frame is processed by itself; `smooth` then smooths the joints over time. A box follows the
+    person, framed as in Market-1501. Its position and height are averaged over a second or so, so
+    that neither the camera nor the swing of an arm shakes it.
 
     Args:
-      path: of the video.
-      estimator: finds the joints.
-      size: (H, W) that each box is brought to, pixels.
-      fps: frames a second that are looked at.
-      sigma: of the smoothing, frames; 0 for none.
+      path: the video file.
+      estimator: the pose estimator.
+      size: (H, W) that each box is resized to, pixels.
+      fps: the number of frames per second to process.
+      sigma: σ of the smoothing, in frames; 0 for none.
 
     Raises:
       UserError: the video cannot be read, or no frame shows both shoulders and hips.
@@ -77,7 +77,7 @@ def estimate(
 def strip(
     path: str | Path, found: Found, size: tuple[int, int], fps: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reads up to 12 frames again, evenly spread: what their boxes show, and their poses."""
+    """Reads up to 12 evenly spaced frames again, and returns their boxes' contents and poses."""
     chosen = np.unique(np.linspace(0, len(found.poses) - 1, SHOWN).round().astype(int))
     shown = [
         cut(frame, found.boxes[i, 0], found.boxes[i, 1], np.array(size))
@@ -90,7 +90,7 @@ def strip(
 def _boxes(
     poses: np.ndarray, video_size: tuple[int, int], size: tuple[int, int], sigma: float
 ) -> np.ndarray | None:
-    """Returns the box around the person in each frame, as high and as wide as `size` has it."""
+    """Returns the box around the person in each frame, with the aspect ratio of `size`."""
     whole = ~np.isnan(poses[:, [*SHOULDERS, *HIPS]]).any(axis=(1, 2))
     if not whole.any():
         return None
@@ -107,7 +107,7 @@ def _boxes(
 
 
 def _framed(poses: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns poses in the pixels of their boxes at `size`; what is missing or outside is -1."""
+    """Returns poses in the pixels of their boxes at `size`; -1 where missing or outside."""
     low, high = boxes[:, None, 0], boxes[:, None, 1]
     moved = np.rint((poses + 0.5 - low) * np.array(size) / (high - low) - 0.5)
     inside = ((moved >= 0) & (moved < np.array(size))).all(axis=-1, keepdims=True)

@@ -1,6 +1,6 @@
-"""Batched, differentiable p-norm regression for JAX; imports jax and nothing else.
+"""Batched, differentiable p-norm regression for JAX; imports only jax.
 
-The letters are the paper's: appearance features ``H`` [..., n, D] are explained by pose features
+The notation is the paper's: appearance features ``H`` [..., n, D] are explained by pose features
 ``P`` [..., n, d] through a matrix ``F`` [..., d, D], so that ``H ≈ P F``. Read `_irls.py` first.
 """
 

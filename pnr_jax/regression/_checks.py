@@ -1,4 +1,4 @@
-"""Looks at the arguments: shapes always, values where they can be seen."""
+"""Checks of the arguments: shapes always, values where they are known."""
 
 import math
 import warnings
@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-_LOST = 1e-3  # of a column's spread: more than that, and float32 has cut off the answer
+_LOST = 1e-3  # share of a column's spread; if float32 loses more, the answer is lost too
 
 
 def as_arrays(
     P: ArrayLike, H: ArrayLike, weights: ArrayLike | None
 ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-    """Returns the arguments as jax arrays; warns where that cuts off what matters."""
+    """Returns the arguments as jax arrays; warns if the conversion loses digits that matter."""
     for name, array in (("P", P), ("H", H)):
         if _loses_digits(array):
             warnings.warn(
@@ -36,7 +36,7 @@ def _array(x: ArrayLike) -> jax.Array:
 
 
 def _loses_digits(x: ArrayLike) -> bool:
-    """Tells whether float32 keeps less than `_LOST` of what varies in a column."""
+    """Returns whether float32 rounding exceeds the share `_LOST` of a column's spread."""
     if jax.config.jax_enable_x64 or not isinstance(x, np.ndarray) or x.dtype.kind != "f":  # type: ignore[attr-defined]
         return False
     if x.dtype.itemsize < 8 or x.ndim < 2 or 0 in x.shape:
@@ -55,7 +55,7 @@ def check_arguments(
     check: bool,
     numbers: dict[str, Any],
 ) -> None:
-    """Raises ValueError for wrong shapes and numbers, and for bad values that can be seen."""
+    """Raises ValueError for wrong shapes and numbers, and for bad values if these are known."""
     if P.ndim < 2 or H.ndim < 2 or P.shape[-2] != H.shape[-2] or 0 in P.shape + H.shape:
         raise ValueError(
             "P and H must be [..., n, d] and [..., n, D] with the same n, all sizes at least 1; "
@@ -99,7 +99,7 @@ RULES: dict[str, tuple[Callable[[float], bool], str]] = {
 
 
 def _check_numbers(numbers: dict[str, Any]) -> None:
-    """Raises ValueError for a number out of its range, unless it is traced."""
+    """Raises ValueError for a number outside its range, unless it is traced."""
     for name, value in numbers.items():
         if jnp.ndim(value) != 0:
             raise ValueError(f"{name} must be one number; got an array {jnp.shape(value)}")
@@ -115,7 +115,7 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _check_values(P: jax.Array, H: jax.Array, weights: jax.Array | None) -> None:
-    """Raises ValueError for negative or non-finite values, where they can be seen (not traced)."""
+    """Raises ValueError for negative or non-finite values, unless they are traced."""
     if isinstance(weights, jax.core.Tracer):
         return
     with jax.ensure_compile_time_eval(), jax.numpy_rank_promotion("allow"):

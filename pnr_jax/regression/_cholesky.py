@@ -1,10 +1,10 @@
 """Cholesky factorisations of many small matrices, with the columns of H as lanes.
 
-The matrices of D columns are one array [..., d, d, D], and every operation on "an entry" of them
-is an operation on D numbers that lie side by side: a few passes over memory, on any platform. One
-LAPACK call for each would be quicker on a CPU, but jaxlib 0.10 spreads a batch of calls over the
-threads that XLA itself runs on, and waits there: two of them at once, the gradient of one solve
-and the value of another, hang for ever on 2 cores.
+The matrices of D columns are one array [..., d, d, D], so every operation on "an entry" of them
+acts on D contiguous numbers. This takes a few passes over memory, on any platform. One LAPACK call
+per matrix would be faster on a CPU, but jaxlib 0.10 spreads a batch of calls over the threads that
+XLA itself runs on, and waits there. Two batches at once, such as the gradient of one solve and the
+value of another, then hang forever on 2 cores.
 """
 
 import jax
@@ -12,16 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-_BLOCK = 4  # columns of L found per pass over A; measured best among 1, 2, 4, 5, 10 at d = 20
+_BLOCK = 4  # columns of L per pass over A; the fastest of 1, 2, 4, 5, 10 at d = 20
 
 
 def cholesky(A: jax.Array) -> jax.Array:
     """Computes the lower factors of A [..., d, d, D], symmetric, without negative eigenvalues.
 
-    A multiple of the identity as small as roundoff is added, so that the factor exists, the zero
-    matrix's included. It is a multiple of the trace, which does not depend on the choice of axes,
-    and no pivot is let below it. Right-looking, `_BLOCK` columns a pass, in a loop: fully unrolled
-    it is no faster and takes many times as long to compile.
+    A multiple of the identity of the size of roundoff is added, so that the factor always exists,
+    even for the zero matrix. It is proportional to the trace, which does not depend on the choice
+    of axes, and it is also the lower bound of every pivot. The algorithm is right-looking, with
+    `_BLOCK` columns per pass, in a loop: fully unrolled it is no faster and takes many times as
+    long to compile.
     """
     d = A.shape[-2]
     trace = jnp.trace(A, axis1=-3, axis2=-2)  # [..., D]
@@ -54,7 +55,7 @@ def cholesky(A: jax.Array) -> jax.Array:
 
 
 def cholesky_solve(L: jax.Array, b: jax.Array) -> jax.Array:
-    """Solves L Lᵀ x = b, `_BLOCK` rows a pass.
+    """Solves L Lᵀ x = b, `_BLOCK` rows per pass.
 
     Args:
       L: [..., d, d, D], or [..., d, d, 1] for all columns.
@@ -99,11 +100,11 @@ def _rows(d: int, ndim: int) -> np.ndarray:
 
 
 def _pivot(head: jax.Array, k: int) -> jax.Array:
-    return jnp.where(head[..., k, k, :] == 0, 1, head[..., k, k, :])  # 0 only where padded
+    return jnp.where(head[..., k, k, :] == 0, 1, head[..., k, k, :])  # 0 only in the padding
 
 
 def _padded(a: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-    """Appends zeros to the axes, up to a multiple of the block."""
+    """Pads the axes with zeros to a multiple of the block size."""
     padding = [(0, 0)] * a.ndim
     for axis in axes:
         padding[axis] = (0, -a.shape[axis] % _BLOCK)

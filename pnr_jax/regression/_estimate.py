@@ -1,4 +1,4 @@
-"""What every solver shares: the start, the last iteration, and its derivative."""
+"""The parts that all solvers share: the start, the last iteration, and its derivative."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -22,26 +22,27 @@ from pnr_jax.regression._primal_dual import PrimalDual
 from pnr_jax.regression._problem import Problem, normalise
 
 Solver = IRLS | InexactIRLS | PrimalDual
-"""Any solver; `pnorm_regression` says which to take."""
+"""Any solver; `pnorm_regression` says which one to use."""
 Gradient = Literal["last_step", "implicit", "unrolled"]
-"""Which derivative; `pnorm_regression` says what each is."""
+"""The kind of derivative; `pnorm_regression` describes each."""
 Implementation = Literal["xla", "pallas"]
-"""What runs: XLA's programs, or one fused kernel for GPU and TPU."""
+"""The implementation: XLA's programs, or one fused kernel for GPU and TPU."""
 
-_CG_STEPS = 50  # of the rowwise implicit derivative
+_CG_STEPS = 50  # in the rowwise implicit derivative
 
 
 class Solution(NamedTuple):
-    """What `solve_pnorm` found.
+    """The result of `solve_pnorm`.
 
     Attributes:
-      F: [..., d, D].
-      weights: those of the last iteration, v |r|^(p − 2), [..., n, D], rowwise [..., n, 1]: small
-        for outliers.
-      objective: Σ_j v_j |r_j|^p of each column, [..., D]; rowwise [...].
-      iterations: that were done, int32.
-      converged: of each column, [..., D]; rowwise [...]. True only where F is the minimiser to the
-        tolerance of `PrimalDual`; a fixed number of iterations does not look, and says False.
+      F: the solution, [..., d, D].
+      weights: the weights of the last iteration, v |r|^(p − 2), [..., n, D], rowwise [..., n, 1];
+        small for outliers.
+      objective: Σ_j v_j |r_j|^p for each column, [..., D]; rowwise [...].
+      iterations: the number of iterations that were run, int32.
+      converged: whether each column has converged, [..., D]; rowwise [...]. True only if F is the
+        minimiser to the tolerance of `PrimalDual`. Solvers with a fixed number of iterations do
+        not check, and return False.
     """
 
     F: jax.Array
@@ -70,12 +71,12 @@ def estimate(
     least = least_squares_solution(problem)
     # A start may have fewer batch axes; the sum has all of them.
     x = least if start is None else problem.to_x(start) + jnp.zeros_like(least)
-    # What comes before the last solve is constant to the derivative, but where it is unrolled.
+    # Unless unrolled, the derivative treats everything before the last solve as constant.
     constant: Callable[[Any], Any] = _identity if gradient == "unrolled" else stop_gradient
     fixed, iterate, x = constant((problem, solver, x))
     fixed_p = p if isinstance(p, int | float) else constant(p)
     inverse: Callable[[Problem, jax.Array], Inverse] = inverse_of
-    if implementation == "pallas":  # Imported at use: not every build of jax brings a compiler.
+    if implementation == "pallas":  # Imported here: not every build of jax has a compiler for it.
         from pnr_jax.regression import _pallas
 
         inverse = _pallas.inverse_of
@@ -111,14 +112,14 @@ def at_minimiser(
     epsilon: jax.Array,
     inverse_of: Callable[[Problem, jax.Array], Inverse],
 ) -> jax.Array:
-    """Returns x itself, with the derivatives, of any order, of the minimiser.
+    """Returns x unchanged, with the derivatives of the minimiser, of any order.
 
-    There g(x, problem) = Pᵀ v w(r) r − ridge x = 0, r = H − P x, with the solver's own weights w,
-    so by the implicit function theorem
+    At the minimiser g(x, problem) = Pᵀ v w(r) r − ridge x = 0, r = H − P x, with the solver's own
+    weights w, so by the implicit function theorem
 
         dx = −(∂g/∂x)⁻¹ dg = (Pᵀ v (w r)' P + ridge)⁻¹ dg,    x constant in dg,
 
-    where dg takes in that w depends on r.
+    where dg accounts for the dependence of w on r.
     """
     constant, epsilon, x = stop_gradient((problem, epsilon, x))
 
@@ -130,11 +131,11 @@ def at_minimiser(
         return problem.force(W, x)
 
     r = constant.residual(x)
-    if problem.rowwise:  # The columns are coupled: solved nearly, with the weights' own matrix.
+    if problem.rowwise:  # The columns are coupled: precondition with the weights' matrix.
         inverse = inverse_of(constant, solver.weights(constant, r, p, epsilon))
     else:
         curvature = jax.jvp(force, (r,), (jnp.ones_like(r),))[1]
-        inverse = inverse_of(constant, jnp.maximum(curvature, 0))  # Roundoff of 0 is not below.
+        inverse = inverse_of(constant, jnp.maximum(curvature, 0))  # Not negative by roundoff.
 
     def solve(A: Callable[[jax.Array], jax.Array], b: jax.Array) -> jax.Array:
         if not problem.rowwise:

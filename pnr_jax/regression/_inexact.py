@@ -1,9 +1,9 @@
-"""The fast one: eq. 3 with a wide eps at first, solved nearly, and exactly at the last iteration.
+"""The fast solver: eq. 3 with a wide eps at first, solved approximately until the last iteration.
 
-With a wide eps the weights are even, and then, P being orthonormal, two steps of conjugate
-gradients do what the exact solution would, at a tenth of the cost: four thin products in place of
-a Gram matrix for every column. It also keeps rows that merely happen to be near the present fit
-from freezing it.
+With a wide eps the weights are nearly equal. Since P is orthonormal, two steps of conjugate
+gradients then do the work of the exact solution at a tenth of the cost: four thin products instead
+of a Gram matrix for every column. A wide eps also prevents rows that merely happen to be near the
+current fit from freezing it. The last iteration is solved exactly.
 """
 
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ from pnr_jax.regression._problem import Problem
 )
 @dataclass(frozen=True)
 class InexactIRLS:
-    """Iteratively reweighted least squares, nearly solved but for the last iteration.
+    """Iteratively reweighted least squares, solved approximately until the last iteration.
 
-    Iteration k = 0, 1, ... has eps(k) = max(eps, widest · decay^k), the last one eps itself.
+    Iteration k = 0, 1, ... uses eps(k) = max(eps, widest · decay^k); the last one uses eps itself.
 
     Attributes:
-      iterations: at least 1.
+      iterations: the number of iterations, at least 1.
       eps: see `IRLS`.
-      widest: the first eps, relative to the typical entry like eps.
-      decay: of eps from one iteration to the next.
-      cg_steps: of conjugate gradients in an iteration, at least 1.
+      widest: the first eps, relative to the typical entry, like eps.
+      decay: the factor of eps from one iteration to the next.
+      cg_steps: the number of conjugate gradient steps per iteration, at least 1.
     """
 
     iterations: int = 5
@@ -51,7 +51,7 @@ class InexactIRLS:
         return jnp.maximum(eps, widest * decay ** k.astype(dtype))
 
     def approach(self, problem: Problem, p: jax.Array | float, x: jax.Array) -> Progress:
-        """Does all iterations but the last, from x."""
+        """Runs all iterations but the last, starting from x."""
 
         def iteration(k: jax.Array, x: jax.Array) -> jax.Array:
             W = self.weights(problem, problem.residual(x), p, self.scheduled(k, x.dtype))
@@ -61,7 +61,7 @@ class InexactIRLS:
         return Progress(x, jnp.asarray(self.eps, x.dtype), self.iterations - 1, False)
 
     def nearly_solve(self, problem: Problem, W: jax.Array, b: jax.Array) -> jax.Array:
-        """Returns about (Pᵀ v W P + ridge)⁻¹ b."""
+        """Returns approximately (Pᵀ v W P + ridge)⁻¹ b."""
         P, vW = problem.P, problem.v * W
 
         def A(x: jax.Array) -> jax.Array:

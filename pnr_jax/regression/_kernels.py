@@ -1,9 +1,9 @@
 """The kernels of `_pallas`, each for a block of columns of one problem.
 
-Their x, matrices and everything conjugate gradients need stay on chip through all iterations; P
-and H stream through in blocks of rows (on a GPU from the L2 cache after the first pass, on a TPU
-they are on chip too). Shapes are powers of two, and an index that a loop runs over is a mask,
-never a register's number: what Triton asks for.
+The block's x, its matrices and all data of the conjugate gradients stay on chip through all
+iterations. P and H stream through in blocks of rows: on a GPU from the L2 cache after the first
+pass; on a TPU they are on chip too. Triton requires that shapes are powers of two, and that loop
+indices are applied as masks and never select a register.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from jax.experimental import pallas as pl
 from pnr_jax.regression._irls import IRLS
 from pnr_jax.regression._linear import conjugate_gradients
 
-ROWS = 64  # of P and H in a block
+ROWS = 64  # rows of P and H in a block
 
 Rows = Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]  # -> P, v W and r of a block
 
@@ -31,16 +31,16 @@ def iterations_kernel(
     d: int,
     numbers: jax.tree_util.PyTreeDef,
 ) -> None:
-    """Does all iterations of the solver but the last.
+    """Runs all iterations of the solver but the last.
 
     Args:
-      P_ref: [n, d], filled up with zeros to whole blocks, as are all others.
-      H_ref: [n, D].
-      v_ref: [n, 1].
-      ridge_ref: [d, d].
-      refs: of the numbers [1, 1], of the x to start from [d, D], and of the result.
-      d: how many columns of P are not such zeros.
-      numbers: the structure of the numbers: (solver, p), p None where it is known to be 1.
+      P_ref: P [n, d], padded with zeros to whole blocks, as are all others.
+      H_ref: H [n, D].
+      v_ref: v [n, 1].
+      ridge_ref: the ridge [d, d].
+      refs: references to the numbers [1, 1], the initial x [d, D], and the result.
+      d: the number of columns of P without the padding.
+      numbers: the structure of the numbers: (solver, p), with p None if it is known to be 1.
     """
     *number_refs, start_ref, out_ref = refs
     solver, p = jax.tree.unflatten(numbers, [ref[...] for ref in number_refs])
@@ -108,8 +108,8 @@ def _sum_blocks(
 def _solve(count: int, rows: Rows, ridge: jax.Array, b: jax.Array, d: int) -> jax.Array:
     """Returns (Pᵀ v W P + ridge)⁻¹ b, b [d, D], by the L D Lᵀ of every column's matrix.
 
-    As in `cholesky` a multiple of the identity as small as roundoff is added. No pivot is smaller
-    than that but by roundoff, which is not let through.
+    As in `cholesky`, a multiple of the identity of the size of roundoff is added. Only roundoff
+    could make a pivot smaller than that, so pivots are clamped to it.
     """
     row, column = (lax.broadcasted_iota(jnp.int32, (len(b), len(b), 1), axis) for axis in (0, 1))
     index = lax.broadcasted_iota(jnp.int32, (len(b), 1), 0)

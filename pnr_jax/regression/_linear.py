@@ -1,4 +1,4 @@
-"""Products, weighted Gram matrices of many columns at once, conjugate gradients."""
+"""Matrix products, weighted Gram matrices of many columns at once, conjugate gradients."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from jax import lax
 
 
 def matmul(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Multiplies in full precision: on GPU and TPU the default is not float32."""
+    """Multiplies in full precision; on GPU and TPU, jax's default is less than float32."""
     return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
 
 
@@ -19,10 +19,10 @@ def transpose(a: jax.Array) -> jax.Array:
 
 
 def gram_matrices(P: jax.Array, W: jax.Array) -> jax.Array:
-    """Returns ``Pᵀ diag(W[:, c]) P`` of every column c, [..., d, d, D].
+    """Returns ``Pᵀ diag(W[:, c]) P`` for every column c, [..., d, d, D].
 
-    The products ``P[j, k] P[j, l]`` do not depend on the column, so that all columns' matrices
-    are one product of the d(d + 1)/2 distinct ones with W.
+    The products ``P[j, k] P[j, l]`` do not depend on the column. So one matrix product of W with
+    the d(d + 1)/2 distinct ones gives the matrices of all columns.
 
     Args:
       P: [..., n, d].
@@ -44,15 +44,15 @@ def conjugate_gradients(
     inverse: Callable[[jax.Array], jax.Array] = lambda r: r,
     total: Callable[[jax.Array], jax.Array] = lambda x: jnp.sum(x, axis=-2, keepdims=True),
 ) -> jax.Array:
-    """Solves A x = b nearly, by so many steps of conjugate gradients.
+    """Solves A x = b approximately, by `steps` steps of conjugate gradients.
 
     Args:
-      A: symmetric, without negative eigenvalues.
+      A: x ↦ A x, symmetric, without negative eigenvalues.
       b: [..., d, D].
-      steps: at least 1.
-      inverse: of a matrix near A, the preconditioner.
-      total: the sum of products [..., d, D] that makes an inner product: of each column, or of
-        whatever A couples.
+      steps: the number of steps, at least 1.
+      inverse: the preconditioner, the inverse of a matrix near A.
+      total: sums products [..., d, D] to inner products: over each column, or over everything
+        that A couples.
     """
     unit = total(jnp.abs(b))  # So that no square overflows.
     unit = jnp.where(unit == 0, 1, unit)
@@ -73,5 +73,5 @@ def conjugate_gradients(
 
 
 def _ratio(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Returns a / b, and 0, with a derivative of 0, where b is 0: a column already solved."""
+    """Returns a / b; where b is 0 (a column already solved), 0 with a derivative of 0."""
     return jnp.where(b == 0, 0, a) / jnp.where(b == 0, 1, b)

@@ -1,8 +1,8 @@
-"""The iterations as one fused kernel: for GPUs and TPUs, where small factorisations are slow.
+"""The iterations as one fused kernel, for GPUs and TPUs, where small factorisations are slow.
 
-A program of the grid owns a block of columns of one problem. Batch entries and columns do not see
-each other, so that a sharded batch, or sharded columns, need no communication, which the compiler
-cannot know of a kernel: `custom_partitioning` tells it.
+Each program of the grid owns a block of columns of one problem. Batch entries and columns are
+independent, so a sharded batch, or sharded columns, need no communication. The compiler cannot
+infer this for a kernel; `custom_partitioning` declares it.
 """
 
 import functools
@@ -31,11 +31,11 @@ Arrays = tuple[jax.Array, ...]
 def approach(
     solver: IRLS | InexactIRLS | PrimalDual, problem: Problem, p: jax.Array | float, x: jax.Array
 ) -> Progress:
-    """Does all iterations but the last in one kernel, which is a constant to the derivative.
+    """Runs all iterations but the last in one kernel, which the derivative treats as constant.
 
-    p and the solver's numbers are operands of it, so that new ones do not compile anew.
+    p and the solver's numbers are operands of the kernel, so new values need no recompilation.
     """
-    assert not isinstance(solver, PrimalDual)  # `_pnorm` refuses it.
+    assert not isinstance(solver, PrimalDual)  # `_pnorm` rejects it.
     eps = jnp.asarray(solver.eps, x.dtype)
     if solver.iterations > 1:
         known = isinstance(p, int | float) and p == 1
@@ -49,7 +49,7 @@ def approach(
 
 
 def inverse_of(problem: Problem, W: jax.Array) -> Inverse:
-    """Returns b ↦ (Pᵀ v W P + ridge)⁻¹ b, one kernel, which factorises anew for each b."""
+    """Returns b ↦ (Pᵀ v W P + ridge)⁻¹ b as one kernel, which refactorises for each b."""
     operands = [("nd", problem.P), ("nD", problem.v * W), ("dd", problem.ridge)]
     return lambda b: _call(solve_kernel, [*operands, ("dD", b)])
 
@@ -57,7 +57,7 @@ def inverse_of(problem: Problem, W: jax.Array) -> Inverse:
 def _call(kernel: Any, operands: list[tuple[str, jax.Array]]) -> jax.Array:
     """Runs the kernel over batch × blocks of columns; the result has the shape of the last operand.
 
-    Operands are named by their last two axes, of n rows, d, D columns or 1.
+    Operands are named after their last two axes: n rows, d, D columns, or 1.
     """
     names, arrays = zip(*operands, strict=True)
     batch = arrays[-1].shape[:-2]
@@ -69,7 +69,7 @@ def _call(kernel: Any, operands: list[tuple[str, jax.Array]]) -> jax.Array:
     @custom_vmap
     def mapped(*arrays: jax.Array) -> jax.Array:
         sharding = jax.typeof(arrays[-1]).sharding
-        if explicit := sharding.mesh.explicit_axes:  # A kernel's blocks have no explicit sharding.
+        if explicit := sharding.mesh.explicit_axes:  # Blocks of a kernel have no explicit sharding.
             return auto_axes(run, axes=explicit, out_sharding=sharding)(*arrays)
         return run(*arrays)
 
@@ -105,12 +105,12 @@ def _partitioned(run: Callable[..., jax.Array], names: tuple[str, ...]) -> Calla
 
 
 def _on_this_platform(kernel: Any, names: tuple[str, ...], *arrays: jax.Array) -> jax.Array:
-    """Takes blocks as wide as a TPU's lanes; on a GPU narrow ones, so that all cores have some."""
+    """Uses blocks as wide as a TPU's lanes, but narrow ones on a GPU, to occupy all its cores."""
 
     def on(width: int, **how: Any) -> Callable[..., jax.Array]:
         return lambda *arrays: _in_blocks(kernel, names, arrays, width, how)
 
-    # Mosaic, the other way to compile for NVIDIA, copies blocks of at most 256 rows.
+    # Mosaic, the other compiler for NVIDIA, copies blocks of at most 256 rows.
     nvidia = on(16, compiler_params=triton.CompilerParams(num_warps=8))
     return lax.platform_dependent(*arrays, cpu=on(128, interpret=True), cuda=nvidia, tpu=on(128))
 
@@ -118,7 +118,7 @@ def _on_this_platform(kernel: Any, names: tuple[str, ...], *arrays: jax.Array) -
 def _in_blocks(
     kernel: Any, names: tuple[str, ...], arrays: Arrays, width: int, how: dict[str, Any]
 ) -> jax.Array:
-    """Pads to whole blocks: rows and columns of 0 change nothing."""
+    """Runs the kernel on arrays padded to whole blocks; rows and columns of 0 change nothing."""
     n, x = arrays[0].shape[-2], arrays[-1]
     batch, d, D = x.shape
     width = min(width, _power_of_two(D))

@@ -1,4 +1,4 @@
-"""The public functions: least squares, p-norm regression, its solution, prediction."""
+"""The public functions: least squares, p-norm regression, its full solution, prediction."""
 
 import dataclasses
 from collections.abc import Callable
@@ -27,29 +27,29 @@ def least_squares(
     ridge: Number = 0.0,
     check: bool = True,
 ) -> jax.Array:
-    r"""Solves weighted least squares: the F that explains H by P (eq. 2).
+    r"""Solves weighted least squares: finds the F that explains H by P (eq. 2).
 
     .. math:: F = \arg\min_F \sum_j v_j \|H_j - P_j F\|^2 + λ \sum_k S_k \|F_k\|^2, \quad
               S_k = \sum_j v_j P_{jk}^2
 
-    Of several minimisers it is the shortest, in units in which the columns of P are of one size.
-    All axes before the last two are batch axes and broadcast.
+    If there are several minimisers, the shortest is returned, in units in which the columns of P
+    have the same size. All axes before the last two are batch axes and broadcast.
 
     Args:
       P: regressors (pose features) [..., n, d].
       H: responses (appearance features) [..., n, D].
-      weights: of the rows, v ≥ 0, [..., n]; 1 if None. A row of weight 0 leaves no trace, even if
-        it holds infinities.
+      weights: row weights v ≥ 0, [..., n]; 1 if None. A row of weight 0 has no effect, even if it
+        contains infinities.
       ridge: λ ≥ 0, relative to each column of P, so that units do not matter.
-      check: whether to look at the values outside jit, which waits for them, and raise if they are
-        negative or not finite. If not, and under jit, those give NaN.
+      check: whether to check the values outside jit, which waits for them, and raise an error for
+        negative weights and non-finite values. If False, and under jit, these give NaN.
 
     Returns:
-      F [..., d, D], float32 or, if P or H is, float64.
+      F [..., d, D], float32, or float64 if P or H is.
 
     Raises:
-      ValueError: wrong shapes or options; and, outside jit, negative weights, NaN or infinity in a
-        row that counts.
+      ValueError: wrong shapes or options; outside jit also negative weights, and NaN or infinity
+        in a row with a weight above 0.
 
     Example:
       >>> import jax.numpy as jnp
@@ -78,49 +78,49 @@ def pnorm_regression(
     implementation: Implementation = "xla",
     check: bool = True,
 ) -> jax.Array:
-    r"""Solves p-norm regression by the given solver (eqs. 1, 3 and 4).
+    r"""Solves p-norm regression with the given solver (eqs. 1, 3 and 4).
 
     .. math:: F = \arg\min_F \sum_j v_j \|H_j - P_j F\|_p^p
 
-    Entrywise, columns of H do not see each other. Rowwise, :math:`\|\cdot\|_2^p` of rows is
-    minimised instead (the L2,p norm): one weight for a row, robust against rows that are wrong as
-    a whole. p = 2, given as a Python number, is `least_squares` by either.
+    Entrywise, the columns of H are independent. Rowwise, :math:`\|\cdot\|_2^p` of rows is
+    minimised instead (the L2,p norm): each row has one weight, which is robust against rows that
+    are wrong as a whole. For p = 2, given as a Python number, both are `least_squares`.
 
     The solver decides what runs, never the shapes or values: `IRLS` is eq. 3 to the letter,
-    `InexactIRLS` is faster, `PrimalDual` goes to the minimiser. Each ends with one exact iteration
-    of eq. 3, and that is what ``gradient`` is about:
+    `InexactIRLS` is faster, `PrimalDual` converges to the minimiser. Each ends with one exact
+    iteration of eq. 3. ``gradient`` chooses its derivative:
 
-    * `"last_step"`: the weights of the last iteration are constants, as in the paper. Costs a solve
-      with the factor of the forward pass and a few thin products; stores nothing for each
-      iteration. Further derivatives are those of that one weighted least squares problem.
-    * `"implicit"`: that of the minimiser itself, of any order, by the implicit function theorem;
-      nothing is stored for each iteration. Right when the iteration has converged, wild before.
-      For p = 1 choose an eps that means something, say 1e-2, since the minimiser of the
-      unsmoothed problem is a vertex that jumps.
-    * `"unrolled"`: through all iterations. Time and memory grow with them.
+    * `"last_step"`: the weights of the last iteration are constants, as in the paper. This costs a
+      solve with the factor of the forward pass and a few thin products, and stores nothing for
+      each iteration. Higher derivatives are those of that one weighted least squares problem.
+    * `"implicit"`: the derivative of the minimiser itself, of any order, by the implicit function
+      theorem; nothing is stored for each iteration. It is correct once the iteration has
+      converged, and erratic before. For p = 1 choose a meaningful eps, say 1e-2, since the
+      minimiser of the unsmoothed problem is a vertex that jumps.
+    * `"unrolled"`: the derivative through all iterations. Time and memory grow with them.
 
     Args:
       P: regressors (pose features) [..., n, d].
       H: responses (appearance features) [..., n, D].
       p: the norm, 1 ≤ p ≤ 2; 1 is least absolute deviations.
-      weights: of the rows, v ≥ 0, [..., n]; 1 if None. A row of weight 0 leaves no trace, even if
-        it holds infinities.
+      weights: row weights v ≥ 0, [..., n]; 1 if None. A row of weight 0 has no effect, even if it
+        contains infinities.
       ridge: λ ≥ 0; adds λ S of `least_squares` to the matrices of eq. 3, whose residuals are in
-        units of the typical entry of H (`IRLS` says which).
-      rowwise: whether the norm is of rows.
+        units of the typical entry of H (`IRLS` defines it).
+      rowwise: whether to take the norm of whole rows.
       solver: `IRLS`, `InexactIRLS` or `PrimalDual`, with their options.
-      gradient: which derivative, see above.
-      start: F to start from, [..., d, D]; least squares if None.
-      implementation: "xla", or "pallas": one fused kernel for GPU and TPU, entrywise, float32,
-        `IRLS` and `InexactIRLS`.
+      gradient: the kind of derivative, see above.
+      start: the initial F [..., d, D]; least squares if None.
+      implementation: "xla", or "pallas": one fused kernel for GPU and TPU; only for `IRLS` and
+        `InexactIRLS`, entrywise, in float32.
       check: see `least_squares`.
 
     Returns:
-      F [..., d, D], float32 or, if P or H is, float64.
+      F [..., d, D], float32, or float64 if P or H is.
 
     Raises:
-      ValueError: wrong shapes or options; and, outside jit, negative weights, NaN or infinity in a
-        row that counts. Under jit those give NaN.
+      ValueError: wrong shapes or options; outside jit also negative weights, and NaN or infinity
+        in a row with a weight above 0. Under jit these give NaN.
 
     Example:
       >>> import jax.numpy as jnp
@@ -156,26 +156,26 @@ def solve_pnorm(
     implementation: Implementation = "xla",
     check: bool = True,
 ) -> Solution:
-    """Solves p-norm regression like `pnorm_regression`, to convergence, and tells more of it.
+    """Solves p-norm regression to convergence, and returns more than `pnorm_regression`.
 
     Args:
       P: regressors [..., n, d].
       H: responses [..., n, D].
       p: the norm, 1 ≤ p ≤ 2.
-      weights: of the rows, v ≥ 0, [..., n]; 1 if None.
+      weights: row weights v ≥ 0, [..., n]; 1 if None.
       ridge: λ ≥ 0, see `pnorm_regression`.
-      rowwise: whether the norm is of rows.
+      rowwise: whether to take the norm of whole rows.
       solver: `PrimalDual`, which converges, or one of the others.
-      gradient: which derivative; a loop of unknown length has no unrolled one.
-      start: F to start from, [..., d, D].
+      gradient: the kind of derivative; a loop of unknown length has no unrolled one.
+      start: the initial F [..., d, D].
       implementation: see `pnorm_regression`.
-      check: see `least_squares`; it says nothing of convergence, which `converged` does.
+      check: see `least_squares`; it does not concern convergence, which `converged` reports.
 
     Returns:
       A `Solution`.
 
     Raises:
-      ValueError: as `pnorm_regression`.
+      ValueError: as in `pnorm_regression`.
 
     Example:
       >>> import jax.numpy as jnp
@@ -196,11 +196,11 @@ def solve_pnorm(
 
 
 def predict(P: ArrayLike, F: ArrayLike) -> jax.Array:
-    """Computes the responses ``P F`` that F gives to the regressors P: H_t = P_t F.
+    """Computes the responses ``P F`` to the regressors P: H_t = P_t F.
 
     Args:
       P: regressors (pose features) [..., n, d].
-      F: what `pnorm_regression` or `least_squares` found, [..., d, D].
+      F: the result of `pnorm_regression` or `least_squares`, [..., d, D].
 
     Returns:
       H [..., n, D].
@@ -231,7 +231,7 @@ _estimate_known_p = jax.jit(estimate, static_argnames=("p", *_OPTIONS))
 
 
 def _estimate_for(p: Number) -> Callable[..., Solution]:
-    """Returns the compiled `estimate`; with quick powers where p is known to be 1 or 2."""
+    """Returns the compiled `estimate`, with faster powers if p is known to be 1 or 2."""
     return _estimate_known_p if _is(p, 1) or _is(p, 2) else _estimate
 
 
@@ -252,7 +252,7 @@ def _arguments(
     check: bool,
     **numbers: Number,
 ) -> tuple[jax.Array, jax.Array, jax.Array | None, jax.Array | None]:
-    """Returns P, H, weights and start as arrays, after a look at everything."""
+    """Returns P, H, weights and start as arrays, after checking all arguments."""
     arrays = as_arrays(P, H, weights)
     P, H, weights = arrays
     check_arguments(P, H, weights, check=check, numbers=numbers | _options(solver))

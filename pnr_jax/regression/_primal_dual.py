@@ -1,9 +1,9 @@
-"""The exact one: primal–dual Newton iterations, to convergence.
+"""The exact solver: primal–dual Newton iterations, to convergence.
 
-In units of the typical entry of H, with s = (|u|² + ε²)^½ and the residual u, the smoothed problem
+In units of the typical entry of H, with the residual u and s = (|u|² + ε²)^½, the smoothed problem
 is to minimise Σ_j v_j s_j^p / p + xᵀ ridge x / 2. At its minimiser ρ'(u) = s^(p−2) u balances the
-ridge. Newton's method on that equation in x alone is quick near the solution and lost far from it.
-So y, which is to become ρ'(u), is an unknown of its own (Chan, Golub, Mulet 1999):
+ridge. Newton's method on that equation in x alone is fast near the solution and fails far from it.
+So y, which converges to ρ'(u), is an unknown of its own (Chan, Golub, Mulet 1999):
 
     y s^(2−p) = u    and    Pᵀ v y = ridge x.
 
@@ -11,14 +11,15 @@ Linearised, with u + du = u − P dx, the first gives y + dy = w u + C du, where
 
     w = s^(p−2)    and    C du = w du − (2 − p) y ⟨u, du⟩ / s²,
 
-and then the second (Pᵀ v C P + ridge) dx = Pᵀ v w u − ridge x: an iteration of eq. 3 where y = 0,
-Newton's where y = ρ'(u), a mixture between. For p = 1 this is an interior point method: y is
-feasible for the dual problem. A step goes as far in y as keeps |y| ≤ s^(p−1), as far in x as
-lowers the objective most, and the next ε is as small as the distance from optimality lets it be.
+and then the second (Pᵀ v C P + ridge) dx = Pᵀ v w u − ridge x. This is an iteration of eq. 3 where
+y = 0, Newton's where y = ρ'(u), and a mixture of the two in between. For p = 1 it is an interior
+point method: y is feasible for the dual problem. The step in y is the longest that keeps
+|y| ≤ s^(p−1), the step in x is the one that lowers the objective most, and the next ε is as small
+as the distance from optimality allows.
 
-Of the norm of rows, ⟨u, du⟩ and |u| are a row's (Andersen, Christiansen, Conn, Overton 2000). C
-then couples the columns; it is made symmetric, and the system solved by conjugate gradients,
-preconditioned by the one matrix Pᵀ v w P + ridge.
+For the norm of rows, ⟨u, du⟩ and |u| are those of a row (Andersen, Christiansen, Conn, Overton
+2000). C then couples the columns. It is symmetrised, and the system is solved by conjugate
+gradients, preconditioned by the one matrix Pᵀ v w P + ridge.
 """
 
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ from pnr_jax.regression._irls import Progress, inverse_of, least_squares_solutio
 from pnr_jax.regression._linear import conjugate_gradients, matmul, transpose
 from pnr_jax.regression._problem import Problem
 
-_STEPS = (0.7, 0.5, 0.3, 0.15, 0.05)  # tried besides the whole one
-_CG_STEPS = 20  # more do not pay: most of a row's directions are not in C's small part
+_STEPS = (0.7, 0.5, 0.3, 0.15, 0.05)  # step lengths tried besides 1
+_CG_STEPS = 20  # more are not worth it: most of a row's directions are not in C's small part
 
 Norm = jax.Array | float
 
@@ -56,14 +57,15 @@ class State(NamedTuple):
 )
 @dataclass(frozen=True)
 class PrimalDual:
-    """Primal–dual Newton iterations to the minimiser.
+    """Primal–dual Newton iterations, run to the minimiser.
 
     Attributes:
-      tolerance: of the duality gap, relative to the objective with the residual of no row counted
-        for more than the typical entry of H, so that far outliers do not loosen it; and, its
-        square root, of the dual infeasibility.
-      max_iterations: at least 1; the loop ends there, or when all columns have converged.
-      eps: the last smoothing ε of abs(r), relative to the typical entry (`IRLS` says which), but
+      tolerance: the tolerance of the duality gap, relative to the objective. In that objective,
+        residuals are clipped at the typical entry of H, so that far outliers do not loosen the
+        tolerance. Its square root is the tolerance of the dual infeasibility.
+      max_iterations: the maximum number of iterations, at least 1; the loop ends earlier if all
+        columns have converged.
+      eps: the final smoothing ε of abs(r), relative to the typical entry (`IRLS` defines it), but
         never below what roundoff can resolve.
     """
 
@@ -72,7 +74,7 @@ class PrimalDual:
     eps: jax.Array | float = 1e-6
 
     def approach(self, problem: Problem, p: Norm, x: jax.Array) -> Progress:
-        """Does all iterations but the last, from x."""
+        """Runs all iterations but the last, starting from x."""
 
         def unfinished(progress: tuple[State, jax.Array]) -> jax.Array:
             state, k = progress
@@ -90,7 +92,7 @@ class PrimalDual:
         return _power(_smooth_length(problem, r, eps), p, -2)
 
     def _start(self, problem: Problem, p: Norm, x: jax.Array) -> State:
-        """Starts with a y that is feasible: the residual of least squares, made small."""
+        """Returns a first state with a feasible y: the scaled residual of least squares."""
         u = problem.residual(least_squares_solution(problem))
         tiny = jnp.finfo(u.dtype).eps
         largest = jnp.max(problem.length(u, least=tiny), axis=-2, keepdims=True)
@@ -98,7 +100,7 @@ class PrimalDual:
         return State(x, y, *self._distance(problem, p, x, y))
 
     def _step(self, problem: Problem, p: Norm, state: State) -> State:
-        """Does one iteration."""
+        """Runs one iteration."""
         x, y, epsilon, _ = state
         u = problem.residual(x)
         s = _smooth_length(problem, u, epsilon)
@@ -116,9 +118,9 @@ class PrimalDual:
     ) -> tuple[jax.Array, jax.Array]:
         """Returns the next ε, as small as the gap of a row allows, and whether to stop.
 
-        The gap Σ v (ρ(u) + ρ*(y) − u y) is at most Σ v |u| |ρ'(u) − y|, of which differences
-        that are but roundoff of ρ'(u) are left out: multiplied by the residual of a far outlier
-        they would look like a gap.
+        The gap Σ v (ρ(u) + ρ*(y) − u y) is at most Σ v |u| |ρ'(u) − y|. Differences that are only
+        roundoff of ρ'(u) are left out: multiplied by the residual of a far outlier, they would
+        look like a gap.
         """
         tiny = jnp.finfo(x.dtype).eps
         eps = jnp.maximum(jnp.asarray(self.eps, x.dtype), (8 * tiny) ** (1 / p))
@@ -140,7 +142,7 @@ class PrimalDual:
 
 
 def _smooth_length(problem: Problem, u: jax.Array, epsilon: jax.Array) -> jax.Array:
-    """Returns s = (|u|² + ε²)^½, of entries or rows, without overflow."""
+    """Returns s = (|u|² + ε²)^½ of entries or rows, without overflow."""
     size = stop_gradient(problem.length(u, least=epsilon))
     return size * jnp.sqrt(problem.inner(u / size, u / size) + (epsilon / size) ** 2)
 
@@ -164,7 +166,7 @@ def _curvature(
 
 
 def _entry_curvature(p: Norm, y: jax.Array, u: jax.Array, s: jax.Array, w: jax.Array) -> jax.Array:
-    """Returns c, C as a factor of each entry."""
+    """Returns c, the factor that C is for each entry."""
     tiny = jnp.finfo(u.dtype).eps
     return w * (1 - (2 - p) * jnp.clip((y / (w * s)) * (u / s), -1, 1 - tiny))
 
@@ -185,16 +187,17 @@ def _newton_direction(
 
 
 def _inside(problem: Problem, y: jax.Array, dy: jax.Array, bound: jax.Array) -> jax.Array:
-    """Returns y + dy, or what of it keeps |y| ≤ bound.
+    """Returns y + dy, shortened so that |y| ≤ bound.
 
-    Entries go as far as the first of their column may, which keeps Pᵀ v y = ridge x. Rows on their
-    ball can only move along it, which no straight step does: they are drawn back to it, and the
-    next iteration mends the equation.
+    Entrywise, the first entry of a column to reach its bound limits the step of the whole column,
+    which preserves Pᵀ v y = ridge x. Rows on the surface of their ball can only move along it, and
+    no straight step does that. So they are projected back onto the ball, and the next iteration
+    restores the equation.
     """
     if problem.rowwise:
         y = y + dy
         return y * jnp.minimum(1, bound / problem.length(y, least=jnp.finfo(y.dtype).tiny))
-    bound = bound * (1 + 8 * jnp.finfo(y.dtype).eps)  # Roundoff at its bound must not stop all.
+    bound = bound * (1 + 8 * jnp.finfo(y.dtype).eps)  # Roundoff at a bound must not block the step.
     room = jnp.where(dy > 0, bound - y, bound + y) / jnp.where(dy == 0, 1, jnp.abs(dy))
     room = jnp.min(jnp.where(dy == 0, 1, room), axis=-2, keepdims=True)
     return y + jnp.clip(0.9999 * room, 0, 1) * dy
@@ -210,10 +213,11 @@ def _length(
     du: jax.Array,
     epsilon: jax.Array,
 ) -> jax.Array:
-    """Returns the length of the step that lowers the smoothed objective most, of a few.
+    """Returns the length, out of a few, of the step that lowers the smoothed objective most.
 
     The differences of objectives are formed row by row, from
-    s₁ − s₀ = ⟨a du, 2u + a du⟩ / (s₁ + s₀): a far outlier's objective has no digits for the rest.
+    s₁ − s₀ = ⟨a du, 2u + a du⟩ / (s₁ + s₀), since a far outlier's objective would absorb the digits
+    of all others.
     """
     pull = matmul(problem.ridge, dx)
     linear, square = problem.total(x * pull), problem.total(dx * pull)

@@ -1,4 +1,4 @@
-"""The problem that every solver is given: rows of weight 0 gone, units gone, P orthonormal."""
+"""The problem as solvers see it: rows of weight 0 masked, units removed, P orthonormal."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,11 +39,11 @@ class Problem:
         return self.H - matmul(self.P, x)
 
     def inner(self, a: jax.Array, b: jax.Array) -> jax.Array:
-        """Returns the products a b, [..., n, D], or those of rows, [..., n, 1]."""
+        """Returns the products a b, [..., n, D], or the inner products of rows, [..., n, 1]."""
         return jnp.sum(a * b, axis=-1, keepdims=True) if self.rowwise else a * b
 
     def length(self, r: jax.Array, *, least: ArrayLike) -> jax.Array:
-        """Returns max(|r|, least) of every entry, or of the norm of every row."""
+        """Returns max(|r|, least) for every entry, or for the norm of every row."""
         if not self.rowwise:
             return jnp.maximum(jnp.abs(r), least)
         unit = stop_gradient(jnp.max(jnp.abs(r), axis=-1, keepdims=True))
@@ -53,19 +53,19 @@ class Problem:
         return unit * jnp.sqrt(jnp.maximum(squares, (least / unit) ** 2))
 
     def total(self, x: jax.Array) -> jax.Array:
-        """Returns the sum of the rows of each column, or of everything where rows have a norm."""
+        """Returns the sum over the rows of each column; rowwise, the sum over everything."""
         return jnp.sum(x, axis=(-2, -1) if self.rowwise else -2, keepdims=True)
 
     def force(self, W: jax.Array, x: jax.Array) -> jax.Array:
-        """Returns Pᵀ v W (H − P x) − ridge x: what pulls at x."""
+        """Returns Pᵀ v W (H − P x) − ridge x, the force on x."""
         return matmul(transpose(self.P), self.v * (W * self.residual(x))) - matmul(self.ridge, x)
 
     def with_moving_axes(self) -> "Problem":
         """Returns the same problem with a derivative of T that keeps P orthonormal.
 
-        With G = Pᵀ v P + ridge, which is the identity, T (3/2 − G/2) is T, and to first order in
-        what G depends on its P is orthonormal too. That is what iterations depend on that are not
-        exact: where the axes are, but not how they are turned.
+        With G = Pᵀ v P + ridge, which is the identity, T (3/2 − G/2) equals T, and its P stays
+        orthonormal to first order in everything that G depends on. Inexact iterations depend on
+        exactly that: on where the axes are, but not on how they are rotated.
         """
         P, v = self.P, self.v
         G = matmul(transpose(P), v * P) + self.ridge
@@ -80,12 +80,12 @@ class Problem:
         )
 
     def to_x(self, F: jax.Array) -> jax.Array:
-        """Returns x of the caller's F [..., d, D]."""
+        """Returns the x that corresponds to the caller's F [..., d, D]."""
         F = F.reshape((1,) * (self.H.ndim - F.ndim) + F.shape).astype(self.H.dtype)
         return matmul(self.T_inverse, F * self.P_unit / self.scale)
 
     def to_F(self, x: jax.Array) -> jax.Array:
-        """Returns the caller's F [..., d, D] of x."""
+        """Returns the caller's F [..., d, D] that corresponds to x."""
         return matmul(self.T, x) * self.scale / self.P_unit
 
 
@@ -97,24 +97,25 @@ def normalise(
     rowwise: bool = False,
     reweights: bool = True,
 ) -> Problem:
-    """Masks rows of weight 0, removes the units of P, H and weights, makes P orthonormal.
+    """Masks rows of weight 0, removes the units of P, H and weights, orthonormalises P.
 
-    Rows of weight 0 become rows of zeros *before* anything is computed from them, so that neither
+    Rows of weight 0 are set to zeros *before* anything is computed from them, so that neither
     their values nor their derivatives (0 times infinity) can reach the result.
 
-    Units and T are constants to the derivative, and that is exact: the solution of the problem in
-    other coordinates is the same solution in those coordinates, whatever they are. So no
-    derivative of an eigenvector, which need not exist, is ever taken. (Only what eps and ridge are
-    relative to, `scale`, is held constant although it changes with v.)
+    The derivative treats the units and T as constants. This is exact: in other coordinates the
+    problem has the same solution, expressed in those coordinates, whatever they are. So the
+    derivative of an eigenvector, which need not exist, is never taken. (The only exception is
+    `scale`, to which eps and ridge are relative: it is held constant although it changes with v.)
 
     Args:
       P: [..., n, d].
       H: [..., n, D].
       weights: v, [..., n], or None.
       ridge: λ, relative to each column of P.
-      rowwise: whether the norm is of rows: all columns of H then keep one common unit.
+      rowwise: whether to take the norm of whole rows; all columns of H then share one unit.
       reweights: whether residuals will be weighted, with eps and ridge relative to the typical
-        entry of H. Least squares has no such weights: its unit is the largest entry, found sooner.
+        entry of H. Least squares has no such weights, so its unit is the largest entry, which is
+        faster to find.
     """
     P, H, v = _of_one_rank(P, H, weights)
     P, H, v = (jnp.where(v == 0, 0, x) for x in (P, H, v))
@@ -124,7 +125,7 @@ def normalise(
     sizes = _row_norms(H) if rowwise else jnp.abs(H)
     scale = stop_gradient(_typical(sizes, v)) if reweights else _largest(sizes)
     squares = jnp.sum(v * P * P, axis=-2, keepdims=True)
-    # Without a ridge, no derivative of it: where that overflows, 0 times it would be NaN.
+    # Without a ridge, no derivative of it: if that overflowed, 0 times it would be NaN.
     ridge = jnp.asarray(ridge, squares.dtype)
     penalty = ridge * jnp.where(ridge == 0, stop_gradient(squares), squares)
     T, null = _whiten(*stop_gradient((P, v, penalty)))
@@ -146,10 +147,10 @@ def normalise(
 def _of_one_rank(
     P: jax.Array, H: jax.Array, weights: jax.Array | None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Returns P, H and v [..., n, 1], of one floating type and as many axes."""
+    """Returns P, H and v [..., n, 1], with one floating type and the same number of axes."""
     dtype = jnp.float64 if jnp.float64 in (P.dtype, H.dtype) else jnp.float32
     P, H = P.astype(dtype), H.astype(dtype)
-    # Made of P, so that it lies on P's devices.
+    # Derived from P, so that it is on P's devices.
     v = jnp.ones_like(P[..., :1]) if weights is None else weights.astype(dtype)[..., None]
     rank = max(P.ndim, H.ndim, v.ndim)
     P, H, v = (x.reshape((1,) * (rank - x.ndim) + x.shape) for x in (P, H, v))
@@ -157,7 +158,7 @@ def _of_one_rank(
 
 
 def _largest(x: jax.Array) -> jax.Array:
-    """Returns the largest absolute value of each column, 1 for a column of zeros."""
+    """Returns the largest absolute value of each column, or 1 for a column of zeros."""
     largest = stop_gradient(jnp.max(jnp.abs(x), axis=-2, keepdims=True))
     return jnp.where(largest == 0, 1, largest)
 
@@ -169,11 +170,11 @@ def _row_norms(H: jax.Array) -> jax.Array:
 
 
 def _typical(sizes: jax.Array, v: jax.Array) -> jax.Array:
-    """Returns the median of the sizes that are not 0, weighted by v, of each column.
+    """Returns the median, weighted by v, of the sizes in each column that are not 0.
 
-    Far outliers do not set it, nor do rows of weight 0. It is found to its power of 2 by halving
-    the range of exponents, then by a straight line between that power and the next: sorting would
-    take as long as the regression. 1 for a column of zeros.
+    It is 1 for a column of zeros. Neither far outliers nor rows of weight 0 affect it. Its power of
+    2 is found by bisection over the exponents; between that power and the next, the median is
+    interpolated linearly. Sorting would take as long as the regression.
     """
     info = jnp.finfo(sizes.dtype)
     mass = jnp.where(sizes > 0, v, 0)
@@ -196,12 +197,12 @@ def _typical(sizes: jax.Array, v: jax.Array) -> jax.Array:
 def _whiten(P: jax.Array, v: jax.Array, squares: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns T such that ``Tᵀ (Pᵀ diag(v) P + diag(squares)) T + null`` is the identity.
 
-    Directions that P does not span, to the precision at hand, become columns of zeros, with a 1
-    on the diagonal of ``null`` [..., d, d]: the solution has no part in them, which makes it the
-    shortest one. The first pass leaves small eigenvalues, which it cannot tell from roundoff,
-    merely scaled; the second, on a matrix that is well conditioned but for those that are zero,
-    tells which they are. So condition numbers of P up to about 1 / (d · eps) pass, where one pass
-    would end at the square root of that.
+    Directions that P does not span, to working precision, become columns of zeros, with a 1 on the
+    diagonal of ``null`` [..., d, d]. The solution has no component in them, which makes it the
+    shortest one. The first pass cannot distinguish small eigenvalues from roundoff, and merely
+    scales them. The second works on a matrix that is well conditioned except for zero
+    eigenvalues, and so identifies those. Two passes handle condition numbers of P up to about
+    1 / (d · eps); a single pass would be limited to the square root of that.
     """
     tolerance = P.shape[-1] * jnp.finfo(P.dtype).eps
     eye = jnp.eye(P.shape[-1], dtype=P.dtype).reshape((1,) * (P.ndim - 2) + 2 * P.shape[-1:])
@@ -214,7 +215,7 @@ def _whiten(P: jax.Array, v: jax.Array, squares: jax.Array) -> tuple[jax.Array, 
     keep = (values > tolerance * values[..., -1:])[..., None, :]
     shrink = jax.lax.rsqrt(jnp.where(keep, values[..., None, :], 1))
     T = matmul(first, jnp.where(keep, vectors * shrink, 0))
-    # The first pass blew the other directions up, and roundoff left traces of them in T.
+    # The first pass amplified the other directions, and roundoff left traces of them in T.
     null = matmul(first, jnp.where(keep, 0, vectors))
     null = null / jnp.maximum(jnp.linalg.norm(null, axis=-2, keepdims=True), tolerance)
     return T - matmul(null, matmul(transpose(null), T)), jnp.where(keep, 0, eye)

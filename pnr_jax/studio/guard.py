@@ -1,4 +1,4 @@
-"""Which requests are allowed, and how often: checks before any handler, headers on every answer."""
+"""Checks which requests are allowed and how often, and adds headers to every response."""
 
 import ipaddress
 import time
@@ -25,7 +25,7 @@ HEADERS = {
 
 
 class Rule(NamedTuple):
-    """The content types that a POST to a path may have, and how many come in a second."""
+    """The content types that a POST to a path may have, and the rate and burst of requests."""
 
     types: tuple[str, ...]
     rate: float
@@ -33,7 +33,7 @@ class Rule(NamedTuple):
 
 
 class Guard:
-    """ASGI middleware: Host and Origin (against DNS rebinding and foreign pages), type and rate."""
+    """ASGI middleware that checks Host and Origin (DNS rebinding, foreign pages), type and rate."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Guard:
         """Guards an app.
 
         Args:
-          app: what answers.
-          host: where it listens.
-          port: likewise.
-          rules: of its POST paths.
-          allowed: other names by which it may be reached, through any port.
-          clock: seconds.
+          app: the app to pass allowed requests to.
+          host: the address that the server listens on.
+          port: the port that the server listens on.
+          rules: a rule for each POST path.
+          allowed: other names under which the server may be reached, through any port.
+          clock: returns the time in seconds.
         """
         self._app, self._host, self._port, self._rules = app, host, port, rules
         self._allowed = {name.lower() for name in allowed}
@@ -89,7 +89,7 @@ class Guard:
             )
         if method in ("GET", "HEAD"):
             return
-        # A proxy that has a name may speak TLS to the browser.
+        # A proxy behind an allowed name may use TLS towards the browser.
         schemes = ("http", "https") if name in self._allowed else ("http",)
         if headers.get("origin") not in [f"{scheme}://{host}" for scheme in schemes]:
             raise Refusal(403, "Only the studio's own page may ask this.")
@@ -104,15 +104,15 @@ class Guard:
     def _is_ours(self, name: str, port: str) -> bool:
         """Returns whether a Host header is this server's: no foreign DNS name is accepted.
 
-        The loopback's names are, through any port: only this machine has them, and a tunnel such
-        as `ssh -L 9000:localhost:8000` puts its own port there. A page at another of this
-        machine's ports is told apart by its Origin.
+        The names of the loopback are accepted with any port: they only exist on this machine, and a
+        tunnel such as `ssh -L 9000:localhost:8000` sends its own port. A page from another port of
+        this machine is recognised by its Origin.
         """
         if name in self._allowed or _is_loopback(name):
             return port.isdecimal()
         if port != str(self._port):
             return False
-        # Where the whole network may ask, any address is ours; a page cannot rebind an address.
+        # If the server listens beyond loopback, accept any address: a page cannot rebind one.
         return name == self._host or (_is_address(name) and not _is_loopback(self._host))
 
     def _take_token(self, path: str, rule: Rule) -> None:
@@ -125,7 +125,7 @@ class Guard:
 
 
 def _split(host: str) -> tuple[str, str]:
-    """Returns name and port of a Host header.
+    """Returns the name and port of a Host header.
 
     >>> _split("localhost:8000"), _split("[::1]"), _split("Example.org")
     (('localhost', '8000'), ('::1', '80'), ('example.org', '80'))
