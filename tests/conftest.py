@@ -28,6 +28,7 @@ from pnr_jax.config import Config
 # What starts programs or whole trainings: `make test` leaves it to `make test-all`.
 SLOW = (
     "benchmarks",
+    "data/test_deepfashion.py",
     "faults",
     "launch",
     "studio/test_browser.py",
