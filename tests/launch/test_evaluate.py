@@ -178,6 +178,7 @@ def test_a_run_on_market1501_has_both_of_the_papers_tables(run, workdir):
 MISTAKES = """
 import json, runpy, sys
 from absl import flags
+from pnr_jax import cli
 from pnr_jax.errors import UserError
 
 program = runpy.run_path(sys.argv[1])
@@ -188,7 +189,7 @@ for argv in json.loads(sys.argv[2]):
     try:
         program["main"]()
     except UserError as error:
-        print(error)
+        print(cli._with_flags(str(error)))
 """
 
 
