@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from pnr_jax.typing import Tree
+
 AXIS = "data"
 SPLIT_FROM = 2**14  # Smaller arrays are copied, which costs less than gathering them.
 
@@ -46,7 +48,7 @@ def split_largest(tree: Any, mesh: Mesh) -> Any:
       copied where there is none or the array is small.
     """
 
-    def sharding(x: Any) -> NamedSharding:
+    def sharding(x: jax.Array | jax.ShapeDtypeStruct) -> NamedSharding:
         axes = [axis for axis, length in enumerate(x.shape) if length % mesh.size == 0]
         if math.prod(x.shape) < SPLIT_FROM or not axes:
             return copied(mesh)
@@ -63,7 +65,7 @@ def own_rows(mesh: Mesh, batch_size: int) -> slice:
     return slice(min(start for start, _, _ in rows), max(stop for _, stop, _ in rows))
 
 
-def from_own_rows(mesh: Mesh, batch: Any, batch_size: int) -> Any:
+def from_own_rows(mesh: Mesh, batch: Tree, batch_size: int) -> Tree:
     """Makes a global batch of which every process gives its own rows (see `own_rows`)."""
 
     def assemble(rows: np.ndarray) -> jax.Array:
@@ -73,7 +75,7 @@ def from_own_rows(mesh: Mesh, batch: Any, batch_size: int) -> Any:
     return jax.tree.map(assemble, batch)
 
 
-def to_all(mesh: Mesh, tree: Any) -> Any:
+def to_all(mesh: Mesh, tree: Tree) -> Tree:
     """Copies arrays that are equal in all processes to every device."""
     return jax.tree.map(
         lambda x: jax.make_array_from_callback(np.shape(x), copied(mesh), lambda index: x[index]),
@@ -81,19 +83,19 @@ def to_all(mesh: Mesh, tree: Any) -> Any:
     )
 
 
-def to_host(mesh: Mesh, tree: Any) -> Any:
+def to_host(mesh: Mesh, tree: Tree) -> Tree:
     """Copies a tree that may be split over processes to NumPy arrays."""
     return jax.tree.map(np.asarray, jax.jit(_same, out_shardings=copied(mesh))(tree))
 
 
-def _same(tree: Any) -> Any:  # One function, so that its program is compiled once.
+def _same(tree: Tree) -> Tree:  # One function, so that its program is compiled once.
     return tree
 
 
-def pad_and_split(mesh: Mesh, tree: Any) -> Any:
+def pad_and_split(mesh: Mesh, tree: Tree) -> Tree:
     """Splits arrays [B, ...] over a mesh, repeating their last row until its size divides B."""
 
-    def place(x: Any) -> jax.Array:
+    def place(x: np.ndarray | jax.Array) -> jax.Array:
         lack = -len(x) % mesh.size
         if lack:
             stack = jnp.concatenate if isinstance(x, jax.Array) else np.concatenate

@@ -12,6 +12,7 @@ from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
 from pnr_jax.nn.pixels import to_uint8
 from pnr_jax.systems import Sources, System
+from pnr_jax.typing import Variables
 
 
 class PoseTransfer:
@@ -27,7 +28,7 @@ class PoseTransfer:
       image_size: (H, W) of all images, pixels.
     """
 
-    def __init__(self, system: System, variables: dict[str, Any]):
+    def __init__(self, system: System, variables: Variables):
         """Wraps a system with its trained `variables`."""
         self.system = system
         self.image_size: tuple[int, int] = system.image_size
@@ -35,11 +36,11 @@ class PoseTransfer:
         self._variables = jax.device_put(variables, sharding.copied(self._mesh))
 
         @jax.jit
-        def encode(variables: Any, sources: Sources, row_weights: Any) -> Any:
+        def encode(variables: Variables, sources: Sources, row_weights: Any) -> Any:
             return system.encode(variables, sources, row_weights)
 
         @jax.jit
-        def render(variables: Any, code: Any, keypoints: Any) -> jax.Array:
+        def render(variables: Variables, code: Any, keypoints: Any) -> jax.Array:
             return to_uint8(system.render(variables, code, keypoints))
 
         self._encode, self._render = encode, render

@@ -13,6 +13,7 @@ from pnr_jax.config import Config
 from pnr_jax.export.programs import code_shape
 from pnr_jax.keypoints import JOINTS
 from pnr_jax.systems import System
+from pnr_jax.typing import Variables
 
 _FRONT_MATTER = """---
 library_name: jax
@@ -104,7 +105,7 @@ _SAVED_MODEL = "| `saved_model/` | `render` for TensorFlow, which cannot run `en
 
 def model_card(
     config: Config,
-    variables: dict[str, Any],
+    variables: Variables,
     workdir: Path,
     name: str,
     platforms: tuple[str, ...],
@@ -152,7 +153,7 @@ def model_card(
     )
 
 
-def _calls(system: System, variables: dict[str, Any]) -> dict[str, Any]:
+def _calls(system: System, variables: Variables) -> dict[str, Any]:
     """Returns the card's text about the programs' arguments."""
     most = system.most_sources
     sources = {

@@ -14,6 +14,7 @@ from jax import export
 from pnr_jax.errors import UserError
 from pnr_jax.nn.pixels import to_uint8
 from pnr_jax.systems import Sources, System
+from pnr_jax.typing import Variables
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -28,13 +29,15 @@ def functions(system: System) -> dict[str, Callable[..., Any]]:
     render(variables, code, target_keypoints) -> uint8 [B, H, W, 3].
     """
 
-    def encode(variables: Any, images: Any, keypoints: Any, valid: Any) -> Any:
+    def encode(variables: Variables, images: Any, keypoints: Any, valid: Any) -> Any:
         return system.encode(variables, Sources(images, keypoints, valid))
 
-    def render(variables: Any, code: Any, poses: Any) -> jax.Array:
+    def render(variables: Variables, code: Any, poses: Any) -> jax.Array:
         return to_uint8(system.render(variables, code, poses))
 
-    def transfer(variables: Any, images: Any, keypoints: Any, valid: Any, poses: Any) -> jax.Array:
+    def transfer(
+        variables: Variables, images: Any, keypoints: Any, valid: Any, poses: Any
+    ) -> jax.Array:
         return render(variables, encode(variables, images, keypoints, valid), poses)
 
     if not system.encodes:
@@ -42,7 +45,7 @@ def functions(system: System) -> dict[str, Callable[..., Any]]:
     return {"encode": encode, "render": render, "transfer": transfer}
 
 
-def code_shape(system: System, variables: dict[str, Any]) -> tuple[int, ...]:
+def code_shape(system: System, variables: Variables) -> tuple[int, ...]:
     """Returns (d, D) of a pNR: the shape of a person's F."""
     sources = (
         jax.ShapeDtypeStruct((1, 1, *system.image_size, 3), np.uint8),
@@ -53,7 +56,7 @@ def code_shape(system: System, variables: dict[str, Any]) -> tuple[int, ...]:
     return tuple(code.shape[1:])
 
 
-def export_programs(system: System, variables: dict[str, Any]) -> dict[str, export.Exported]:
+def export_programs(system: System, variables: Variables) -> dict[str, export.Exported]:
     """Exports all `functions` for all `PLATFORMS`, with free B and, if the system takes any, M.
 
     Args:

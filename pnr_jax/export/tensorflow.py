@@ -2,11 +2,11 @@
 
 import importlib
 from pathlib import Path
-from typing import Any
 
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.export.programs import PLATFORMS, code_shape, functions, without_locations
 from pnr_jax.systems import System
+from pnr_jax.typing import Variables
 
 
 def check_tensorflow() -> None:
@@ -20,7 +20,7 @@ def check_tensorflow() -> None:
         ) from None
 
 
-def save_tensorflow(system: System, variables: dict[str, Any], folder: Path) -> None:
+def save_tensorflow(system: System, variables: Variables, folder: Path) -> None:
     """Writes `render` as a TensorFlow SavedModel with its weights inside.
 
     Signature `render`: F float32 [B, d, D], target_keypoints int32 [B, 18, 2] -> images uint8

@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 NORMS = ("batch", "instance", "group")
 CONV_INIT = nn.initializers.normal(0.02)
 
 
-def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+def _scale_init(
+    key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+) -> jax.Array:
     return 1.0 + 0.02 * jax.random.normal(key, shape, dtype)
 
 
@@ -53,7 +56,7 @@ class Norm(nn.Module):
     """
 
     kind: str
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     start: Start = NORMAL
 
     @nn.compact
@@ -85,7 +88,7 @@ class ReflectConv(nn.Module):
     size: int
     strides: int = 1
     use_bias: bool = False
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     start: Start = NORMAL
 
     @nn.compact
@@ -131,7 +134,7 @@ class HalvingBlock(nn.Module):
 
     features: int
     norm: str = "batch"
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     start: Start = NORMAL
 
     @nn.compact
@@ -156,7 +159,7 @@ class ConvBlock(nn.Module):
     size: int
     strides: int = 1
     norm: str = "batch"
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     start: Start = NORMAL
 
     @nn.compact
@@ -177,7 +180,7 @@ class HeatmapConv(nn.Module):
 
     features: int
     size: int
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, rows: jax.Array, columns: jax.Array) -> jax.Array:
@@ -218,7 +221,7 @@ class TransposedConv(nn.Module):
 
     features: int
     size: int = 3
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     start: Start = NORMAL
 
     @nn.compact
@@ -250,7 +253,7 @@ class UpBlock(nn.Module):
     features: int
     size: int = 3
     norm: str = "batch"
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -264,7 +267,7 @@ class ResidualBlock(nn.Module):
 
     norm: str = "batch"
     dropout: float = 0.0
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     start: Start = NORMAL
 
     @nn.compact

@@ -1,10 +1,9 @@
 """D_I and D_K: is this image of this person, in this pose? Section 2.4, PATN's networks."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.nn.blocks import PYTORCH, ConvBlock, HalvingBlock, ResidualBlock
 
@@ -29,7 +28,7 @@ class Discriminator(nn.Module):
     blocks: int = 3
     norm: str = "batch"
     dropout: float = 0.5
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, condition: jax.Array) -> jax.Array:

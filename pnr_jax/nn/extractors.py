@@ -1,10 +1,9 @@
 """f_a and f_p: images and pose heatmaps to feature matrices of h·w rows (section 3.1)."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.nn.blocks import (
     CONV_INIT,
@@ -23,7 +22,7 @@ class _Trunk(nn.Module):
     blocks: int
     norm: str
     dropout: float
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, valid: jax.Array | None) -> jax.Array:
@@ -51,7 +50,7 @@ class AppearanceExtractor(nn.Module):
     blocks: int = 4
     norm: str = "batch"
     dropout: float = 0.0
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -87,7 +86,7 @@ class PoseExtractor(nn.Module):
     blocks: int = 4
     norm: str = "batch"
     dropout: float = 0.0
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(

@@ -1,10 +1,9 @@
 """G: predicted appearance features to an image (section 3.1)."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.nn.blocks import ReflectConv, ResidualBlock, UpBlock
 
@@ -26,7 +25,7 @@ class Generator(nn.Module):
     norm: str = "batch"
     dropout: float = 0.0
     up_kernel: int = 3
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, features: jax.Array, train: bool = False) -> jax.Array:

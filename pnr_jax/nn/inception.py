@@ -10,7 +10,7 @@ Reference: Szegedy et al., "Rethinking the Inception architecture for computer v
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import flax.linen as nn
 import jax
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pnr_jax.metrics.images import chunks
+from pnr_jax.typing import Variables
 
 _IMAGES_AT_ONCE = 8
 _PRECISION = jax.lax.Precision.HIGHEST  # an accelerator's default is coarser than float32
@@ -138,7 +139,7 @@ def resize_tf1(images: jax.Array, size: tuple[int, int]) -> jax.Array:
 
 
 def features_and_probabilities(
-    variables: dict[str, Any], images: np.ndarray
+    variables: Variables, images: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns what FID and the Inception Score take: pool3 features and class probabilities.
 
@@ -160,7 +161,7 @@ def features_and_probabilities(
 
 @jax.jit
 def _features_and_probabilities(
-    variables: dict[str, Any], images: jax.Array
+    variables: Variables, images: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     answer = InceptionV3().apply(variables, images)
     features, logits = cast(tuple[jax.Array, jax.Array], answer)

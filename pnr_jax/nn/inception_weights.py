@@ -7,7 +7,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -16,6 +16,7 @@ from absl import logging
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.nn.convert import Arrays, check_shapes, read_arrays, sha256
 from pnr_jax.nn.inception import InceptionV3
+from pnr_jax.typing import Variables
 
 _WHAT = "Inception weights"
 _WHERE_FROM = (
@@ -87,7 +88,7 @@ class _Layer(NamedTuple):
     variance: np.ndarray
 
 
-def load_inception(path: str | Path) -> dict[str, Any]:
+def load_inception(path: str | Path) -> Variables:
     """Reads the variables of `InceptionV3`, batch norms folded into the convolutions.
 
     Weights of the same layout other than the published ones load too, with a logged warning: their

@@ -22,6 +22,7 @@ from absl import logging
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.metrics.images import check_images, chunks
 from pnr_jax.nn.convert import check_shapes, read_arrays, sha256
+from pnr_jax.typing import Variables
 
 Network = Literal["alex", "vgg"]
 
@@ -119,7 +120,7 @@ class LPIPS(nn.Module):
 
 
 def lpips(
-    variables: dict[str, Any],
+    variables: Variables,
     reference: np.ndarray,
     generated: np.ndarray,
     network: Network = "alex",
@@ -149,7 +150,7 @@ def lpips(
 
 @partial(jax.jit, static_argnames="network")
 def _distance(
-    variables: dict[str, Any], reference: jax.Array, generated: jax.Array, network: Network
+    variables: Variables, reference: jax.Array, generated: jax.Array, network: Network
 ) -> jax.Array:
     scaled = (images.astype(jnp.float32) / 127.5 - 1 for images in (reference, generated))
     return cast(jax.Array, LPIPS(network).apply(variables, *scaled))

@@ -9,6 +9,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.keypoints import heatmap_factors
 from pnr_jax.nn.extractors import AppearanceExtractor, PoseExtractor
@@ -57,7 +58,7 @@ class PNR(nn.Module):
     dropout: float = 0.0
     sigma: float = 6.0
     up_kernel: int = 3
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     def setup(self) -> None:
         """Builds f_a, f_p and G."""

@@ -12,6 +12,7 @@ from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
 from pnr_jax.systems import System
 from pnr_jax.transfer import PoseTransfer
+from pnr_jax.typing import Variables
 
 MAX_SOURCES = 5
 REGION = 4  # Side in pixels of the squares that are hidden or painted over on the page.
@@ -26,7 +27,7 @@ class Solver:
       image_size: (H, W), pixels.
     """
 
-    def __init__(self, system: System, variables: dict[str, Any], note: str):
+    def __init__(self, system: System, variables: Variables, note: str):
         """Wraps a system with its trained variables."""
         self.name = system.label
         self.note = note

@@ -9,9 +9,10 @@ from pnr_jax.systems.fusion import FusionSystem
 from pnr_jax.systems.patn import PATNSystem
 from pnr_jax.systems.pg2 import PG2System
 from pnr_jax.systems.pnr import PNRSystem
-from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, Variables
+from pnr_jax.systems.protocol import Drawn, Parts, Sources, System
 from pnr_jax.systems.unet import UNetSystem
 from pnr_jax.systems.xinggan import XingGANSystem
+from pnr_jax.typing import Variables
 
 SYSTEMS: dict[str, type[System]] = {
     "pnr": PNRSystem,

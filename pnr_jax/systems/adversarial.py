@@ -16,7 +16,8 @@ from pnr_jax.nn.discriminators import Discriminator
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Rule, Settings
-from pnr_jax.systems.protocol import Drawn, Params, Parts, Sources, System, Variables
+from pnr_jax.systems.protocol import Drawn, Parts, Sources, System
+from pnr_jax.typing import Params, Variables
 
 # Channels of a discriminator's condition: a source image, or pose heatmaps.
 CONDITIONS = {"image": 3, "pose": 18}

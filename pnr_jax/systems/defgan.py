@@ -19,6 +19,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.keypoints import heatmaps
@@ -28,7 +29,8 @@ from pnr_jax.nn.pixels import scale_images
 from pnr_jax.nn.vgg19 import CAFFE_SCALE, VGG19, conv1_2
 from pnr_jax.settings import Rule, SettingError, Settings
 from pnr_jax.systems import limbs
-from pnr_jax.systems.protocol import Drawn, Params, Parts, Sources, System, Variables, sources_of
+from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, sources_of
+from pnr_jax.typing import Params, Variables
 
 WIDTHS = (1, 2, 4, 8, 8, 8)  # Widths of the encoders' levels, from full size down.
 WARPED = 4  # Levels whose features are moved.
@@ -81,7 +83,7 @@ class DefGANLossSettings(Settings):
 class WholeNorm(nn.Module):
     """keras-contrib's instance norm: over height, width and channels of an image together."""
 
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -100,7 +102,7 @@ class Down(nn.Module):
     """Leaky ReLU, 4×4 convolution of stride 2 and, optionally, the norm; halves the size."""
 
     features: int
-    dtype: Any
+    dtype: DTypeLike
     norm: bool = True
 
     @nn.compact
@@ -123,7 +125,7 @@ class Encoder(nn.Module):
     """The features of all six levels, each before its activation."""
 
     width: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> list[jax.Array]:
@@ -139,7 +141,7 @@ class Conv3(nn.Module):
     """A 3×3 convolution with bias, padded by zeros."""
 
     features: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -153,7 +155,7 @@ class DefGAN(nn.Module):
     width: int
     dropout: float
     sigma: float
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, sources: Sources, keypoints: jax.Array, train: bool) -> jax.Array:
@@ -203,7 +205,7 @@ class PairDiscriminator(nn.Module):
 
     width: int
     layers: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -12,11 +12,12 @@ of which the code supports, follow from the same equations: missing sources have
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.keypoints import heatmaps
 from pnr_jax.nn.blocks import KERAS, nearest_doubled
@@ -67,7 +68,7 @@ class Gate(nn.Module):
     """
 
     features: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -90,7 +91,7 @@ class Fusion(nn.Module):
 
     width: int
     sigma: float
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, sources: Sources, keypoints: jax.Array, train: bool) -> jax.Array:

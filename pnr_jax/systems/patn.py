@@ -11,18 +11,20 @@ loss is not multiplied by 5, which makes no difference to Adam.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.blocks import NORMS, ConvBlock, HalvingBlock, Norm, ReflectConv, UpBlock
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.adversarial import AdversarialSystem, LossSettings
-from pnr_jax.systems.protocol import Parts, Sources, Variables, sources_of
+from pnr_jax.systems.protocol import Parts, Sources, sources_of
+from pnr_jax.typing import Variables
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class PoseAttention(nn.Module):
 
     norm: str
     dropout: float
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x1: jax.Array, x2: jax.Array, train: bool) -> tuple[jax.Array, jax.Array]:
@@ -83,7 +85,7 @@ class PATN(nn.Module):
     blocks: int
     norm: str
     dropout: float
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, image: jax.Array, poses: jax.Array, train: bool) -> jax.Array:

@@ -10,13 +10,14 @@ norm mixes target, source and drawn image, but not G1's too; the stages' lengths
 Images are G1's until G2 has made its first step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn import losses
@@ -25,13 +26,14 @@ from pnr_jax.nn.pixels import scale_images
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.discs import limb_mask, pose_discs
-from pnr_jax.systems.protocol import Drawn, Metrics, Params, Parts, Sources, System, Variables
+from pnr_jax.systems.protocol import Drawn, Metrics, Parts, Sources, System
+from pnr_jax.typing import Params, Tree, Variables
 
 LEVELS = 5  # Levels of G1, which halves the image between them.
 FINE_LEVELS = 3  # Levels of G2.
 
 
-def _uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+def _uniform(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> jax.Array:
     bound = 0.02 * 3**0.5
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
@@ -85,7 +87,7 @@ class Conv(nn.Module):
     """A convolution with bias, padded as TensorFlow's SAME does; optionally ReLU."""
 
     features: int
-    dtype: Any
+    dtype: DTypeLike
     size: int = 3
     strides: int = 1
     relu: bool = True
@@ -106,7 +108,7 @@ class Conv(nn.Module):
 class Residual(nn.Module):
     """x + ReLU(conv(ReLU(conv(x)))), nothing after the sum."""
 
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -120,7 +122,7 @@ class Coarse(nn.Module):
 
     width: int
     code: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -149,7 +151,7 @@ class Fine(nn.Module):
     """G2: a U-Net from G1's image and the source to the difference."""
 
     width: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -176,7 +178,7 @@ class ImageDiscriminator(nn.Module):
     """Judges images alone, by one logit; batch norm takes the batch's statistics."""
 
     width: int
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -193,16 +195,21 @@ class ImageDiscriminator(nn.Module):
         return x[:, 0].astype(jnp.float32)
 
 
-def _either(which: jax.Array, yes: Any, no: Any, params: Params) -> Any:
+def _either(
+    which: jax.Array,
+    yes: Callable[[Params], Tree],
+    no: Callable[[Params], Tree],
+    params: Params,
+) -> Tree:
     """Returns `yes(params)` or `no(params)`; on CPUs both are computed.
 
     There XLA (jax 0.10.2) takes twenty times as long for convolutions inside a conditional.
     """
 
-    def one(params: Params) -> Any:
+    def one(params: Params) -> Tree:
         return jax.lax.cond(which, yes, no, params)
 
-    def both(params: Params) -> Any:
+    def both(params: Params) -> Tree:
         return jax.tree.map(lambda x, y: jnp.where(which, x, y), yes(params), no(params))
 
     return jax.lax.platform_dependent(params, cpu=both, default=one)

@@ -11,10 +11,11 @@ nothing, the value is PATN's, or a comment says whose.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.blocks import NORMS
@@ -22,7 +23,8 @@ from pnr_jax.nn.pnr import PNR
 from pnr_jax.regression import IRLS, InexactIRLS, PrimalDual, Solver
 from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.adversarial import AdversarialSystem
-from pnr_jax.systems.protocol import Parts, Sources, System, Variables
+from pnr_jax.systems.protocol import Parts, Sources, System
+from pnr_jax.typing import Variables
 
 SOLVERS: dict[str, Callable[..., Solver]] = {
     "irls": IRLS,
@@ -76,7 +78,7 @@ class PNRSettings(Settings):
         name = {1.0: "LAD", 2.0: "LSE"}.get(self.p, f"p = {self.p}")
         return f"{name} of rows" if self.rowwise and self.p != 2 else name
 
-    def network(self, image_size: tuple[int, int], dtype: Any) -> PNR:
+    def network(self, image_size: tuple[int, int], dtype: DTypeLike) -> PNR:
         """Returns the networks with the regression between them."""
         settings = self.to_dict()
         del settings["keep_rows"]

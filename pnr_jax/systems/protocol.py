@@ -9,15 +9,13 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import jax
+from jax.typing import DTypeLike
 
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Settings
+from pnr_jax.typing import Params, Variables
 
-Variables = dict[str, Any]
-"""The generator's: `{"params": ..., "batch_stats": ...}`."""
-
-Params = Any
 Metrics = dict[str, jax.Array]
 
 
@@ -37,7 +35,7 @@ class Parts(NamedTuple):
     discriminator: Settings
     loss: Settings
     image_size: tuple[int, int]
-    dtype: Any
+    dtype: DTypeLike
     supervised: bool
 
 

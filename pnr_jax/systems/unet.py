@@ -8,18 +8,20 @@ Reference: Ronneberger et al., U-Net, MICCAI 2015.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.blocks import NORMS, ConvBlock, ReflectConv, UpBlock
 from pnr_jax.nn.pixels import scale_images
 from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.adversarial import AdversarialSystem
-from pnr_jax.systems.protocol import Parts, Sources, Variables, sources_of
+from pnr_jax.systems.protocol import Parts, Sources, sources_of
+from pnr_jax.typing import Variables
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class UNet(nn.Module):
     width: int
     halvings: int
     norm: str
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:

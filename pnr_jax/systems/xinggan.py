@@ -12,17 +12,18 @@ branch; its code has neither, and neither has this.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.blocks import CONV_INIT, ConvBlock, Norm, ReflectConv, UpBlock
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.systems.patn import PATN, PATNLossSettings, PATNSystem, PoseAttention
-from pnr_jax.systems.protocol import Drawn, Params, Variables
+from pnr_jax.systems.protocol import Drawn
+from pnr_jax.typing import Params, Variables
 
 IMAGES = 10  # Images that each branch draws.
 
@@ -70,7 +71,7 @@ class CoAttention(nn.Module):
 
     width: int
     norm: str
-    dtype: Any
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x1: jax.Array, x2: jax.Array, source: jax.Array, train: bool) -> jax.Array:

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from pnr_jax.typing import Tree
+
 
 @struct.dataclass
 class Pool:
@@ -30,7 +32,7 @@ def empty(size: int, example: Any) -> Pool:
     return Pool(entries, jnp.zeros((), jnp.int32))
 
 
-def exchange(pool: Pool, batch: Any, key: jax.Array) -> tuple[Pool, Any]:
+def exchange(pool: Pool, batch: Tree, key: jax.Array) -> tuple[Pool, Tree]:
     """Swaps fakes for past ones, one after the other as PATN does.
 
     While the pool is not full a fake is stored and comes back; then, with probability 0.5, it

@@ -12,6 +12,7 @@ from pnr_jax.data.pipeline import Batch, gather
 from pnr_jax.examples import Examples
 from pnr_jax.nn.pixels import to_uint8
 from pnr_jax.systems.protocol import sources_of
+from pnr_jax.typing import Variables
 
 ROWS = 8  # Of a sample grid, and of what is drawn at a time.
 
@@ -25,13 +26,13 @@ class Drawer:
         system = config.build_system()
 
         @jax.jit
-        def draw(variables: Any, batch: Any) -> jax.Array:
+        def draw(variables: Variables, batch: Any) -> jax.Array:
             code = system.encode(variables, sources_of(batch))
             return to_uint8(system.render(variables, code, batch["target_keypoints"]))
 
         self._draw = draw
 
-    def __call__(self, variables: Any, batch: Batch[np.ndarray]) -> np.ndarray:
+    def __call__(self, variables: Variables, batch: Batch[np.ndarray]) -> np.ndarray:
         """Returns images uint8 [B, H, W, 3], B a multiple of `ROWS`."""
         here = jax.device_put(sharding.to_host(self._mesh, variables), jax.local_devices()[0])
         slices = [slice(i, i + ROWS) for i in range(0, len(batch["target_image"]), ROWS)]

@@ -14,6 +14,7 @@ from pnr_jax.data.pipeline import Batch
 from pnr_jax.systems import System
 from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
+from pnr_jax.typing import Params, Variables
 
 
 class Skipped(struct.PyTreeNode):
@@ -45,11 +46,11 @@ class TrainState(struct.PyTreeNode):
     """
 
     step: jax.Array
-    variables: dict[str, Any]
-    opt_state: Any
-    ema: dict[str, Any]
-    discriminators: dict[str, Any]
-    discriminator_opt_states: dict[str, Any]
+    variables: Variables
+    opt_state: optax.OptState
+    ema: Variables
+    discriminators: dict[str, Params]
+    discriminator_opt_states: dict[str, optax.OptState]
     pool: Pool | None
     skipped: Skipped
 
@@ -159,7 +160,7 @@ def _empty_pool(config: Config, system: System) -> Pool:
     return pool_lib.empty(config.pool_size, system.discriminator_inputs(image, batch))
 
 
-def trained_variables(state: TrainState) -> dict[str, Any]:
+def trained_variables(state: TrainState) -> Variables:
     """Returns the variables to generate with: the running average where there is one."""
     return state.ema or state.variables
 

@@ -23,6 +23,7 @@ from pnr_jax.systems.protocol import Drawn, Metrics
 from pnr_jax.training import pool
 from pnr_jax.training import state as state_lib
 from pnr_jax.training.state import Skipped, TrainState
+from pnr_jax.typing import Params, Tree
 
 Step = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
@@ -41,17 +42,17 @@ def make_step(config: Config, vgg: VGG19 | None) -> Step:
     }
 
     def generator_loss(
-        params: Any, state: TrainState, batch: Batch[jax.Array], key: jax.Array
+        params: Params, state: TrainState, batch: Batch[jax.Array], key: jax.Array
     ) -> tuple[jax.Array, Drawn]:
         variables = state.variables | {"params": params}
         return system.generator_loss(variables, state.discriminators, batch, vgg, key)
 
-    def discriminator_loss(params: Any, name: str, *inputs: Any) -> jax.Array:
+    def discriminator_loss(params: Params, name: str, *inputs: Any) -> jax.Array:
         return system.discriminator_loss(name, params, *inputs)
 
     def update_discriminators(
         state: TrainState, images: jax.Array, batch: Batch[jax.Array], keys: list[jax.Array]
-    ) -> tuple[TrainState, Metrics, dict[str, Any]]:
+    ) -> tuple[TrainState, Metrics, Params]:
         """Updates the discriminators; returns their losses and gradients too."""
         pool_key, *keys = keys
         past, fake = state.pool, jax.lax.stop_gradient(system.discriminator_inputs(images, batch))
@@ -141,11 +142,14 @@ def _count(skipped: Skipped, finite: jax.Array, step: jax.Array) -> Skipped:
 
 
 def _update(
-    optimizer: optax.GradientTransformation, grads: Any, opt_state: Any, params: Any
-) -> tuple[Any, Any]:
+    optimizer: optax.GradientTransformation,
+    grads: Params,
+    opt_state: optax.OptState,
+    params: Params,
+) -> tuple[Params, optax.OptState]:
     updates, opt_state = optimizer.update(grads, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
 
 
-def _average(average: Any, new: Any, decay: float) -> Any:
+def _average(average: Tree, new: Tree, decay: float) -> Tree:
     return jax.tree.map(lambda a, x: decay * a + (1 - decay) * x, average, new)
