@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,25 @@ def test_notebooks_are_stored_with_their_outputs_and_small(name):
     assert all(output["output_type"] != "error" for output in outputs)
     assert all(output.get("name") != "stderr" for output in outputs)
     assert not re.search(r"/(home|root|tmp|Users)/", text)  # Machines' own paths.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["regression", "pose_transfer"])
+def test_notebooks_run_and_print_what_is_stored(name, monkeypatch, capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
+    ipython, display = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+    ipython.version_info, display.HTML = (9, 0), str  # Matplotlib asks for the version.
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    text = (ROOT / "docs/notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
+    code = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    names: dict[str, object] = {}
+    for cell in code:
+        exec("".join(cell["source"]), names)
+        stored = [output["text"] for output in cell["outputs"] if output["output_type"] == "stream"]
+        assert capsys.readouterr().out == "".join(itertools.chain.from_iterable(stored))
 
 
 @pytest.mark.slow
