@@ -5,6 +5,7 @@
     POST /api/photos          a file → {photo, keypoints, note}
     GET  /api/photos/{photo}  the crop that the page shows, WebP
     POST /api/people          {sources: [{photo, keypoints, hidden, painted}]} → {person}: F is kept
+    POST /api/mixes           {people: [person, person], share} → {person}, share of the second one
     POST /api/pictures        {person, solvers, keypoints} → PNG, the solvers' side by side;
                               204 when a newer request for the person waits
     POST /api/animations      {person, solvers, poses, milliseconds} → GIF
@@ -17,8 +18,8 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import Any
 
-import jax
 import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -46,11 +47,12 @@ _JSON = ("application/json",)
 RULES = {
     "/api/photos": Rule(("image/jpeg", "image/png", "image/webp"), rate=4, burst=20),
     "/api/people": Rule(_JSON, rate=30, burst=60),
+    "/api/mixes": Rule(_JSON, rate=100, burst=200),
     "/api/pictures": Rule(_JSON, rate=200, burst=400),
     "/api/animations": Rule(_JSON, rate=0.5, burst=3),
 }
 
-Person = dict[str, jax.Array]  # F of each solver.
+Person = dict[str, Any]  # F of each solver, or what a solver without a regression keeps.
 
 
 def create_app(
@@ -79,6 +81,7 @@ def create_app(
         Route("/api/photos", studio.add_photo, methods=["POST"]),
         Route("/api/photos/{photo}", studio.show_photo),
         Route("/api/people", studio.add_person, methods=["POST"]),
+        Route("/api/mixes", studio.mix, methods=["POST"]),
         Route("/api/pictures", studio.draw, methods=["POST"]),
         Route("/api/animations", studio.animate, methods=["POST"]),
     ]
@@ -101,6 +104,7 @@ class _Studio:
     def __init__(self, solvers: Sequence[Solver], gallery: Gallery, estimator: Estimator | None):
         self.solvers = {solver.name: solver for solver in solvers}
         self.size = solvers[0].image_size
+        self.mixes = all(solver.mixes for solver in solvers)
         self.gallery, self.estimator = gallery, estimator
         self.photos: Kept[Photo] = Kept(MAX_PHOTOS, "The server no longer keeps this photo.")
         self.people: Kept[Person] = Kept(MAX_PEOPLE, "The server no longer keeps this person.")
@@ -124,6 +128,7 @@ class _Studio:
                 "people": self.gallery.people,
                 "poses": to_lists,
                 "motions": motions,
+                "mixes": self.mixes,
                 "estimates_poses": self.estimator is not None,
                 "paint": PAINT,
                 "max_sources": MAX_SOURCES,
@@ -165,6 +170,15 @@ class _Studio:
         person = await self.queue.run(object(), encode)
         assert person is not None  # Nothing else runs under this name.
         return JSONResponse({"person": self.people.add(person)}, 201)
+
+    async def mix(self, request: Request) -> Response:
+        """Answers POST /api/mixes."""
+        if not self.mixes:
+            raise Refusal(400, "This method keeps no matrix F of a person that could be mixed.")
+        keys, share = payload.mixture(await payload.read_json(request, MAX_JSON))
+        first, second = (self.people[key] for key in keys)
+        mixed = {name: s.mix(first[name], second[name], share) for name, s in self.solvers.items()}
+        return JSONResponse({"person": self.people.add(mixed)}, 201)
 
     async def draw(self, request: Request) -> Response:
         """Answers POST /api/pictures."""

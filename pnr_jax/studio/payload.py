@@ -104,6 +104,16 @@ def sources(body: dict[str, Any], size: Size) -> list[Source]:
     return [_source(row, size) for row in rows]
 
 
+def mixture(body: dict[str, Any]) -> tuple[list[str], float]:
+    """Returns the keys of two people and the share of the second one, from 0 to 1."""
+    keys, share = field(body, "people", list), body.get("share")
+    if len(keys) != 2 or not all(isinstance(key, str) for key in keys):
+        raise Refusal(400, "The field 'people' must name two people.")
+    if not (_is_number(share) and 0 <= share <= 1):
+        raise Refusal(400, "The field 'share' must be a number from 0 to 1.")
+    return keys, share
+
+
 def names(body: dict[str, Any], known: Sequence[str]) -> list[str]:
     """Returns the solvers to draw with, at least one of `known`."""
     chosen = field(body, "solvers", list)

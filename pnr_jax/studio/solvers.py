@@ -10,6 +10,7 @@ import numpy as np
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
+from pnr_jax.mixing import blend
 from pnr_jax.systems import System
 from pnr_jax.transfer import PoseTransfer
 from pnr_jax.typing import Variables
@@ -25,6 +26,7 @@ class Solver:
       name: the system's name, with the run's folder behind it where two would be alike.
       note: where the networks come from, for the picture's caption.
       image_size: (H, W), pixels.
+      mixes: whether two people can be mixed: their codes are matrices F.
     """
 
     def __init__(self, system: System, variables: Variables, note: str):
@@ -32,6 +34,7 @@ class Solver:
         self.name = system.label
         self.note = note
         self.image_size = system.image_size
+        self.mixes = system.encodes
         self._transfer = PoseTransfer(system, variables)
 
     def encode(self, images: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> Any:
@@ -58,6 +61,10 @@ class Solver:
             padded(visible) if system.regions else None,
         )
         return jax.block_until_ready(code)
+
+    def mix(self, code: Any, other: Any, share: float) -> np.ndarray:
+        """Returns (1 - share) F + share F of the other person, for a solver that `mixes`."""
+        return blend(np.concatenate([code, other]), np.array([[1 - share, share]]))
 
     def render(self, code: Any, keypoints: np.ndarray) -> np.ndarray:
         """Draws one person in the pose float [18, 2]: uint8 [H, W, 3]."""

@@ -130,6 +130,32 @@ def test_sources_hidden_and_painted_regions_change_the_person(client, views):
     np.testing.assert_array_equal(drawn(source(views[0], hidden=[], painted=[])), plain)
 
 
+def test_people_are_mixed_by_their_shares(client, views, person):
+    def mixed(share):
+        answer = client.post("/api/mixes", json={"people": [person, other], "share": share})
+        assert answer.status_code == 201, answer.text
+        return picture(client, answer.json()["person"], ("LAD", "LSE")).astype(float)
+
+    answer = client.post("/api/people", json={"sources": [source(views[1])]})
+    other = answer.json()["person"]
+    both = [picture(client, key, ("LAD", "LSE")).astype(float) for key in (person, other)]
+    assert np.abs(both[0] - both[1]).mean() > 0.1
+    assert np.abs(mixed(0) - both[0]).max() <= 1
+    assert np.abs(mixed(1) - both[1]).max() <= 1
+    assert all(np.abs(mixed(0.5) - one).mean() > 0.05 for one in both)
+
+
+def test_a_mixture_has_two_people_and_a_share(client, person):
+    for people in ([person], [person] * 3, [person, 1], "ab"):
+        body = {"people": people, "share": 0.5}
+        refused(client.post("/api/mixes", json=body), 400, "'people'")
+    for share in (-0.1, 1.1, "1", None, True):
+        body = {"people": [person] * 2, "share": share}
+        refused(client.post("/api/mixes", json=body), 400, "from 0 to 1")
+    body = {"people": [person, "none"], "share": 0.5}
+    refused(client.post("/api/mixes", json=body), 404, "no longer keeps this person")
+
+
 def test_an_animation_is_a_gif_of_all_its_poses(client, person):
     poses = [[[y, x + step] for y, x in POSE] for step in range(4)]
     body = {"person": person, "solvers": ["LAD", "LSE"], "poses": poses, "milliseconds": 80}

@@ -322,6 +322,27 @@ def test_a_person_that_the_server_forgot_is_solved_for_again(page):
     assert page.locator("#toasts p").count() == 0
 
 
+def test_two_people_are_mixed_until_it_is_stopped(page):
+    first = picture(page)
+    page.click("#keep-person")
+    faces = page.locator("#people .face")
+    faces.nth(1).click()
+    half = changed(page, first)
+    assert page.locator("#share-shown").inner_text() == "50%"
+    page.locator("#share").fill("1")
+    assert changed(page, half) == first
+    page.locator("#share").fill("0")
+    second = changed(page, first)
+    lost = {"status": 404, "body": '{"error": "Gone."}', "content_type": "application/json"}
+    with page.expect_request("**/api/people"):
+        page.route("**/api/mixes", lambda route: route.fulfill(**lost), times=1)
+        page.locator("#share").fill("0.5")
+    assert changed(page, second) == half
+    page.click("#unmix")
+    assert changed(page, half) == second
+    assert page.locator("#toasts .error").count() == 0
+
+
 SKELETON = """async () => {
   const s = await import("/skeleton.js");
   const d = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);

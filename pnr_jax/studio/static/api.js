@@ -29,6 +29,9 @@ const post = (path, body) =>
 export const describe = async () => (await ask("/api/studio")).json();
 export const addPerson = async (sources) => (await (await post("/api/people", { sources })).json()).person;
 
+export const mixPeople = async (people, share) =>
+  (await (await post("/api/mixes", { people, share })).json()).person;
+
 export async function addPhoto(file) {
   const headers = { "Content-Type": file.type };
   return (await ask("/api/photos", { method: "POST", headers, body: file })).json();

@@ -29,7 +29,8 @@ export async function savePicture(stage) {
 export async function saveSheet(stage, person) {
   const zoom = Math.max(1, Math.ceil(ZOOM_TO / stage.size[0]));
   const [height, width] = stage.size.map((side) => side * zoom);
-  const sources = await Promise.all(person.views.filter((view) => view.on).map(async (view, i) => {
+  const used = person.people().flatMap(({ views }) => views);
+  const sources = await Promise.all(used.map(async (view, i) => {
     const blob = await (await fetch(`/api/photos/${view.photo}`)).blob();
     return { name: `source ${i + 1}`, canvas: await createImageBitmap(blob) };
   }));

@@ -47,7 +47,7 @@ async function start() {
   const stage = new Stage({
     studio,
     onfail: fail,
-    onlost: () => person.encode(),
+    onlost: () => person.solveAgain(),
     ontouch: () => motion.stop(),
   });
   motion = new Motion({ studio, stage });

@@ -1,6 +1,6 @@
 // The person: up to five photos, used or not, with their skeletons and the regions taken from them.
 
-import { addPerson, addPhoto, newest } from "./api.js";
+import { addPerson, addPhoto, mixPeople, newest } from "./api.js";
 import { Editor, listMissing, thumbnail } from "./editor.js";
 import { Regions } from "./regions.js";
 import { copy, fromWire, place, toWire } from "./skeleton.js";
@@ -21,7 +21,9 @@ export class PersonPanel {
     this.views = []; // {photo, file, name, pose, on, hidden, painted}
     this.own = false;
     this.selected = 0;
-    this.encode = newest(() => this.solve().catch(this.onfail), $("source"));
+    this.present = null; // {views, key}: the photos in use, and their F on the server once solved.
+    this.kept = null; // The same of the person to mix with.
+    this.solveNewest = newest(() => this.solve(), $("source"));
     this.editor = new Editor($("source-skeleton"), {
       size: this.size,
       alone: true,
@@ -43,6 +45,10 @@ export class PersonPanel {
     });
     $("remove").addEventListener("click", () => this.remove(this.selected));
     this.makePeople();
+    $("mix").hidden = !studio.mixes;
+    $("keep-person").addEventListener("click", () => this.keep());
+    $("unmix").addEventListener("click", () => this.mixWith(null));
+    $("share").addEventListener("input", () => this.share());
   }
 
   makePeople() {
@@ -186,14 +192,58 @@ export class PersonPanel {
     return item;
   }
 
-  // Solves for F of the photos in use.
+  // The person on the page is kept: whoever is chosen next is mixed with them.
+  keep() {
+    const { views, key } = this.present;
+    this.mixWith({ views: views.map((view) => ({ ...view })), key });
+    this.onnote("Now choose somebody else: the slider mixes the two.");
+  }
+
+  mixWith(person) {
+    this.kept = person;
+    $("keep-person").hidden = person !== null;
+    $("mixing").hidden = person === null;
+    if (person) $("kept").src = `/api/photos/${person.views[0].photo}`;
+    $("share").value = 0.5;
+    $(person ? "share" : "keep-person").focus();
+    this.share();
+  }
+
+  share() {
+    $("share-shown").value = `${Math.round(100 * $("share").value)}%`;
+    this.solveNewest();
+  }
+
+  // The photos in use have changed.
+  encode() {
+    this.present = { views: this.views.filter((view) => view.on), key: null };
+    this.solveNewest();
+  }
+
+  // The server no longer keeps F.
+  solveAgain() {
+    for (const person of this.people()) person.key = null;
+    this.solveNewest();
+  }
+
+  people() {
+    return [this.present, this.kept].filter((person) => person !== null);
+  }
+
+  // Solves for F where the server does not have it yet.
   async solve(again = true) {
-    const used = this.views.filter((view) => view.on);
+    const people = this.people();
     try {
-      this.onperson(await addPerson(used.map((view) => this.source(view))));
+      for (const person of people) person.key ??= await addPerson(person.views.map((view) => this.source(view)));
+      const keys = people.map(({ key }) => key);
+      this.onperson(keys.length === 1 ? keys[0] : await mixPeople(keys, Number($("share").value)));
     } catch (error) {
-      if (error.status === 404 && again && (await this.upload(used))) await this.solve(false);
-      else this.onfail(error);
+      if (error.status !== 404 || !again) return this.onfail(error);
+      for (const person of people) {
+        person.key = null;
+        await this.upload(person.views).catch(this.onfail);
+      }
+      await this.solve(false);
     }
   }
 
@@ -203,8 +253,6 @@ export class PersonPanel {
 
   // The server keeps a bounded number of photos; the page has its own.
   async upload(views) {
-    const own = views.filter((view) => view.file);
-    for (const view of own) view.photo = (await addPhoto(view.file)).photo;
-    return own.length > 0;
+    for (const view of views.filter((view) => view.file)) view.photo = (await addPhoto(view.file)).photo;
   }
 }
