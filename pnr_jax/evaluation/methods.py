@@ -69,7 +69,7 @@ def run_methods(
     counts = [M for M in sources if most >= M]
     if not counts:
         asked = ",".join(map(str, sources))
-        raise UserError(f"--sources={asked}: {name} sees {most} source(s) of a person; add {most}")
+        raise UserError(f"`sources={asked}`: {name} sees {most} source(s) of a person; add {most}")
     methods = model_methods(name, PoseTransfer(system, variables), counts, key)
     return [method._replace(model=model, weights=weights) for method in methods]
 
