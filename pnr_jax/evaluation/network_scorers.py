@@ -16,7 +16,7 @@ from pnr_jax.evaluation.scorers import Column, Ratios, Scorer, Scores, body_mask
 from pnr_jax.metrics.fid import gaussian, gaussian_distance
 from pnr_jax.nn import inception, inception_weights
 from pnr_jax.nn import lpips as lpips_lib
-from pnr_jax.nn.convert import sha256
+from pnr_jax.pretrained import find_file, sha256
 
 SPLITS = 10  # Of the Inception Score, and so the fewest images that have one.
 _THREADS = 2
@@ -24,6 +24,7 @@ _THREADS = 2
 
 def inception_scorers(path: str | Path) -> tuple[Scorer, Scorer]:
     """Returns the scorers by Inception-v3 of 2015: IS with FID, and IS under the body's mask."""
+    path = find_file(path)
     variables, digest = inception_weights.load_inception(path), sha256(path)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
@@ -72,6 +73,7 @@ def with_fid(scorer: Scorer) -> Scorer:
 
 def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Path) -> Scorer:
     """Returns LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
+    trunk, linear = find_file(trunk), find_file(linear)
     variables = lpips_lib.load_lpips(trunk, linear, network)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:

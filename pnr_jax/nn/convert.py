@@ -3,7 +3,6 @@
 Nothing in a file is ever executed: PyTorch files are opened with ``weights_only``.
 """
 
-import hashlib
 import math
 import pickle
 from collections.abc import Mapping
@@ -96,12 +95,6 @@ def _read_frozen_graph(path: Path) -> Arrays:
 def _single(array: np.ndarray) -> np.ndarray:
     """Returns floats of any width (bfloat16, float16) in float32, other arrays as they are."""
     return array.astype(np.float32) if jnp.issubdtype(array.dtype, jnp.floating) else array
-
-
-def sha256(path: str | Path) -> str:
-    """Returns the SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_shapes(params: Mapping[str, Any], expected: Mapping[str, Any], what: str) -> None:

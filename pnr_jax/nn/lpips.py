@@ -21,7 +21,8 @@ from absl import logging
 
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.metrics.images import check_images, chunks
-from pnr_jax.nn.convert import check_shapes, read_arrays, sha256
+from pnr_jax.nn.convert import check_shapes, read_arrays
+from pnr_jax.pretrained import is_published
 from pnr_jax.typing import Variables
 
 Network = Literal["alex", "vgg"]
@@ -66,12 +67,7 @@ _TRUNKS: dict[str, _Trunk] = {
     ),
 }
 
-# The beginning of each trunk's SHA-256 is in the name that torchvision publishes it under.
 _TRUNK_FILES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
-_LINEAR_SHA256 = {
-    "alex": "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
-    "vgg": "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
-}
 
 
 class LPIPS(nn.Module):
@@ -195,9 +191,8 @@ def load_lpips(
     images = np.zeros((1, 64, 64, 3))
     expected = jax.eval_shape(LPIPS(network).init, jax.random.key(0), images, images)
     check_shapes({"params": params}, expected, f"LPIPS weights of {network}")
-    digest = Path(trunk_file).stem.split("-")[-1]
-    for path, published in ((trunk_path, digest), (linear_path, _LINEAR_SHA256[network])):
-        if not sha256(path).startswith(published):
+    for path, published in ((trunk_path, trunk_file), (linear_path, f"{network}.pth")):
+        if not is_published(path, published):
             logging.warning(
                 "LPIPS weights: %s is not the published file; its distances compare with no "
                 "published ones",

@@ -16,6 +16,7 @@ import numpy as np
 from pnr_jax.archives import read_npz
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.nn.convert import is_finite, read_arrays
+from pnr_jax.pretrained import find_file
 
 SHIPPED = Path(__file__).with_name("vgg19_conv1.npz")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -62,6 +63,8 @@ def conv1_2(vgg: VGG19, images: jax.Array) -> jax.Array:
 def load_vgg19(path: str | Path = SHIPPED) -> VGG19:
     """Reads conv1_1 and conv1_2 from a file, by its ending; by default from the package's own.
 
+    The file may be named by an address of the Hub and with its hash (`pnr_jax.pretrained`).
+
     * `.npz`: `conv1_{1,2}_w_OIHW[_BGR]`, `conv1_{1,2}_b` (Caffe: BGR, 0-255, mean subtracted);
     * `.pth`, `.pt`, `.safetensors`: torchvision's state dict (`features.0.weight`, ...);
     * `.h5`: Keras' VGG19 weights (Caffe's normalisation, kernels HWIO).
@@ -69,7 +72,7 @@ def load_vgg19(path: str | Path = SHIPPED) -> VGG19:
     Raises:
       UserError: the file is absent, of another kind, or lacks the two layers.
     """
-    path = Path(path)
+    path = find_file(path)
     readers: dict[str, Callable[[Path], VGG19]] = {
         ".npz": _from_npz,
         ".pth": _from_state_dict,
