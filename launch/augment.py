@@ -20,7 +20,7 @@ from pnr_jax.data import market1501_files
 from pnr_jax.errors import UserError
 from pnr_jax.transfer import PoseTransfer
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, 'people', hf://OWNER/REPO.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
 VIEWS = flags.DEFINE_integer("views", 10, "New views of each identity.", lower_bound=1)
 SOURCES = flags.DEFINE_integer(

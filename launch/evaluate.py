@@ -29,7 +29,7 @@ from pnr_jax.evaluation.tables import check_method_names, write_scores
 from pnr_jax.nn.lpips import Network
 from pnr_jax.walk import list_files
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, or 'people'.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, 'people', hf://OWNER/REPO.")
 GENERATED = flags.DEFINE_list("generated", [], "Folders of images: FROM___TO.png or _vis strips.")
 NAME = flags.DEFINE_list("name", [], "Names of --generated's methods; the folders' by default.")
 COMPARE = flags.DEFINE_list("compare", [], "More runs or folders of images, side by side.")
@@ -82,8 +82,9 @@ def main() -> None:
 
 def _output(first: Path) -> Path:
     """Returns the folder to write to, by default beside what is scored first."""
-    if OUTPUT.value is None and first.is_relative_to(box.MODELS):
-        raise UserError(f"--workdir={first.name}: comes with the package; say --output=FOLDER too")
+    if OUTPUT.value is None and box.is_shared(first):
+        name = WORKDIR.value or first
+        raise UserError(f"--workdir={name}: is no run of yours; say --output=FOLDER too")
     return Path(OUTPUT.value or first / "evaluation")
 
 

@@ -13,7 +13,7 @@ from absl import flags
 
 from pnr_jax import cli, export
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, 'people', hf://OWNER/REPO.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write; it must not exist.")
 TENSORFLOW = flags.DEFINE_boolean("tensorflow", False, "Write a SavedModel of `render` too.")
 SAFETENSORS = flags.DEFINE_boolean(

@@ -19,7 +19,7 @@ from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton
 from pnr_jax.transfer import PoseTransfer, repeated
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, or 'people'.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, 'people', hf://OWNER/REPO.")
 SOURCE = flags.DEFINE_list("source", None, "Images of one person.")
 ANNOTATIONS = flags.DEFINE_string(
     "annotations", None, "Keypoints of all named images: a CSV, OpenPose's JSON, or a folder of it."

@@ -12,7 +12,7 @@ from absl import flags
 from pnr_jax import cli, config
 from pnr_jax.errors import UserError
 
-WORKDIR = flags.DEFINE_string("workdir", "people", "Folder of the run, or 'people'.")
+WORKDIR = flags.DEFINE_string("workdir", "people", "Folder of the run, 'people', hf://OWNER/REPO.")
 WORKDIR_LSE = flags.DEFINE_string(
     "workdir_lse", None, "Folder of a second run to compare with; else the first one's networks."
 )

@@ -17,15 +17,16 @@ from absl import flags
 
 import pnr_jax
 from pnr_jax import cli, distributed
+from pnr_jax.pretrained import is_address
 from pnr_jax.training.loop import train
 
 CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
 INIT_FROM = flags.DEFINE_string(
-    "init_from", None, "Run, exported model, or name of a bundled model, to start from."
+    "init_from", None, "Run, exported or bundled model, or hf://OWNER/REPO, to start from."
 )
-VGG19 = flags.DEFINE_string("vgg19", None, "Other VGG19 weights for the perceptual loss.")
+VGG19 = flags.DEFINE_string("vgg19", None, "Other VGG19 weights: file, hf://OWNER/REPO/FILE.")
 DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the processes the cluster started.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes there are.")
@@ -42,7 +43,10 @@ def main() -> None:
     config = CONFIG()
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:
-            config = config.replace(**{name: str(Path(flag.value).resolve())})
+            hub = is_address(flag.value)
+            config = config.replace(
+                **{name: flag.value if hub else str(Path(flag.value).resolve())}
+            )
     if INIT_FROM.value is not None:
         config = config.replace(init_from=INIT_FROM.value)
     by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)

@@ -1,7 +1,7 @@
-"""The bundled models: trained runs that come with the package and are called by name.
+"""Models by name: trained runs that come with the package, or lie on the Hugging Face Hub.
 
-Such a run is a folder of `pnr_jax/models/`, laid out as any other run's but that its weights are a
-single file, rounded to bfloat16.
+A bundled one is a folder of `pnr_jax/models/`, laid out as any other run's but that its weights are
+a single file, rounded to bfloat16.
 """
 
 from pathlib import Path
@@ -11,7 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
+from safetensors import SafetensorError
 from safetensors.flax import load_file, save_file
+
+from pnr_jax import pretrained
+from pnr_jax.errors import UserError, first_line
 
 MODELS = Path(__file__).parent / "models"
 WEIGHTS = "model.safetensors"
@@ -23,14 +27,27 @@ def names() -> list[str]:
 
 
 def find(workdir: str | Path) -> Path:
-    """Returns the folder of a run, or of the bundled model of that name.
+    """Returns the folder of a run, of the bundled model of that name, or of one of the Hub.
 
-    A folder that exists comes before a name.
+    A folder that exists comes before a bundled model's name.
+
+    Raises:
+      UserError: it cannot be downloaded, or the hash in its name is not that of its weights.
     """
-    path = Path(workdir)
-    if not path.exists() and str(path) in names():
-        return MODELS / path
-    return path
+    place, digest = pretrained.split_hash(workdir)
+    folder = Path(place)
+    if pretrained.is_address(place):
+        folder = pretrained.find_model(place, (WEIGHTS, "config.json"))
+    elif not folder.exists() and place in names():
+        folder = MODELS / place
+    if digest:
+        pretrained.check_hash(folder / WEIGHTS, digest)
+    return folder
+
+
+def is_shared(folder: Path) -> bool:
+    """Returns whether a folder that `find` returned is the package's or of the Hub's cache."""
+    return folder.is_relative_to(MODELS) or folder.parent.name == "snapshots"
 
 
 def save_weights(path: Path, variables: dict[str, Any], dtype: DTypeLike = jnp.bfloat16) -> None:
@@ -40,6 +57,13 @@ def save_weights(path: Path, variables: dict[str, Any], dtype: DTypeLike = jnp.b
 
 
 def load_weights(path: Path) -> dict[str, Any]:
-    """Reads what `save_weights` wrote: a nested dict of float32 NumPy arrays."""
-    flat = {name: np.asarray(x, np.float32) for name, x in load_file(path).items()}
+    """Reads what `save_weights` wrote: a nested dict of float32 NumPy arrays.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    try:
+        flat = {name: np.asarray(x, np.float32) for name, x in load_file(path).items()}
+    except SafetensorError as error:
+        raise UserError(f"{path}: cannot be read ({first_line(error)})") from None
     return dict(unflatten_dict(flat, sep="/"))

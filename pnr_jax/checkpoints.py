@@ -203,12 +203,13 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
 
 
 def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
-    """Loads the variables that `export_model` wrote, or those of a bundled model: NumPy arrays.
+    """Loads the variables that `export_model` wrote, or a model's by its name: NumPy arrays.
 
     Raises:
       UserError: the run has not written them yet, or they are damaged.
     """
-    packed = box.find(workdir) / box.WEIGHTS
+    workdir = box.find(workdir)
+    packed = workdir / box.WEIGHTS
     if name == "model" and packed.is_file():
         return box.load_weights(packed)
     check_folder(workdir)

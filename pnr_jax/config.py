@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import jax.numpy as jnp
 
-from pnr_jax import box
+from pnr_jax import box, pretrained
 from pnr_jax.data import DATA_SETS, DataSet
 from pnr_jax.data.market1501 import Market1501
 from pnr_jax.data.warps import Augment
@@ -68,7 +68,7 @@ class Config(Settings):
     data: DataSet = field(default_factory=Market1501)
     augment: Augment = field(default_factory=Augment)
     data_dir: str = ""  # Folder of the prepared data set.
-    init_from: str = ""  # A run, exported or bundled model, whose weights it starts from.
+    init_from: str = ""  # A run, or a model by its name, whose weights it starts from.
     vgg19: str = ""  # Weights of the perceptual loss; empty: those in the package.
     input: str = "device"  # The training set lies on every device; "host": fed; "auto": what fits.
     steps_per_call: int = 1  # Steps that one call of the compiled program makes.
@@ -200,7 +200,7 @@ def read_config(workdir: str | Path) -> Config:
     """Reads the configuration of a run; missing fields get their defaults.
 
     Args:
-      workdir: the run's folder, or the name of a bundled model.
+      workdir: the run's folder, or the name of a model (`pnr_jax.box.find`).
 
     Raises:
       UserError: there is no run, or its config.json holds fields or types of another program.
@@ -235,6 +235,11 @@ def _without_former_fields(saved: dict[str, Any]) -> dict[str, Any]:
 
 def check_workdir(config: Config, workdir: Path) -> None:
     """Raises a `UserError` when `workdir` belongs to another configuration, naming a field."""
+    if pretrained.is_address(workdir):
+        raise UserError(
+            f"`workdir={workdir}`: nobody trains on the Hub; choose a folder, and `init_from=` the "
+            "model there to begin with it"
+        )
     if not (workdir / "config.json").exists():
         return
     here, there = config.flat(), read_config(workdir).flat()

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from pnr_jax import box, sharding
 from pnr_jax import config as config_lib
-from pnr_jax import sharding
 from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
 from pnr_jax.nn.pixels import to_uint8
@@ -50,14 +50,15 @@ class PoseTransfer:
         """Loads a trained model.
 
         Args:
-          workdir: the run's folder, or the name of a bundled model: "people".
+          workdir: the run's folder, the name of a bundled model ("people"), or an address of the
+            Hub ("hf://OWNER/REPO"); "@SHA256" behind it pins the weights' file.
           model: "model" (the latest) or "model_best".
 
         Raises:
           UserError: there is no run, or no model yet.
         """
-        config = config_lib.read_config(workdir)
-        return cls(config.build_system(), load_model(Path(workdir), model))
+        folder = box.find(workdir)
+        return cls(config_lib.read_config(folder).build_system(), load_model(folder, model))
 
     def encode(
         self,

@@ -27,6 +27,7 @@ AT_USE = {
     "tensorflow_datasets": {"pnr_jax.data.market1501_builder"},
     "torch": set(),
     "h5py": set(),
+    "huggingface_hub": set(),
     "mediapipe": set(),
     "onnxruntime": set(),
     "imageio_ffmpeg": set(),

@@ -26,7 +26,7 @@ def start_from(name: str, state: TrainState, mesh: Mesh, log: Callable[[str], No
     step start afresh. Each layer that does not fit keeps its initial weights and is logged.
 
     Args:
-      name: folder of a run or of an exported model, or the name of a bundled model.
+      name: folder of a run or of an exported model, or a model's name (`pnr_jax.box.find`).
       state: what `pnr_jax.training.state.init_state` returned.
       mesh: the devices, from `pnr_jax.sharding.make_mesh`.
       log: prints a line.
