@@ -35,6 +35,9 @@ DEBUG_NANS = flags.DEFINE_bool("debug_nans", False, "Stop at the operation that 
 PROFILE = flags.DEFINE_integer(
     "profile", 0, "Steps to trace into WORKDIR/profile, after the first one.", lower_bound=0
 )
+LOGGER = flags.DEFINE_list(
+    "logger", [], "Where to log beside the workdir, which has it in any case: wandb."
+)
 flags.mark_flag_as_required("workdir")
 
 
@@ -54,7 +57,7 @@ def main() -> None:
         distributed.join(*by_hand)
     cli.hint_at_malloc()
     with jax.debug_nans(DEBUG_NANS.value):
-        done = train(config, Path(WORKDIR.value), profile=PROFILE.value)
+        done = train(config, Path(WORKDIR.value), profile=PROFILE.value, logger=LOGGER.value)
     if distributed.is_main_process():
         print(_what_next(Path(WORKDIR.value), done))
 

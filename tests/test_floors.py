@@ -31,6 +31,7 @@ AT_USE = {
     "mediapipe": set(),
     "onnxruntime": set(),
     "imageio_ffmpeg": set(),
+    "wandb": set(),
 }
 
 ROOT = Path(pnr_jax.__file__).parent

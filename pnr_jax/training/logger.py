@@ -1,10 +1,10 @@
-"""The log of a run: the terminal, `metrics.jsonl`, TensorBoard and `samples/`."""
+"""The log of a run: the terminal, `metrics.jsonl`, TensorBoard, `samples/`, other writers."""
 
 import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pnr_jax.config import Config
 from pnr_jax.distributed import is_main_process
 from pnr_jax.files import write_text
 from pnr_jax.training.state import Skipped, learning_rate
+from pnr_jax.training.writers import WRITERS, Writer
 
 LINE_EVERY = 20.0  # Seconds.
 
@@ -24,12 +25,22 @@ LINE_EVERY = 20.0  # Seconds.
 class RunLogger:
     """Logs a run; does nothing in processes other than the main one."""
 
-    def __init__(self, config: Config, workdir: Path, start: int, log: Callable[[str], None]):
-        """Opens the log of a run that continues after step `start`."""
+    def __init__(
+        self,
+        config: Config,
+        workdir: Path,
+        start: int,
+        log: Callable[[str], None],
+        more: Sequence[str] = (),
+    ):
+        """Opens the log of a run that continues after step `start`, in `more` of `WRITERS` too."""
         self._workdir = workdir
         self._rate = learning_rate(config)
         self._progress = Progress(start, config.steps, config.batch_size, log)
-        self._writer = MetricWriter(workdir, start) if is_main_process() else None
+        self._writers: list[Writer] = []
+        if is_main_process():
+            self._writers = [WRITERS[name](config, workdir) for name in more]
+            self._writers.append(MetricWriter(workdir, start))
 
     def advance(self, steps: int) -> None:
         """Counts steps."""
@@ -37,7 +48,7 @@ class RunLogger:
 
     def scalars(self, step: int, metrics: Mapping[str, Any], skipped: Skipped) -> None:
         """Logs the losses of the last step and how many steps have been skipped so far."""
-        if not self._writer:
+        if not self._writers:
             return
         values = {name: float(value) for name, value in metrics.items()}
         # The optimiser counts the steps taken before this one; skipped ones it does not see.
@@ -45,20 +56,22 @@ class RunLogger:
         values["learning_rate"] = float(self._rate(step - 1 - skipped_before))
         values["skipped_steps"] = float(skipped.total)
         values |= self._progress.rates(step)
-        self._writer.scalars(step, values)
+        for writer in self._writers:
+            writer.scalars(step, values)
         self._progress.show(step, values)
 
     def samples(self, step: int, grid: np.ndarray) -> None:
         """Saves a sample grid, uint8 [H, W, 3]."""
-        if self._writer:
+        if self._writers:
             figures.save_png(self._workdir / "samples" / f"{step:08d}.png", grid)
-            self._writer.image(step, "samples", grid)
+        for writer in self._writers:
+            writer.image(step, "samples", grid)
 
     def close(self) -> None:
         """Flushes the files and ends the bar."""
         self._progress.close()
-        if self._writer:
-            self._writer.close()
+        for writer in self._writers:
+            writer.close()
 
 
 class MetricWriter:

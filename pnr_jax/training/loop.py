@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from pnr_jax.examples import Examples
 from pnr_jax.files import write_text
 from pnr_jax.locks import locked
 from pnr_jax.nn import vgg19
-from pnr_jax.training import inputs, samples
+from pnr_jax.training import inputs, samples, writers
 from pnr_jax.training import state as state_lib
 from pnr_jax.training.logger import RunLogger
 from pnr_jax.training.start import start_from
@@ -46,9 +46,16 @@ class RunContext(NamedTuple):
     examples: Examples
     mesh: Mesh
     log: Log
+    logger: Sequence[str]
 
 
-def train(config: Config, workdir: Path, log: Log = print, profile: int = 0) -> bool:
+def train(
+    config: Config,
+    workdir: Path,
+    log: Log = print,
+    profile: int = 0,
+    logger: Sequence[str] = (),
+) -> bool:
     """Trains a configuration in its workdir, from its last checkpoint where there is one.
 
     It runs on all devices of all processes; the main process writes the files and logs.
@@ -58,6 +65,7 @@ def train(config: Config, workdir: Path, log: Log = print, profile: int = 0) -> 
       workdir: the run's folder.
       log: prints a line.
       profile: how many steps to trace into `profile/` of the workdir.
+      logger: where to log beside the workdir, keys of `pnr_jax.training.writers.WRITERS`.
 
     Returns:
       True if all steps are done; False after SIGTERM, with everything saved.
@@ -66,13 +74,15 @@ def train(config: Config, workdir: Path, log: Log = print, profile: int = 0) -> 
       UserError: the input is wrong in a way that the user can mend.
     """
     log = log if is_main_process() else lambda line: None
+    writers.check_names(logger)
     mesh = sharding.make_mesh()
     _check_devices(config, mesh)
     vgg = _perceptual_network(config, log)
     config_lib.check_workdir(config, workdir)
     examples = examples_lib.load_training(config)
     log(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
-    run = RunContext(inputs.choose_input(config, examples, log), workdir, examples, mesh, log)
+    chosen = inputs.choose_input(config, examples, log)
+    run = RunContext(chosen, workdir, examples, mesh, log, logger)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
     refusal = f"`workdir={workdir}`: another run is training here; wait for it, or choose another"
     with (
@@ -119,7 +129,7 @@ def _steps(
     first = next(feeds)
     call = _compile(inputs.with_input(step, config, run.examples, run.mesh), state, first, run)
     numbers = range(start + stride, config.steps + 1, stride)
-    logger = RunLogger(config, run.workdir, start, run.log)
+    logger = RunLogger(config, run.workdir, start, run.log, run.logger)
     with (
         contextlib.closing(logger),
         stop_requests() as stopped_at,
