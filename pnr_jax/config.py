@@ -237,8 +237,8 @@ def check_workdir(config: Config, workdir: Path) -> None:
     """Raises a `UserError` when `workdir` belongs to another configuration, naming a field."""
     if pretrained.is_address(workdir):
         raise UserError(
-            f"`workdir={workdir}`: nobody trains on the Hub; choose a folder, and `init_from=` the "
-            "model there to begin with it"
+            f"`workdir={workdir}`: nobody trains on the Hub; choose a folder, and name the model "
+            "by `init_from` to begin with it"
         )
     if not (workdir / "config.json").exists():
         return
