@@ -27,6 +27,7 @@ from pnr_jax.evaluation import (
 )
 from pnr_jax.evaluation.tables import check_method_names, write_scores
 from pnr_jax.nn.lpips import Network
+from pnr_jax.paths import to_path
 from pnr_jax.walk import list_files
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, or 'people'.")
@@ -84,7 +85,7 @@ def _output(first: Path) -> Path:
     """Returns the folder to write to, by default beside what is scored first."""
     if OUTPUT.value is None and first.is_relative_to(box.MODELS):
         raise UserError(f"--workdir={first.name}: comes with the package; say --output=FOLDER too")
-    return Path(OUTPUT.value or first / "evaluation")
+    return to_path(OUTPUT.value or first / "evaluation")
 
 
 def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:

@@ -17,10 +17,13 @@ from absl import flags
 
 import pnr_jax
 from pnr_jax import cli, distributed
+from pnr_jax.paths import absolute, to_path
 from pnr_jax.training.loop import train
 
 CONFIG = cli.define_config()
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run, or gs://BUCKET/...; one that all hosts share."
+)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
 INIT_FROM = flags.DEFINE_string(
     "init_from", None, "Run, exported model, or name of a bundled model, to start from."
@@ -39,10 +42,10 @@ flags.mark_flag_as_required("workdir")
 
 def main() -> None:
     """Trains the configuration."""
-    config = CONFIG()
+    config, workdir = CONFIG(), to_path(WORKDIR.value)
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:
-            config = config.replace(**{name: str(Path(flag.value).resolve())})
+            config = config.replace(**{name: str(absolute(flag.value))})
     if INIT_FROM.value is not None:
         config = config.replace(init_from=INIT_FROM.value)
     by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
@@ -50,9 +53,9 @@ def main() -> None:
         distributed.join(*by_hand)
     cli.hint_at_malloc()
     with jax.debug_nans(DEBUG_NANS.value):
-        done = train(config, Path(WORKDIR.value), profile=PROFILE.value)
+        done = train(config, workdir, profile=PROFILE.value)
     if distributed.is_main_process():
-        print(_what_next(Path(WORKDIR.value), done))
+        print(_what_next(workdir, done))
 
 
 def _what_next(workdir: Path, done: bool) -> str:

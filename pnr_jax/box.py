@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
-from safetensors.flax import load_file, save_file
+from safetensors.flax import load_file, save
+
+from pnr_jax.paths import local_copy, to_path
 
 MODELS = Path(__file__).parent / "models"
 WEIGHTS = "model.safetensors"
@@ -27,7 +29,7 @@ def find(workdir: str | Path) -> Path:
 
     A folder that exists comes before a name.
     """
-    path = Path(workdir)
+    path = to_path(workdir)
     if not path.exists() and str(path) in names():
         return MODELS / path
     return path
@@ -36,10 +38,11 @@ def find(workdir: str | Path) -> Path:
 def save_weights(path: Path, variables: dict[str, Any], dtype: DTypeLike = jnp.bfloat16) -> None:
     """Writes a nested dict of arrays as one safetensors file, rounded to `dtype`."""
     flat = {name: jnp.asarray(x, dtype) for name, x in flatten_dict(variables, sep="/").items()}
-    save_file(flat, path, metadata={"format": "flax"})
+    path.write_bytes(save(flat, metadata={"format": "flax"}))
 
 
 def load_weights(path: Path) -> dict[str, Any]:
     """Reads what `save_weights` wrote: a nested dict of float32 NumPy arrays."""
-    flat = {name: np.asarray(x, np.float32) for name, x in load_file(path).items()}
+    with local_copy(path) as file:
+        flat = {name: np.asarray(x, np.float32) for name, x in load_file(file).items()}
     return dict(unflatten_dict(flat, sep="/"))

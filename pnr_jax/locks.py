@@ -1,4 +1,4 @@
-"""One process at a time: a lock if the file system supports them, else a lease."""
+"""One process at a time: a lock if the file system supports them, else, as in buckets, a lease."""
 
 import contextlib
 import errno
@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pnr_jax.errors import UserError
+from pnr_jax.errors import UserError, first_line
+from pnr_jax.paths import create, is_remote
 
 try:
     import fcntl
@@ -29,7 +30,7 @@ def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     """Holds a lock file for the duration of the block; the system frees it if the process dies.
 
     If the file system does not support locks, a lease beside the file is used instead (`leased`),
-    and a line is logged.
+    and a line is logged; in a bucket the lease is all there is.
 
     Args:
       path: the lock file, which is not removed.
@@ -39,6 +40,11 @@ def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     Raises:
       UserError: another process holds it, or its folder is not writable.
     """
+    lease = path.with_name(f"{path.name}.lease")
+    if is_remote(path):
+        with leased(lease, refusal, log):
+            yield
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w", encoding="utf-8")
@@ -56,7 +62,6 @@ def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            lease = path.with_name(f"{path.name}.lease")
             log(f"{path.parent}: no file locks here ({error.strerror}); {lease.name} stands in")
             stack.enter_context(leased(lease, refusal, log))
         yield
@@ -80,22 +85,24 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
       UserError: another process holds it.
     """
     me = f"{platform.node()} {os.getpid()} {time.time()}"
-    left = _read(path)
-    if left is not None and not _is_dead(left):
-        log(f"{path}: left by another process; watching it for {WATCHED:.0f} s")
-        if _changes(path, left, WATCHED):
+    if not _create(path, f"{me} 0"):
+        left = _read(path)
+        if left is not None and not _is_dead(left):
+            log(f"{path}: left by another process; watching it for {WATCHED:.0f} s")
+            if _changes(path, left, WATCHED):
+                raise UserError(refusal)
+        path.write_text(f"{me} 0", encoding="utf-8")
+        # A process that took over at the same moment has written by now.
+        if _changes(path, f"{me} 0", min(1.0, WATCHED)):
             raise UserError(refusal)
-    path.write_text(f"{me} 0", encoding="utf-8")
-    # A process that took over at the same moment has written by now.
-    if left is not None and _changes(path, f"{me} 0", min(1.0, WATCHED)):
-        raise UserError(refusal)
     done = threading.Event()
 
     def renew() -> None:
         count = 0
         while not done.wait(RENEWED):
             count += 1
-            with contextlib.suppress(OSError):  # The disk may be full for a moment.
+            # The disk may be full for a moment, the bucket out of reach, by errors of many types.
+            with contextlib.suppress(Exception):
                 path.write_text(f"{me} {count}", encoding="utf-8")
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
@@ -108,9 +115,18 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
         path.unlink(missing_ok=True)
 
 
+def _create(path: Path, lease: str) -> bool:
+    try:
+        return create(path, lease.encode())
+    except Exception as error:
+        raise UserError(
+            f"{path.parent}: cannot be written to ({first_line(error)}); choose another folder"
+        ) from None
+
+
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes().decode(errors="replace")
     except FileNotFoundError:
         return None
 

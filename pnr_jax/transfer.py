@@ -11,6 +11,7 @@ from pnr_jax import sharding
 from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
 from pnr_jax.nn.pixels import to_uint8
+from pnr_jax.paths import to_path
 from pnr_jax.systems import Sources, System
 
 
@@ -56,7 +57,7 @@ class PoseTransfer:
           UserError: there is no run, or no model yet.
         """
         config = config_lib.read_config(workdir)
-        return cls(config.build_system(), load_model(Path(workdir), model))
+        return cls(config.build_system(), load_model(to_path(workdir), model))
 
     def encode(
         self,

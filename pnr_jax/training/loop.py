@@ -23,7 +23,7 @@ from pnr_jax.data.shuffle import batch_indices
 from pnr_jax.distributed import is_main_process, stop_requests, with_partners
 from pnr_jax.errors import UserError
 from pnr_jax.examples import Examples
-from pnr_jax.files import write_text
+from pnr_jax.files import Staging, write_text
 from pnr_jax.locks import locked
 from pnr_jax.nn import vgg19
 from pnr_jax.training import inputs, samples
@@ -55,7 +55,7 @@ def train(config: Config, workdir: Path, log: Log = print, profile: int = 0) -> 
 
     Args:
       config: what to train, see `pnr_jax.config`.
-      workdir: the run's folder.
+      workdir: the run's folder, on a disk or in a bucket (`pnr_jax.paths`).
       log: prints a line.
       profile: how many steps to trace into `profile/` of the workdir.
 
@@ -139,8 +139,10 @@ def _steps(
             if number % config.checkpoint_every == 0 or last:
                 generated = draw(trained_variables(state), scored)
                 score = float(metrics_lib.l1(scored["target_image"], generated).mean())
+                logger.flush()
                 checkpoints.save(number, state, score)
             elif stopped:  # At once: the grace time is short, and no such step competes as best.
+                logger.flush()
                 checkpoints.save(number, state, score=math.inf)
             if stopped:
                 break
@@ -167,7 +169,8 @@ def _tracing(run: RunContext, first: int, steps: int) -> Iterator[Callable[[int,
             if number == last:
                 run.log(f"steps {first + 1:,} to {last:,}, traced: {folder}")
             else:
-                tracing.enter_context(jax.profiler.trace(folder))
+                staging = tracing.enter_context(Staging(folder))
+                tracing.enter_context(jax.profiler.trace(staging.path))
 
         yield after
 
