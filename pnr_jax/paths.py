@@ -19,6 +19,12 @@ from typing import Any, cast
 
 from pnr_jax.errors import UserError, first_line
 
+_INSTALLED = importlib.util.find_spec("gcsfs") is not None
+if _INSTALLED:
+    # etils, which Orbax goes by too, would take TensorFlow's access to buckets where TensorFlow is
+    # installed, and asks but once: let it be gcsfs, whatever else is there.
+    os.environ.setdefault("EPATH_USE_TF", "false")
+
 
 def to_path(path: str | Path) -> Path:
     """Returns a path on the disk, or in a bucket, which must be there.
@@ -35,7 +41,7 @@ def to_path(path: str | Path) -> Path:
     bucket = re.fullmatch("gs://([^/]+)(/.*)?", text)
     if bucket is None:
         raise UserError(f"{text}: of places with '://', only gs://BUCKET/... is known")
-    if not importlib.util.find_spec("gcsfs"):
+    if not _INSTALLED:
         raise UserError(f"{text}: buckets need gcsfs; pip install 'pnr-jax[gcs]'")
     _check_bucket(bucket[1])
     from etils import epath
@@ -96,7 +102,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Renames a file or folder; in a bucket each object is copied, then all are removed."""
+    """Renames a file or folder; in a bucket its objects, one after the other."""
     if is_remote(source):
         _file_system().mv(os.fspath(source), os.fspath(target), recursive=True)
     else:
@@ -130,12 +136,10 @@ def _check_bucket(name: str) -> None:
 def _file_system() -> Any:
     """Returns gcsfs, without a memory of listings: other processes write to the bucket too.
 
-    It is what etils uses if it is told not to look for TensorFlow, whose own access to buckets is
-    another one; so all are read in one way, whatever is installed.
+    Settings and instances are shared by all who ask fsspec, so etils gets the same.
     """
     import fsspec
 
-    os.environ.setdefault("EPATH_USE_TF", "false")
     for protocol in ("gs", "gcs"):
         fsspec.config.conf.setdefault(protocol, {}).setdefault("use_listings_cache", False)
     return fsspec.filesystem("gcs", finalize_on_close=True)
