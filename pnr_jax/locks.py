@@ -18,6 +18,7 @@ try:
 except ModuleNotFoundError:  # Windows.
     fcntl = None  # type: ignore[assignment]
 
+TAKEN = 3  # Exit code when another process has taken over the lease.
 RENEWED = 10.0  # Seconds after which a lease is renewed.
 WATCHED = 25.0  # Seconds for which a lease is watched for changes before it is taken over.
 
@@ -74,7 +75,8 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     An existing lease is watched for `WATCHED` seconds and taken over if it does not change, so the
     clocks of machines do not matter; one that a dead process of this machine left is not watched.
     A lease is weaker than a lock: if two processes take over the same lease at the same moment,
-    the one that wrote last holds it.
+    the one that wrote last holds it; and a holder that was cut off from the disk or bucket for so
+    long may find another one's lease, and then ends the program, with a line and code `TAKEN`.
 
     Args:
       path: the lease, which is removed at the end.
@@ -84,7 +86,7 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     Raises:
       UserError: another process holds it.
     """
-    me = f"{platform.node()} {os.getpid()} {time.time()}"
+    me = f"{_machine()} {os.getpid()} {time.time()}"
     if not _create(path, f"{me} 0"):
         left = _read(path)
         if left is not None and not _is_dead(left):
@@ -103,6 +105,7 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
             count += 1
             # The disk may be full for a moment, the bucket out of reach, by errors of many types.
             with contextlib.suppress(Exception):
+                _end_if_taken(path, me)
                 path.write_text(f"{me} {count}", encoding="utf-8")
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
@@ -113,6 +116,30 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
         done.set()
         thread.join()
         path.unlink(missing_ok=True)
+
+
+def _end_if_taken(path: Path, me: str) -> None:
+    """Ends the program if a lease is another process's: both would write to one run."""
+    found = _read(path)
+    if found and not found.startswith(me):
+        print(
+            f"error: {path}: taken over by another process, since this one could not renew it; "
+            "this one ends",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(TAKEN)
+
+
+def _machine() -> str:
+    """Names what numbers the processes: the host and, on Linux, its boot and the container.
+
+    Hosts in a cluster may share a name, and a new container has that of the one before.
+    """
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{platform.node()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    return platform.node()
 
 
 def _create(path: Path, lease: str) -> bool:
@@ -135,7 +162,7 @@ def _is_dead(lease: str) -> bool:
     """Returns whether its holder was a process of this machine that no longer exists."""
     machine, process, *_ = [*lease.split(), "", ""]
     # Windows has no signal 0: there it would be Ctrl-C.
-    if machine != platform.node() or not process.isdecimal() or sys.platform == "win32":
+    if machine != _machine() or not process.isdecimal() or sys.platform == "win32":
         return False
     try:
         os.kill(int(process), 0)

@@ -86,7 +86,8 @@ def test_a_lease_stands_in_where_there_are_no_locks(no_flock, tmp_path):
     with locks.locked(tmp_path / "a" / "lock", "taken", lines.append):
         lease = tmp_path / "a" / "lock.lease"
         first = lease.read_text()
-        assert first.split()[:2] == [platform.node(), str(os.getpid())]
+        assert first.startswith(f"{platform.node()}/")
+        assert first.split()[1] == str(os.getpid())
         assert is_taken(tmp_path / "a" / "lock")
         assert lease.read_text() != first  # Written anew all the time.
     assert not lease.exists()
@@ -140,6 +141,16 @@ def test_a_lease_in_a_bucket_is_held_until_its_process_dies(bucket):
     assert not is_taken(path)
 
 
+def test_who_has_lost_its_lease_ends(bucket):
+    process = hold(to_path("gs://pnr-test/run/.lock.0"))
+    try:
+        bucket.put("run/.lock.0.lease", b"elsewhere 7 0.0 1", {})
+        assert process.wait(timeout=60) == locks.TAKEN
+    finally:
+        end(process)
+    assert bucket.objects["run/.lock.0.lease"].data == b"elsewhere 7 0.0 1"
+
+
 def test_of_two_that_begin_at_once_one_holds_the_lease(bucket):
     path = to_path("gs://pnr-test/run/.lock.0")
     processes = [start(path) for _ in range(2)]
@@ -155,7 +166,7 @@ def test_a_bucket_that_cannot_be_written_to(bucket, monkeypatch):
     path = to_path("gs://pnr-test/run/.lock.0")
     monkeypatch.setattr(bucket, "refused", 403)
     with (
-        pytest.raises(UserError, match="gs://pnr-test/run: cannot be written to .Forbidden"),
+        pytest.raises(UserError, match=r"gs://pnr-test/run: cannot be written to .Forbidden"),
         locks.locked(path, "taken"),
     ):
         pass

@@ -1,6 +1,5 @@
 """A run in a bucket: killed, refused, damaged, in two processes, it ends as one on a disk."""
 
-import os
 import random
 import signal
 
