@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pnr_jax import paths
 from pnr_jax.errors import UserError
 from pnr_jax.files import Staging, read_text, replacing, write_text
-from pnr_jax.paths import absolute, create, move, remove_tree, to_path
+from pnr_jax.paths import absolute, create, local_copy, move, remove_tree, to_path
 
 
 @pytest.fixture(params=["disk", "bucket"])
@@ -59,6 +60,15 @@ def test_a_text_is_written_and_read(folder):
     write_text(folder / "a" / "b.txt", "Ψ\n")
     assert read_text(folder / "a" / "b.txt", "text") == "Ψ\n"
     assert files(folder / "a") == {"b.txt": "Ψ\n".encode()}
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # Of gcsfs.
+def test_a_large_file_comes_back(folder):
+    data = np.random.default_rng(0).bytes(12 << 20)  # Uploaded in pieces of 5 MB.
+    with replacing(folder / "a") as temporary:
+        temporary.write_bytes(data)
+    with local_copy(folder / "a") as copy:
+        assert copy.read_bytes() == data
 
 
 def test_a_failed_block_leaves_the_old_file_alone(folder):
