@@ -49,9 +49,8 @@ class Store(ThreadingHTTPServer):
         self.environment = {
             "STORAGE_EMULATOR_HOST": self.url,
             "TENSORSTORE_GCS_HTTP_URL": self.url,
-            "EPATH_USE_TF": "false",
-            "GOOGLE_AUTH_TOKEN_FOR_TESTING": "none",  # tensorstore would look for another.
-            "NO_GCE_CHECK": "true",  # gcsfs would look for a machine of Google's.
+            "GOOGLE_AUTH_TOKEN_FOR_TESTING": "none",  # Nobody looks for credentials.
+            "FSSPEC_GCS_TOKEN": "anon",
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # By gRPC.
         }
 

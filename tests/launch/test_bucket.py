@@ -5,11 +5,23 @@ import json
 import pytest
 
 from pnr_jax.data.annotations import write_annotations
-from tests.launch.test_own_photos import SHRUNK, draw_folder
+from tests.launch.test_own_photos import draw_folder
 
 pytestmark = pytest.mark.xdist_group("own_photos")
 
 ROOT = "gs://pnr-test"
+TRAIN = [
+    "train.py",
+    "--config=configs/folder.py",
+    "--config.system.name=unet",  # Compiled soonest.
+    "--config.model.width=4",
+    "--config.steps=2",
+    "--config.batch_size=2",
+    "--config.image_size=(32,32)",
+    "--config.checkpoint_every=2",
+    "--config.sample_every=2",
+    f"--data_dir={ROOT}/data",
+]
 
 
 @pytest.fixture
@@ -46,15 +58,12 @@ def test_prepare_train_evaluate_generate_and_export(program, fetch, bucket, tmp_
     )
     assert f"prepared {ROOT}/data/folder; train with --data_dir={ROOT}/data" in out
 
-    train = ["train.py", "--config=configs/folder.py", *SHRUNK]
-    out = program(*train, f"--data_dir={ROOT}/data", f"--workdir={ROOT}/run", "--profile=1")
+    out = program(*TRAIN, f"--workdir={ROOT}/run", "--profile=1")
     assert f"in {ROOT}/run: checkpoints/, config.json, mean_image.png, metrics.jsonl, model/" in out
     assert f"evaluate.py --workdir={ROOT}/run" in out
     assert [name for name in bucket.names("run/profile/") if name.endswith(".xplane.pb")]
     assert json.loads(bucket.objects["run/config.json"].data)["data_dir"] == f"{ROOT}/data"
-    tuned = program(
-        *train, f"--data_dir={ROOT}/data", f"--workdir={ROOT}/tuned", f"--init_from={ROOT}/run"
-    )
+    tuned = program(*TRAIN, f"--workdir={ROOT}/tuned", f"--init_from={ROOT}/run")
     assert f"starting from {ROOT}/run:" in tuned
 
     here = fetch("run")
