@@ -218,11 +218,11 @@ def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
     if name == "model" and packed.is_file():
         return box.load_weights(packed)
     check_folder(workdir)
-    path = absolute(workdir / name)
+    path = workdir / name
     if not path.is_dir() or not _is_committed(path):
         raise UserError(f"{workdir}: no trained model here yet ({name}/ is missing)")
     try:
-        return ocp.load(path)
+        return ocp.load(absolute(path))
     except Exception as error:
         raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
 
