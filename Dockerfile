@@ -30,7 +30,7 @@ CMD ["pnr-studio", "--host=0.0.0.0"]
 
 FROM base AS cuda
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    pip install --no-cache-dir "$(echo /wheel/*.whl)[studio,video,cuda]"
+    pip install --no-cache-dir "$(echo /wheel/*.whl)[gcs,studio,video,cuda]"
 USER 1000
 EXPOSE 8000
 CMD ["pnr-train", "--help"]

@@ -18,6 +18,7 @@ from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
 from pnr_jax.data import market1501_files
 from pnr_jax.errors import UserError
+from pnr_jax.paths import absolute, to_path
 from pnr_jax.transfer import PoseTransfer
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, 'people', hf://OWNER/REPO.")
@@ -41,8 +42,8 @@ def main() -> None:
     """Draws the views."""
     settings = config.read_config(WORKDIR.value)
     if DATA_DIR.value is not None:
-        settings = settings.replace(data_dir=str(Path(DATA_DIR.value).resolve()))
-    variables = load_model(Path(WORKDIR.value), MODEL.value)
+        settings = settings.replace(data_dir=str(absolute(DATA_DIR.value)))
+    variables = load_model(to_path(WORKDIR.value), MODEL.value)
     system = settings.build_system()
     most = system.most_sources or SOURCES.value
     if most < SOURCES.value:
@@ -52,7 +53,7 @@ def main() -> None:
     transfer = PoseTransfer(system, variables)
     images = examples.load_training(settings).images
     views = augmentation.plan_views(images, VIEWS.value, SOURCES.value, SEED.value)
-    output = Path(OUTPUT.value)
+    output = to_path(OUTPUT.value)
     if ORIGINALS.value is not None:
         cli.print_passed_over(market1501_files.passed_over(Path(ORIGINALS.value)))
         for name, count in augmentation.copy_originals(Path(ORIGINALS.value), output).items():

@@ -23,6 +23,7 @@ from pnr_jax.data.annotations import check_names, write_annotations
 from pnr_jax.data.folder import list_images
 from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
+from pnr_jax.paths import to_path
 from pnr_jax.pose_estimation import annotate, video
 from pnr_jax.walk import list_files
 
@@ -47,7 +48,7 @@ SHEET_IMAGES = 24  # Images of the sheet, spread over the folder.
 
 def main() -> None:
     """Estimates the poses."""
-    output = Path(OUTPUT.value)
+    output = to_path(OUTPUT.value)
     if output.suffix.lower() != ".csv":
         raise UserError(f"--output={output}: the suffix must be .csv; the sheet beside it is .png")
     if VIDEO.value:

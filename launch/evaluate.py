@@ -27,6 +27,7 @@ from pnr_jax.evaluation import (
 )
 from pnr_jax.evaluation.tables import check_method_names, write_scores
 from pnr_jax.nn.lpips import Network
+from pnr_jax.paths import to_path
 from pnr_jax.walk import list_files
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, 'people', hf://OWNER/REPO.")
@@ -85,7 +86,7 @@ def _output(first: Path) -> Path:
     if OUTPUT.value is None and box.is_shared(first):
         name = WORKDIR.value or first
         raise UserError(f"--workdir={name}: is no run of yours; say --output=FOLDER too")
-    return Path(OUTPUT.value or first / "evaluation")
+    return to_path(OUTPUT.value or first / "evaluation")
 
 
 def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:

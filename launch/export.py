@@ -6,12 +6,11 @@ EXPORTED/README.md is the card; it says how to call the programs, which takes te
 not this package.
 """
 
-from pathlib import Path
-
 import jax
 from absl import flags
 
 from pnr_jax import cli, export
+from pnr_jax.paths import to_path
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, 'people', hf://OWNER/REPO.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write; it must not exist.")
@@ -29,8 +28,8 @@ def main() -> None:
     """Exports the run."""
     jax.config.update("jax_platforms", "cpu")  # Programs for all platforms are made on a CPU.
     for path in export.export_run(
-        Path(WORKDIR.value),
-        Path(OUTPUT.value),
+        to_path(WORKDIR.value),
+        to_path(OUTPUT.value),
         MODEL.value,
         TENSORFLOW.value,
         SAFETENSORS.value,

@@ -17,6 +17,7 @@ from pnr_jax import cli, figures, mixing
 from pnr_jax.data.photos import read_photos, read_poses
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton
+from pnr_jax.paths import to_path
 from pnr_jax.transfer import PoseTransfer, repeated
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, 'people', hf://OWNER/REPO.")
@@ -52,7 +53,7 @@ def main() -> None:
     else:
         code = transfer.encode(images[None], keypoints[None])
     generated = transfer.render(repeated(code, len(poses)), poses)
-    _write(Path(OUTPUT.value), images[0], poses, generated)
+    _write(to_path(OUTPUT.value), images[0], poses, generated)
 
 
 def _write(output: Path, source: np.ndarray, poses: np.ndarray, generated: np.ndarray) -> None:

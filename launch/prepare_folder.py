@@ -21,6 +21,8 @@ from pnr_jax.data import folder, folder_builder
 from pnr_jax.data.annotations import write_annotations
 from pnr_jax.data.openpose_json import is_json
 from pnr_jax.errors import UserError
+from pnr_jax.files import Staging
+from pnr_jax.paths import to_path
 from pnr_jax.pose_estimation import annotate
 from pnr_jax.walk import list_files
 
@@ -47,23 +49,26 @@ def main() -> None:
     if Path(IMAGES.value).is_dir():
         cli.print_passed_over(list_files(IMAGES.value).passed_over)
     annotations = _annotations(Path(ANNOTATIONS.value))
-    prepared = folder_builder.prepare(
-        IMAGES.value,
-        annotations,
-        DATA_DIR.value,
-        height=HEIGHT.value,
-        test_share=TEST_SHARE.value,
-        seed=SEED.value,
-        max_damaged=MAX_DAMAGED.value,
-        labelled=not UNLABELLED.value,
-    )
+    data_dir = to_path(DATA_DIR.value)
+    with Staging(data_dir) as staging:
+        prepared = folder_builder.prepare(
+            IMAGES.value,
+            annotations,
+            staging.path,
+            height=HEIGHT.value,
+            test_share=TEST_SHARE.value,
+            seed=SEED.value,
+            max_damaged=MAX_DAMAGED.value,
+            labelled=not UNLABELLED.value,
+        )
     cli.print_names("image(s) left out, unreadable", prepared.damaged)
     cli.print_names("image(s) left out, without both shoulders and hips", prepared.bodiless)
     cli.print_names("identity(ies) left out, with a single image", prepared.lonely)
     who = "images of nobody known" if UNLABELLED.value else "identities"
     print(f"{len(prepared.train)} {who} to train on, {len(prepared.test)} for the test")
     print(", ".join(f"{count:,} {what}" for what, count in prepared.counts.items()))
-    print(f"prepared {prepared.folder}; train with --data_dir={DATA_DIR.value}")
+    prepared_folder = data_dir / prepared.folder.relative_to(staging.path)
+    print(f"prepared {prepared_folder}; train with --data_dir={DATA_DIR.value}")
 
 
 def _annotations(path: Path) -> dict[str, np.ndarray]:

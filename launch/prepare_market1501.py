@@ -16,6 +16,8 @@ from absl import flags
 from pnr_jax import cli
 from pnr_jax.data import market1501_files, market1501_preparation
 from pnr_jax.errors import UserError
+from pnr_jax.files import Staging
+from pnr_jax.paths import to_path
 
 SOURCE = flags.DEFINE_string("source", None, "Market-1501 zip, or the folder that it unpacks to.")
 ANNOTATIONS = flags.DEFINE_string("annotations", None, "Folder of market-annotation-*.csv.")
@@ -29,14 +31,17 @@ def main() -> None:
     """Prepares the data set."""
     cli.print_passed_over(market1501_files.passed_over(Path(SOURCE.value)))
     prepare = _with_records() if TFDS.value else market1501_preparation.prepare
-    prepared = prepare(
-        SOURCE.value, ANNOTATIONS.value, DATA_DIR.value, max_damaged=MAX_DAMAGED.value
-    )
+    data_dir = to_path(DATA_DIR.value)
+    with Staging(data_dir) as staging:
+        prepared = prepare(
+            SOURCE.value, ANNOTATIONS.value, staging.path, max_damaged=MAX_DAMAGED.value
+        )
     cli.print_names("image(s) left out, unreadable", prepared.damaged)
     cli.print_names("image(s) resized", prepared.resized)
     for split, count in prepared.counts.items():
         print(f"{split}: {count:,} images")
-    print(f"prepared {prepared.folder}; train with --data_dir={DATA_DIR.value}")
+    folder = data_dir / prepared.folder.relative_to(staging.path)
+    print(f"prepared {folder}; train with --data_dir={DATA_DIR.value}")
 
 
 def _with_records() -> Callable[..., market1501_preparation.Prepared]:

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Trains on a Cloud TPU VM or pod slice, and brings it back when it is preempted.
 #
-#   NAME=pnr ZONE=us-central2-b TYPE=v4-32 BUCKET=my-bucket launch/tpu_vm.sh \
-#       --config=configs/market1501_supervised_lad.py --data_dir=/mnt/pnr/data --workdir=/mnt/pnr/runs/lad
+#   NAME=pnr ZONE=us-central2-b TYPE=v4-32 launch/tpu_vm.sh \
+#       --config=configs/market1501_supervised_lad.py --data_dir=gs://BUCKET/data \
+#       --workdir=gs://BUCKET/runs/lad
 #
-# It assumes: gcloud, logged in, with a project that may create TPU VMs (TYPE, spot); the bucket
-# gs://BUCKET in the same region, which every worker mounts at /mnt/pnr by gcsfuse, with the prepared
-# data in it. The workdir lies in the bucket, so a new VM goes on from the last checkpoint. It runs
+# It assumes: gcloud, logged in, with a project that may create TPU VMs (TYPE, spot); a bucket in the
+# same region with the prepared data in it, where the VM's service account may read and write
+# (roles/storage.objectUser and, for the bucket itself, roles/storage.legacyBucketReader). The
+# workdir lies in the bucket, so a new VM goes on from the last checkpoint. It runs
 # until training ends by itself; an error of the user's (exit code 2) stops it, and so do
 # three installs in a row that fail.
 set -euo pipefail
 
-: "${NAME:?the TPU VM to create or use}" "${ZONE:?}" "${TYPE:?such as v4-32}" "${BUCKET:?}"
+: "${NAME:?the TPU VM to create or use}" "${ZONE:?}" "${TYPE:?such as v4-32}"
 VERSION=${VERSION:-tpu-ubuntu2204-base}
 REPOSITORY=${REPOSITORY:-$(git remote get-url origin)}
 COMMIT=$(git rev-parse HEAD)
@@ -36,13 +38,11 @@ ready() {
 
 install() {
   on_all "set -e
-    sudo mkdir -p /mnt/pnr && sudo chmod a+rwx /mnt/pnr
-    mountpoint -q /mnt/pnr || gcsfuse --implicit-dirs --rename-dir-limit=10000 '$BUCKET' /mnt/pnr
     test -d pnr_jax || git clone --quiet '$REPOSITORY' pnr_jax
     cd pnr_jax && git fetch --quiet && git checkout --quiet '$COMMIT'
     python3 -m pip install --quiet --user uv # The VM's own Python may be older than 3.11.
     test -d .venv || python3 -m uv venv --quiet --python 3.12
-    python3 -m uv pip install --quiet --editable . 'jax[tpu]'"
+    python3 -m uv pip install --quiet --editable '.[gcs]' 'jax[tpu]'"
 }
 
 # Of glibc: huge pages, and one arena a core (pnr_jax/cli.py says why).

@@ -17,11 +17,14 @@ from absl import flags
 
 import pnr_jax
 from pnr_jax import cli, distributed
+from pnr_jax.paths import absolute, to_path
 from pnr_jax.pretrained import is_address
 from pnr_jax.training.loop import train
 
 CONFIG = cli.define_config()
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; one that all hosts share.")
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run, or gs://BUCKET/...; one that all hosts share."
+)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the prepared data set.")
 INIT_FROM = flags.DEFINE_string(
     "init_from", None, "Run, exported or bundled model, or hf://OWNER/REPO, to start from."
@@ -43,13 +46,11 @@ flags.mark_flag_as_required("workdir")
 
 def main() -> None:
     """Trains the configuration."""
-    config = CONFIG()
+    config, workdir = CONFIG(), to_path(WORKDIR.value)
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:
-            hub = is_address(flag.value)
-            config = config.replace(
-                **{name: flag.value if hub else str(Path(flag.value).resolve())}
-            )
+            place = flag.value if is_address(flag.value) else str(absolute(flag.value))
+            config = config.replace(**{name: place})
     if INIT_FROM.value is not None:
         config = config.replace(init_from=INIT_FROM.value)
     by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
@@ -57,9 +58,9 @@ def main() -> None:
         distributed.join(*by_hand)
     cli.hint_at_malloc()
     with jax.debug_nans(DEBUG_NANS.value):
-        done = train(config, Path(WORKDIR.value), profile=PROFILE.value, logger=LOGGER.value)
+        done = train(config, workdir, profile=PROFILE.value, logger=LOGGER.value)
     if distributed.is_main_process():
-        print(_what_next(Path(WORKDIR.value), done))
+        print(_what_next(workdir, done))
 
 
 def _what_next(workdir: Path, done: bool) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 from safetensors import SafetensorError
-from safetensors.flax import load_file, save_file
+from safetensors.flax import load_file, save
 
 from pnr_jax import pretrained
 from pnr_jax.errors import UserError, first_line
+from pnr_jax.paths import local_copy, to_path
 
 MODELS = Path(__file__).parent / "models"
 WEIGHTS = "model.safetensors"
@@ -35,11 +36,12 @@ def find(workdir: str | Path) -> Path:
       UserError: it cannot be downloaded, or the hash in its name is not that of its weights.
     """
     place, digest = pretrained.split_hash(workdir)
-    folder = Path(place)
     if pretrained.is_address(place):
         folder = pretrained.find_model(place, (WEIGHTS, "config.json"))
-    elif not folder.exists() and place in names():
-        folder = MODELS / place
+    else:
+        folder = to_path(place)
+        if not folder.exists() and place in names():
+            folder = MODELS / place
     if digest:
         pretrained.check_hash(folder / WEIGHTS, digest)
     return folder
@@ -53,7 +55,7 @@ def is_shared(folder: Path) -> bool:
 def save_weights(path: Path, variables: dict[str, Any], dtype: DTypeLike = jnp.bfloat16) -> None:
     """Writes a nested dict of arrays as one safetensors file, rounded to `dtype`."""
     flat = {name: jnp.asarray(x, dtype) for name, x in flatten_dict(variables, sep="/").items()}
-    save_file(flat, path, metadata={"format": "flax"})
+    path.write_bytes(save(flat, metadata={"format": "flax"}))
 
 
 def load_weights(path: Path) -> dict[str, Any]:
@@ -63,7 +65,8 @@ def load_weights(path: Path) -> dict[str, Any]:
       UserError: the file is damaged.
     """
     try:
-        flat = {name: np.asarray(x, np.float32) for name, x in load_file(path).items()}
+        with local_copy(path) as file:
+            flat = {name: np.asarray(x, np.float32) for name, x in load_file(file).items()}
     except SafetensorError as error:
         raise UserError(f"{path}: cannot be read ({first_line(error)})") from None
     return dict(unflatten_dict(flat, sep="/"))

@@ -1,7 +1,6 @@
 """Checkpoints by Orbax; the only file that knows its API."""
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,18 +10,20 @@ import jax
 import numpy as np
 from jax.tree_util import keystr, tree_leaves_with_path
 from orbax.checkpoint import v1 as ocp
+from orbax.checkpoint.path import atomicity
 
 from pnr_jax import box
 from pnr_jax.checksum import checksum
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.files import is_utf8
+from pnr_jax.paths import absolute, is_remote, move, remove_tree
 
 SCORE = "l1"  # What "best" means: the lowest L1 over fixed training pairs.
 
 
 def check_folder(folder: Path) -> None:
     """Raises a `UserError` for a folder that Orbax can neither read nor write."""
-    if not is_utf8(str(folder.resolve())):
+    if not is_utf8(str(absolute(folder))):
         raise UserError(f"{folder}: the path is not UTF-8; rename it or choose another folder")
 
 
@@ -33,12 +34,13 @@ class Checkpoints:
         """Opens `workdir`/checkpoints, which need not exist, to keep the `keep` latest."""
         check_folder(workdir)
         self._workdir, self._keep = workdir, keep
+        self._folder = absolute(workdir / "checkpoints")
         self._checkpointer = self._open()
 
     def _open(self) -> ocp.training.Checkpointer:
         policies = ocp.training.preservation_policies
         return ocp.training.Checkpointer(
-            (self._workdir / "checkpoints").resolve(),
+            self._folder,
             save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
             preservation_policy=policies.AnyPreservationPolicy(
                 [
@@ -83,7 +85,7 @@ class Checkpoints:
         Raises:
           UserError: the checkpoint is damaged or of another configuration.
         """
-        return _read(Path(self._checkpointer.directory) / str(step), like)
+        return _read(self._folder / str(step), like)
 
     def restore_newest(self, like: Any, log: Callable[[str], None]) -> Any:
         """Restores the newest sound checkpoint; returns None if there is no checkpoint at all.
@@ -115,7 +117,7 @@ class Checkpoints:
         folder.mkdir(exist_ok=True)
         self._checkpointer.close()
         for step in steps:
-            (self._workdir / "checkpoints" / str(step)).rename(_unused(folder / str(step)))
+            move(self._folder / str(step), _unused(folder / str(step)))
         self._checkpointer = self._open()
 
     @contextmanager
@@ -177,10 +179,11 @@ def read_latest(workdir: Path, like: Any) -> Any:
     Raises:
       UserError: the checkpoint is damaged or of another configuration.
     """
-    steps = [path for path in (workdir / "checkpoints").glob("*") if path.name.isdecimal()]
+    folder = absolute(workdir / "checkpoints")
+    steps = [path for path in folder.glob("*") if path.name.isdecimal() and _is_committed(path)]
     if not steps:
         return None
-    return _read(max(steps, key=lambda path: int(path.name)).resolve(), like)
+    return _read(max(steps, key=lambda path: int(path.name)), like)
 
 
 def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") -> Path:
@@ -191,13 +194,16 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
       variables: nested dict of arrays, none of them split over processes.
       name: the folder's name: "model" (the latest) or "model_best".
     """
-    path = (workdir / name).resolve()
+    path, arrays = absolute(workdir / name), jax.tree.map(np.asarray, variables)
+    if is_remote(path):  # Where nothing can be renamed, Orbax writes last that it is whole.
+        ocp.save(path, arrays, overwrite=True)
+        return path
     temporary = path.with_name(f"{name}.new")
     if jax.process_index() == 0:
-        shutil.rmtree(temporary, ignore_errors=True)
-    ocp.save(temporary, jax.tree.map(np.asarray, variables))
+        remove_tree(temporary)
+    ocp.save(temporary, arrays)
     if jax.process_index() == 0:
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
         temporary.rename(path)
     return path
 
@@ -214,12 +220,17 @@ def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
         return box.load_weights(packed)
     check_folder(workdir)
     path = workdir / name
-    if not path.is_dir():
+    if not path.is_dir() or not _is_committed(path):
         raise UserError(f"{workdir}: no trained model here yet ({name}/ is missing)")
     try:
-        return ocp.load(path.resolve())
+        return ocp.load(absolute(path))
     except Exception as error:
         raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
+
+
+def _is_committed(path: Path) -> bool:
+    """Returns whether a tree is whole; on a disk it has another name until it is."""
+    return not is_remote(path) or (path / atomicity.COMMIT_SUCCESS_FILE).exists()
 
 
 def _read(path: Path, like: Any) -> Any:

@@ -26,6 +26,9 @@ from pnr_jax.settings import SettingError
 # of eight: each keeps what its busiest moment took, so memory grows until all have seen one.
 MALLOC = f"glibc.malloc.hugetlb=1:glibc.malloc.arena_max={os.cpu_count()}"
 
+# Flags that name places in buckets too (`pnr_jax.paths`).
+_IN_BUCKETS = {"workdir", "workdir_lse", "data_dir", "output", "init_from", "compare", "set"}
+
 
 def run(main: Callable[[], None]) -> None:
     """Parses the command line and runs `main`; never returns.
@@ -147,9 +150,20 @@ def _keep_compiled_programs() -> None:
 
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
-        return flags.FLAGS([_home_expanded(_as_change(argument)) for argument in argv])
-    except (flags.Error, TypeError, ValueError, OSError) as error:
+        rest = flags.FLAGS([_home_expanded(_as_change(argument)) for argument in argv])
+        _check_places()
+    except (flags.Error, TypeError, ValueError, OSError, UserError) as error:
         _fail(error)
+    return rest
+
+
+def _check_places() -> None:
+    """Raises a `UserError` for a place in a bucket whose flag names files of this disk."""
+    for name in set(flags.FLAGS) - _IN_BUCKETS:
+        value = flags.FLAGS[name].value
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and text.startswith("gs://"):
+                raise UserError(f"--{name}={text}: is read from a disk; copy it to one first")
 
 
 def _as_change(argument: str) -> str:

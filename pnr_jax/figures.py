@@ -92,7 +92,7 @@ def check_suffix(path: str | Path) -> None:
 
 
 def save_image(path: str | Path, image: np.ndarray) -> None:
-    """Writes uint8 [H, W, 3] as what the suffix of `path` says, in one rename.
+    """Writes uint8 [H, W, 3] as what the suffix of `path` says, whole.
 
     Raises:
       UserError: another suffix than .png, .jpg, .jpeg or .webp.
@@ -103,7 +103,7 @@ def save_image(path: str | Path, image: np.ndarray) -> None:
 
 
 def save_png(path: str | Path, image: np.ndarray) -> None:
-    """Writes uint8 [H, W, 3] as PNG, in one rename."""
+    """Writes uint8 [H, W, 3] as PNG, whole."""
     with replacing(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG", optimize=True)
 

@@ -1,13 +1,16 @@
-"""Reading and writing files; a written file is either whole or absent."""
+"""Reading and writing files; a written file is either whole or absent, on a disk or in a bucket."""
 
 import codecs
 import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from pnr_jax.errors import UserError
+from pnr_jax.paths import is_remote, to_path, write_bytes
 
 
 @contextlib.contextmanager
@@ -15,9 +18,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, renamed to it when the block succeeds.
 
     A reader sees the old file or the new one, never half of either; a failed block leaves nothing.
-    Who may read it is decided by the umask, and asked of no file system that cannot tell.
+    Who may read it is decided by the umask, and asked of no file system that cannot tell. For a
+    bucket the temporary file lies on this disk, and becomes an object at the end.
     """
-    path = Path(path)
+    path = to_path(path)
+    if is_remote(path):
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            write_bytes(path, temporary.read_bytes())
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -26,6 +36,43 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class Staging:
+    """A folder for what can write to disks alone: the folder itself, or one that is copied.
+
+    Attributes:
+      path: the folder on this disk.
+    """
+
+    def __init__(self, folder: Path):
+        """Makes a temporary folder if `folder` is in a bucket."""
+        self._folder = folder
+        self._temporary = tempfile.TemporaryDirectory() if is_remote(folder) else None
+        self.path = Path(self._temporary.name) if self._temporary else folder
+
+    def upload(self) -> None:
+        """Copies the files as they are now to the bucket, each as a whole."""
+        files = sorted(self.path.rglob("*")) if self._temporary else []
+        for file in files:
+            if file.is_file():
+                write_bytes(self._folder / file.relative_to(self.path), file.read_bytes())
+
+    def close(self) -> None:
+        """Removes the temporary folder."""
+        if self._temporary:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Copies the files if the block succeeded."""
+        try:
+            if kind is None:
+                self.upload()
+        finally:
+            self.close()
 
 
 def is_utf8(name: str) -> bool:
@@ -38,7 +85,7 @@ def is_utf8(name: str) -> bool:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` to `path` as UTF-8, in one rename.
+    """Writes `text` to `path` as UTF-8, whole.
 
     Raises:
       UserError: it holds a name that is not UTF-8, as the system gave it.
@@ -62,7 +109,7 @@ def read_text(path: str | Path, what: str) -> str:
     Raises:
       UserError: there is no such file, or it is in another encoding or no text.
     """
-    path = Path(path)
+    path = to_path(path)
     if not path.is_file():
         raise UserError(f"{what} file not found: {path}")
     data = path.read_bytes()

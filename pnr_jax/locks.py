@@ -1,4 +1,4 @@
-"""One process at a time: a lock if the file system supports them, else a lease."""
+"""One process at a time: a lock if the file system supports them, else, as in buckets, a lease."""
 
 import contextlib
 import errno
@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pnr_jax.errors import UserError
+from pnr_jax.errors import UserError, first_line
+from pnr_jax.paths import create, is_remote
 
 try:
     import fcntl
 except ModuleNotFoundError:  # Windows.
     fcntl = None  # type: ignore[assignment]
 
+TAKEN = 3  # Exit code when another process has taken over the lease.
 RENEWED = 10.0  # Seconds after which a lease is renewed.
 WATCHED = 25.0  # Seconds for which a lease is watched for changes before it is taken over.
 
@@ -29,7 +31,7 @@ def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     """Holds a lock file for the duration of the block; the system frees it if the process dies.
 
     If the file system does not support locks, a lease beside the file is used instead (`leased`),
-    and a line is logged.
+    and a line is logged; in a bucket the lease is all there is.
 
     Args:
       path: the lock file, which is not removed.
@@ -39,6 +41,11 @@ def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     Raises:
       UserError: another process holds it, or its folder is not writable.
     """
+    lease = path.with_name(f"{path.name}.lease")
+    if is_remote(path):
+        with leased(lease, refusal, log):
+            yield
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w", encoding="utf-8")
@@ -56,7 +63,6 @@ def locked(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            lease = path.with_name(f"{path.name}.lease")
             log(f"{path.parent}: no file locks here ({error.strerror}); {lease.name} stands in")
             stack.enter_context(leased(lease, refusal, log))
         yield
@@ -69,7 +75,8 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     An existing lease is watched for `WATCHED` seconds and taken over if it does not change, so the
     clocks of machines do not matter; one that a dead process of this machine left is not watched.
     A lease is weaker than a lock: if two processes take over the same lease at the same moment,
-    the one that wrote last holds it.
+    the one that wrote last holds it; and a holder that was cut off from the disk or bucket for so
+    long may find another one's lease, and then ends the program, with a line and code `TAKEN`.
 
     Args:
       path: the lease, which is removed at the end.
@@ -79,23 +86,26 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     Raises:
       UserError: another process holds it.
     """
-    me = f"{platform.node()} {os.getpid()} {time.time()}"
-    left = _read(path)
-    if left is not None and not _is_dead(left):
-        log(f"{path}: left by another process; watching it for {WATCHED:.0f} s")
-        if _changes(path, left, WATCHED):
+    me = f"{_machine()} {os.getpid()} {time.time()}"
+    if not _create(path, f"{me} 0"):
+        left = _read(path)
+        if left is not None and not _is_dead(left):
+            log(f"{path}: left by another process; watching it for {WATCHED:.0f} s")
+            if _changes(path, left, WATCHED):
+                raise UserError(refusal)
+        path.write_text(f"{me} 0", encoding="utf-8")
+        # A process that took over at the same moment has written by now.
+        if _changes(path, f"{me} 0", min(1.0, WATCHED)):
             raise UserError(refusal)
-    path.write_text(f"{me} 0", encoding="utf-8")
-    # A process that took over at the same moment has written by now.
-    if left is not None and _changes(path, f"{me} 0", min(1.0, WATCHED)):
-        raise UserError(refusal)
     done = threading.Event()
 
     def renew() -> None:
         count = 0
         while not done.wait(RENEWED):
             count += 1
-            with contextlib.suppress(OSError):  # The disk may be full for a moment.
+            # The disk may be full for a moment, the bucket out of reach, by errors of many types.
+            with contextlib.suppress(Exception):
+                _end_if_taken(path, me)
                 path.write_text(f"{me} {count}", encoding="utf-8")
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
@@ -108,9 +118,42 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
         path.unlink(missing_ok=True)
 
 
+def _end_if_taken(path: Path, me: str) -> None:
+    """Ends the program if a lease is another process's: both would write to one run."""
+    found = _read(path)
+    if found and not found.startswith(me):
+        print(
+            f"error: {path}: taken over by another process, since this one could not renew it; "
+            "this one ends",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(TAKEN)
+
+
+def _machine() -> str:
+    """Names what numbers the processes: the host and, on Linux, its boot and the container.
+
+    Hosts in a cluster may share a name, and a new container has that of the one before.
+    """
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{platform.node()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    return platform.node()
+
+
+def _create(path: Path, lease: str) -> bool:
+    try:
+        return create(path, lease.encode())
+    except Exception as error:
+        raise UserError(
+            f"{path.parent}: cannot be written to ({first_line(error)}); choose another folder"
+        ) from None
+
+
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes().decode(errors="replace")
     except FileNotFoundError:
         return None
 
@@ -119,7 +162,7 @@ def _is_dead(lease: str) -> bool:
     """Returns whether its holder was a process of this machine that no longer exists."""
     machine, process, *_ = [*lease.split(), "", ""]
     # Windows has no signal 0: there it would be Ctrl-C.
-    if machine != platform.node() or not process.isdecimal() or sys.platform == "win32":
+    if machine != _machine() or not process.isdecimal() or sys.platform == "win32":
         return False
     try:
         os.kill(int(process), 0)

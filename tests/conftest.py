@@ -1,5 +1,6 @@
 """Settings for every test: CPU, quiet TensorFlow, and the small configuration that they share."""
 
+import importlib.util
 import os
 import signal
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 import pytest
 
 from pnr_jax.config import Config
+from tests import object_store
 
 # What starts programs or whole trainings: `make test` leaves it to `make test-all`.
 SLOW = (
@@ -62,6 +64,23 @@ def small_config() -> Config:
         data={"name": "people", "train_identities": 3, "test_identities": 2, "views": 8,
               "test_tuples": 6},
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def _store():
+    if not importlib.util.find_spec("gcsfs"):
+        pytest.skip("gcsfs is not installed: pip install 'pnr-jax[gcs]'")
+    with object_store.serve() as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(_store, monkeypatch):
+    """An empty bucket, `gs://pnr-test`, that this process and those it starts find."""
+    _store.objects.clear()
+    for name, value in _store.environment.items():
+        monkeypatch.setenv(name, value)
+    return _store
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ AT_USE = {
     "tensorflow": set(),
     "tensorflow_datasets": {"pnr_jax.data.market1501_builder"},
     "torch": set(),
+    "gcsfs": set(),
     "h5py": set(),
     "huggingface_hub": set(),
     "mediapipe": set(),

@@ -12,14 +12,15 @@ import pytest
 
 from pnr_jax import locks
 from pnr_jax.errors import UserError
+from pnr_jax.paths import to_path
 
 HOLD = """
 import sys, time
-from pathlib import Path
 from pnr_jax import locks
+from pnr_jax.paths import to_path
 {hidden}
 locks.RENEWED = 0.05
-with locks.locked(Path(sys.argv[1]), "taken", lambda line: None):
+with locks.locked(to_path(sys.argv[1]), "taken", lambda line: None):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -37,15 +38,20 @@ def no_flock(monkeypatch):
     monkeypatch.setattr(locks, "WATCHED", 0.5)
 
 
-def hold(path, hidden=""):
-    """Starts a process that holds `path`."""
+def start(path, hidden=""):
+    """Starts a process that wants to hold `path`."""
     program = HOLD.format(hidden=hidden)
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", program, str(path)],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": ":".join(sys.path)},
     )
+
+
+def hold(path, hidden=""):
+    """Starts a process that holds `path`."""
+    process = start(path, hidden)
     assert process.stdout.readline() == "held\n"
     return process
 
@@ -80,7 +86,8 @@ def test_a_lease_stands_in_where_there_are_no_locks(no_flock, tmp_path):
     with locks.locked(tmp_path / "a" / "lock", "taken", lines.append):
         lease = tmp_path / "a" / "lock.lease"
         first = lease.read_text()
-        assert first.split()[:2] == [platform.node(), str(os.getpid())]
+        assert first.startswith(f"{platform.node()}/")
+        assert first.split()[1] == str(os.getpid())
         assert is_taken(tmp_path / "a" / "lock")
         assert lease.read_text() != first  # Written anew all the time.
     assert not lease.exists()
@@ -112,6 +119,57 @@ def test_the_lease_of_another_machine_is_watched_and_then_taken_over(no_flock, t
         pass
     alive.join()
     assert lease.read_text() == "elsewhere 7 0.0 13"
+
+
+def test_in_a_bucket_a_lease_is_all_there_is(bucket):
+    path, lines = to_path("gs://pnr-test/run/.lock.0"), []
+    with locks.locked(path, "taken", lines.append):
+        assert bucket.names() == ["run/.lock.0.lease"]
+        assert bucket.objects["run/.lock.0.lease"].data.split()[1] == str(os.getpid()).encode()
+    assert not bucket.objects
+    assert not lines
+
+
+def test_a_lease_in_a_bucket_is_held_until_its_process_dies(bucket):
+    path = to_path("gs://pnr-test/run/.lock.0")
+    process = hold(path)
+    try:
+        assert is_taken(path)
+    finally:
+        end(process)
+    assert bucket.names() == ["run/.lock.0.lease"]
+    assert not is_taken(path)
+
+
+def test_who_has_lost_its_lease_ends(bucket):
+    process = hold(to_path("gs://pnr-test/run/.lock.0"))
+    try:
+        bucket.put("run/.lock.0.lease", b"elsewhere 7 0.0 1", {})
+        assert process.wait(timeout=60) == locks.TAKEN
+    finally:
+        end(process)
+    assert bucket.objects["run/.lock.0.lease"].data == b"elsewhere 7 0.0 1"
+
+
+def test_of_two_that_begin_at_once_one_holds_the_lease(bucket):
+    path = to_path("gs://pnr-test/run/.lock.0")
+    processes = [start(path) for _ in range(2)]
+    try:
+        held = [process.stdout.readline() for process in processes]
+        assert sorted(held) == ["", "held\n"]
+    finally:
+        for process in processes:
+            end(process)
+
+
+def test_a_bucket_that_cannot_be_written_to(bucket, monkeypatch):
+    path = to_path("gs://pnr-test/run/.lock.0")
+    monkeypatch.setattr(bucket, "refused", 403)
+    with (
+        pytest.raises(UserError, match=r"gs://pnr-test/run: cannot be written to .Forbidden"),
+        locks.locked(path, "taken"),
+    ):
+        pass
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

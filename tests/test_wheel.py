@@ -32,7 +32,9 @@ def test_the_requirements_file_has_every_requirement_of_the_package():
     extras = PROJECT["project"]["optional-dependencies"]
     used = [*PROJECT["project"]["dependencies"]]
     used += [
-        x for name in ("hub", "tensorflow", "tfds", "onnx", "studio", "video") for x in extras[name]
+        x
+        for name in ("tensorflow", "tfds", "gcs", "hub", "onnx", "studio", "video")
+        for x in extras[name]
     ]
     assert {x for x in used if not x.startswith("pnr-jax")} <= set(lines)
 

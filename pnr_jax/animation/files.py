@@ -13,6 +13,7 @@ from pnr_jax import figures
 from pnr_jax.errors import UserError
 from pnr_jax.files import replacing
 from pnr_jax.keypoints import draw_skeleton
+from pnr_jax.paths import to_path
 
 STRIP = 12  # Maximum number of frames in a contact strip.
 
@@ -41,7 +42,7 @@ def write_animation(path: str | Path, images: np.ndarray, poses: np.ndarray, fps
       UserError: the suffix is another one, or FFmpeg is missing for an .mp4 or fails to write it.
     """
     check_output(path)
-    path = Path(path)
+    path = to_path(path)
     if path.suffix == ".png":
         figures.save_png(path, contact_strip(images, poses))
         return

@@ -24,6 +24,7 @@ from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.images import Images
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
+from pnr_jax.paths import to_path
 
 IMAGE_SIZE = (256, 176)
 FRAME = 256  # The side of the square in which `img.zip` has every photo; 176 columns are kept.
@@ -132,7 +133,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     Raises:
       UserError: there is none.
     """
-    folder = Path(data_dir) / "deepfashion"
+    folder = to_path(data_dir) / "deepfashion"
     if not (folder / packed_file("train")).is_file():
         raise UserError(
             f"`data_dir={data_dir}`: no prepared DeepFashion there; run "

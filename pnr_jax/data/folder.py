@@ -26,6 +26,7 @@ from pnr_jax.data.formats import SUFFIXES
 from pnr_jax.data.images import Images
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
+from pnr_jax.paths import to_path
 from pnr_jax.walk import list_files
 
 
@@ -132,7 +133,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     Raises:
       UserError: it is no prepared folder.
     """
-    folder = Path(data_dir) / "folder"
+    folder = to_path(data_dir) / "folder"
     if not (folder / packed_file("train")).is_file():
         raise UserError(
             f"`data_dir={data_dir}`: no prepared folder of people there; "

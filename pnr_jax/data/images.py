@@ -14,6 +14,7 @@ from pnr_jax.data import formats
 from pnr_jax.data.colours import to_rgb
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS, resize_keypoints
+from pnr_jax.paths import to_path
 
 
 def before_underscore(name: str) -> str:
@@ -99,7 +100,7 @@ def decode(data: bytes, where: str) -> np.ndarray:
 
 def read_image(path: str | Path) -> np.ndarray:
     """Reads one image file as uint8 [H, W, 3], upright."""
-    path = Path(path)
+    path = to_path(path)
     if not path.is_file():
         raise UserError(f"image not found: {path}")
     return decode(path.read_bytes(), str(path))

@@ -9,6 +9,7 @@ from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.annotations import read_annotations
 from pnr_jax.data.sources import Read, open_source
 from pnr_jax.errors import UserError
+from pnr_jax.paths import to_path
 
 VERSION = "1.0.0"
 IMAGE_SIZE = (128, 64)
@@ -97,7 +98,7 @@ def prepared_folder(data_dir: str | Path) -> Path:
     Raises:
       UserError: there is none.
     """
-    folder = Path(data_dir) / "market1501" / VERSION
+    folder = to_path(data_dir) / "market1501" / VERSION
     if not folder.is_dir():
         raise UserError(
             f"`data_dir={data_dir}`: no prepared Market-1501 there; "

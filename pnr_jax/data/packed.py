@@ -23,6 +23,7 @@ from pnr_jax.archives import read_npz
 from pnr_jax.data.images import Images, decode
 from pnr_jax.errors import UserError
 from pnr_jax.files import replacing
+from pnr_jax.paths import local_copy
 
 # Image files are compressed already: what unpacks to more than this is no data set.
 MOST_GROWTH, ROOM = 100, 64 << 20
@@ -72,7 +73,7 @@ def select(packed: Packed, names: Iterable[str]) -> Packed:
 
 
 def write_packed(path: str | Path, packed: Packed) -> None:
-    """Writes the file, in one rename."""
+    """Writes the file, whole."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **packed._asdict())
 
@@ -84,8 +85,9 @@ def read_packed(path: str | Path) -> Packed:
       UserError: it is damaged or of another format.
     """
     try:
-        most = MOST_GROWTH * Path(path).stat().st_size + ROOM
-        packed = Packed(**read_npz(path, Packed._fields, most))
+        with local_copy(path) as file:
+            most = MOST_GROWTH * file.stat().st_size + ROOM
+            packed = Packed(**read_npz(file, Packed._fields, most))
         _check_types(packed)
     except Exception as error:  # zipfile and NumPy raise a dozen kinds for damage.
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -8,6 +8,7 @@ import numpy as np
 from pnr_jax.data import images as images_lib
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
+from pnr_jax.paths import to_path
 
 Size = tuple[int, int]
 
@@ -65,7 +66,7 @@ def read_poses(
     if not paths:
         raise UserError("no image is named as a target; name one at least")
     poses = []
-    for path in map(Path, paths):
+    for path in map(to_path, paths):
         height, width = images_lib.read_image(path).shape[:2] if path.is_file() else default
         pose = _pose(path, annotations, (height, width), csv)
         poses.append(resize_keypoints(pose, (height, width), size))

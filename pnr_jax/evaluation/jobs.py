@@ -15,6 +15,7 @@ from pnr_jax.errors import UserError
 from pnr_jax.evaluation.folders import folder_method
 from pnr_jax.evaluation.methods import Method, run_methods, through_jpeg, trivial_methods
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set
+from pnr_jax.paths import absolute
 
 
 class Job(NamedTuple):
@@ -83,7 +84,7 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun
     """
     configs = [config_lib.read_config(workdir) for workdir in workdirs]
     if data_dir is not None:
-        configs = [c.replace(data_dir=str(Path(data_dir).resolve())) for c in configs]
+        configs = [c.replace(data_dir=str(absolute(data_dir))) for c in configs]
     for workdir, config in zip(workdirs, configs, strict=True):
         for field in ("data", "image_size"):
             if getattr(config, field) != getattr(configs[0], field):

@@ -1,6 +1,5 @@
 """A trained model for others: weights, programs and a card, which need JAX but not this package."""
 
-import shutil
 from pathlib import Path
 
 from pnr_jax import box
@@ -10,7 +9,8 @@ from pnr_jax.errors import UserError
 from pnr_jax.export.card import model_card
 from pnr_jax.export.programs import PLATFORMS, export_programs
 from pnr_jax.export.tensorflow import check_tensorflow, save_tensorflow
-from pnr_jax.files import write_text
+from pnr_jax.files import Staging, write_text
+from pnr_jax.paths import absolute, is_remote, remove_tree
 
 __all__ = ["export_programs", "export_run", "model_card", "save_tensorflow"]
 
@@ -22,7 +22,7 @@ def export_run(
     tensorflow: bool = False,
     safetensors: bool = False,
 ) -> list[Path]:
-    """Writes a run's model to a new folder, whole or not at all.
+    """Writes a run's model to a new folder, whole or not at all; in a bucket, README.md last.
 
     Args:
       workdir: the run's folder, or the name of a bundled model.
@@ -52,15 +52,17 @@ def export_run(
     if tensorflow and not system.encodes:
         raise UserError(f"tensorflow: {system.title} has no `render` half to write as a SavedModel")
     programs = export_programs(system, variables)
-    temporary = output.with_name(f".{output.name}.new").resolve()
-    shutil.rmtree(temporary, ignore_errors=True)  # Of a process that was killed.
+    # In a bucket nothing can be renamed.
+    temporary = absolute(output if is_remote(output) else output.with_name(f".{output.name}.new"))
+    remove_tree(temporary)  # Of a process that was killed.
     try:
         export_model(temporary, variables)
         config_lib.write_config(config, temporary)
         for program, exported in programs.items():
             (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
         if tensorflow:
-            save_tensorflow(system, variables, temporary / "saved_model")
+            with Staging(temporary / "saved_model") as staging:
+                save_tensorflow(system, variables, staging.path)
         if safetensors:
             box.save_weights(temporary / box.WEIGHTS, variables, "float32")
         card = model_card(
@@ -73,7 +75,9 @@ def export_run(
             safetensors=safetensors,
         )
         write_text(temporary / "README.md", card)
-        temporary.rename(output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary != output:
+            temporary.rename(output)
+    except BaseException:
+        remove_tree(temporary)
+        raise
     return sorted(output.iterdir())

@@ -106,7 +106,7 @@ def sources(body: dict[str, Any], size: Size) -> list[Source]:
 
 def mixture(body: dict[str, Any]) -> tuple[list[str], float]:
     """Returns the keys of two people and the share of the second one, from 0 to 1."""
-    keys, share = field(body, "people", list), body.get("share")
+    keys, share = field(body, "people", list), body.get("share", -1)
     if len(keys) != 2 or not all(isinstance(key, str) for key in keys):
         raise Refusal(400, "The field 'people' must name two people.")
     if not (_is_number(share) and 0 <= share <= 1):

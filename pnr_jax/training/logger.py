@@ -15,7 +15,7 @@ from tqdm import tqdm
 from pnr_jax import figures
 from pnr_jax.config import Config
 from pnr_jax.distributed import is_main_process
-from pnr_jax.files import write_text
+from pnr_jax.files import Staging, write_text
 from pnr_jax.training.state import Skipped, learning_rate
 from pnr_jax.training.writers import WRITERS, Writer
 
@@ -67,6 +67,11 @@ class RunLogger:
         for writer in self._writers:
             writer.image(step, "samples", grid)
 
+    def flush(self) -> None:
+        """Brings all that is logged to where it stays, before a checkpoint makes it the past."""
+        for writer in self._writers:
+            writer.flush()
+
     def close(self) -> None:
         """Flushes the files and ends the bar."""
         self._progress.close()
@@ -81,14 +86,18 @@ class MetricWriter:
         """Opens the files for a run that continues after `step`.
 
         Lines of later steps, which a killed run wrote after its last checkpoint, are dropped: the
-        resumed run writes them again.
+        resumed run writes them again. To a bucket, where nothing can be appended, the files go as
+        a whole, by `flush`; what a killed run logged since is not missed, for the same reason.
         """
-        self._path = workdir / "metrics.jsonl"
-        if self._path.exists():
-            lines = self._path.read_text(encoding="utf-8").split("\n")
+        self._staging = Staging(workdir)
+        self._path = self._staging.path / "metrics.jsonl"
+        earlier = workdir / "metrics.jsonl"
+        if earlier.exists():
+            lines = earlier.read_text(encoding="utf-8").split("\n")
             kept = [line for line in lines if _step(line) <= step]
             write_text(self._path, "".join(line + "\n" for line in kept))
-        self._tensorboard = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        folder = self._staging.path / "tensorboard"
+        self._tensorboard = SummaryWriter(str(folder), purge_step=step + 1)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes named numbers of a step; those that are not finite become null in JSON."""
@@ -103,9 +112,16 @@ class MetricWriter:
         """Writes uint8 [H, W, 3] to TensorBoard."""
         self._tensorboard.add_image(name, image, step, dataformats="HWC")
 
+    def flush(self) -> None:
+        """Writes out what is buffered, and all files to a bucket."""
+        self._tensorboard.flush()
+        self._staging.upload()
+
     def close(self) -> None:
-        """Flushes TensorBoard's file."""
+        """Flushes and closes the files."""
         self._tensorboard.close()
+        self._staging.upload()
+        self._staging.close()
 
 
 class Progress:

@@ -23,7 +23,7 @@ from pnr_jax.data.shuffle import batch_indices
 from pnr_jax.distributed import is_main_process, stop_requests, with_partners
 from pnr_jax.errors import UserError
 from pnr_jax.examples import Examples
-from pnr_jax.files import write_text
+from pnr_jax.files import Staging, write_text
 from pnr_jax.locks import locked
 from pnr_jax.nn import vgg19
 from pnr_jax.training import inputs, samples, writers
@@ -62,7 +62,7 @@ def train(
 
     Args:
       config: what to train, see `pnr_jax.config`.
-      workdir: the run's folder.
+      workdir: the run's folder, on a disk or in a bucket (`pnr_jax.paths`).
       log: prints a line.
       profile: how many steps to trace into `profile/` of the workdir.
       logger: where to log beside the workdir, keys of `pnr_jax.training.writers.WRITERS`.
@@ -149,8 +149,10 @@ def _steps(
             if number % config.checkpoint_every == 0 or last:
                 generated = draw(trained_variables(state), scored)
                 score = float(metrics_lib.l1(scored["target_image"], generated).mean())
+                logger.flush()
                 checkpoints.save(number, state, score)
             elif stopped:  # At once: the grace time is short, and no such step competes as best.
+                logger.flush()
                 checkpoints.save(number, state, score=math.inf)
             if stopped:
                 break
@@ -177,7 +179,8 @@ def _tracing(run: RunContext, first: int, steps: int) -> Iterator[Callable[[int,
             if number == last:
                 run.log(f"steps {first + 1:,} to {last:,}, traced: {folder}")
             else:
-                tracing.enter_context(jax.profiler.trace(folder))
+                staging = tracing.enter_context(Staging(folder))
+                tracing.enter_context(jax.profiler.trace(staging.path))
 
         yield after
 

@@ -12,6 +12,7 @@ import numpy as np
 from pnr_jax.config import Config
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.files import write_text
+from pnr_jax.paths import absolute, is_remote
 
 
 class Writer(Protocol):
@@ -22,6 +23,9 @@ class Writer(Protocol):
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
         """Writes uint8 [H, W, 3]."""
+
+    def flush(self) -> None:
+        """Brings what is written to where it stays."""
 
     def close(self) -> None:
         """Writes what is left."""
@@ -49,11 +53,11 @@ class WeightsAndBiases:
         try:
             self._run = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", "pnr_jax"),
-                name=workdir.resolve().name,
+                name=absolute(workdir).name,
                 id=path.read_text(encoding="utf-8"),
                 resume="allow",
                 config=config.to_dict(),
-                dir=workdir,
+                dir=None if is_remote(workdir) else workdir,
                 settings=wandb.Settings(console="off"),  # What a terminal shows is left alone.
             )
         except wandb.Error as error:
@@ -69,6 +73,9 @@ class WeightsAndBiases:
     def image(self, step: int, name: str, image: np.ndarray) -> None:
         """Sends uint8 [H, W, 3]."""
         self._run.log({name: self._picture(image)}, step=step)
+
+    def flush(self) -> None:
+        """Does nothing: a thread of the package sends."""
 
     def close(self) -> None:
         """Waits until all is sent."""

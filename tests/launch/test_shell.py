@@ -45,9 +45,9 @@ def on_tpu(tmp_path):
 
     def run(*ends):
         (tmp_path / "ends").write_text("\n".join(ends) + "\n")
-        settings = {"NAME": "a", "ZONE": "b", "TYPE": "c", "BUCKET": "d", "REPOSITORY": "e"}
+        settings = {"NAME": "a", "ZONE": "b", "TYPE": "c", "REPOSITORY": "d"}
         done = subprocess.run(
-            [ROOT / "launch" / "tpu_vm.sh", "--workdir=/mnt/pnr/a run"],
+            [ROOT / "launch" / "tpu_vm.sh", "--workdir=gs://b/a run"],
             cwd=ROOT,
             env=os.environ
             | settings
@@ -68,7 +68,7 @@ def test_a_preempted_vm_is_made_again_until_training_is_done(on_tpu):
     verbs = [line.split()[0] for line in asked]
     vm = ["create", "ssh", "ssh"]
     assert verbs == [*vm, "delete", *vm]
-    assert r"launch/train.py --distributed --workdir=/mnt/pnr/a\ run" in asked[2]
+    assert r"launch/train.py --distributed --workdir=gs://b/a\ run" in asked[2]
 
 
 def test_a_lost_connection_is_tried_again_on_the_same_vm(on_tpu):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
+from pnr_jax.paths import to_path
 from pnr_jax.training.logger import MetricWriter
 
 
@@ -41,6 +42,19 @@ def test_a_resumed_run_writes_the_lost_steps_again(tmp_path):
     writer.scalars(4, {"loss": 9.0})
     writer.close()
     assert lines(tmp_path)[2:] == [{"step": 3, "loss": 1.5, "rate": 0.25}, {"step": 4, "loss": 9.0}]
+
+
+def test_in_a_bucket_lines_are_there_as_soon_as_they_are_flushed(bucket):
+    workdir = to_path("gs://pnr-test/run")
+    write(workdir, 0, 5)
+    assert [line["step"] for line in lines(workdir)] == [1, 2, 3, 4, 5]
+    writer = MetricWriter(workdir, 3)
+    writer.scalars(4, {"loss": 9.0})
+    assert [line["step"] for line in lines(workdir)] == [1, 2, 3, 4, 5]
+    writer.flush()
+    assert lines(workdir)[2:] == [{"step": 3, "loss": 1.5, "rate": 0.25}, {"step": 4, "loss": 9.0}]
+    writer.close()
+    assert 4 in [event.step for event in events(workdir) if event.HasField("summary")]
 
 
 @pytest.mark.parametrize("torn", ['{"step": 3, "lo', '{"step": 3', "{", '{"loss": 1.0}', "7"])
