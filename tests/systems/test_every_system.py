@@ -5,13 +5,16 @@ import json
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
+from pnr_jax import animation, augmentation
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import jobs as jobs_lib
 from pnr_jax.evaluation.results import evaluate
 from pnr_jax.evaluation.scorers import pixel_scorer
+from pnr_jax.examples import load_training
 from pnr_jax.export import export_run
 from pnr_jax.studio import load_solvers
 from pnr_jax.systems import SYSTEMS
@@ -124,6 +127,38 @@ def test_it_is_scored_with_as_many_sources_as_it_sees(run, tmp_path):
     assert sorted(result.row["sources"] for result in results) == counts
     assert all(0 < result.row["l1"] < 2 for result in results)
     assert problems == []
+
+
+def test_only_more_sources_than_it_sees_are_no_row(run):
+    config, workdir = run
+    runs = jobs_lib.read_runs([workdir], None)
+    sets = jobs_lib.load_sets(runs[0].config, None, several=True)
+    options = jobs_lib.Options(sources=(3, 5))
+    if config.build_system().most_sources is None:
+        jobs, _ = jobs_lib.make_jobs(sets, None, runs, [], options)
+        assert [job.method.sources for job in jobs] == [3, 5]
+    else:
+        title = config.build_system().title
+        message = rf"^`sources=3,5`: {title} sees 1 source\(s\) of a person; add 1$"
+        with pytest.raises(UserError, match=message):
+            jobs_lib.make_jobs(sets, None, runs, [], options)
+
+
+def test_it_augments_and_animates(run, tmp_path, monkeypatch):
+    config, workdir = run
+    monkeypatch.setattr(augmentation, "BATCH", 2)
+    transfer, images = PoseTransfer.load(workdir), load_training(config).images
+    views = augmentation.plan_views(images, 1, 1, seed=0)
+    assert sum(augmentation.draw_views(transfer, images, views, tmp_path)) == len(views) == 3
+    for view in views:
+        with Image.open(tmp_path / view.file) as image:
+            assert image.size == (32, 32)
+    poses = animation.interpolate(images.keypoints[:2], 3, (32, 32), loop=False)
+    code = repeated(transfer.encode(images.images[None, :1], images.keypoints[None, :1]), 2)
+    frames = np.concatenate([transfer.render(code, poses[i : i + 2]) for i in (0, 2)])
+    assert frames.shape == (len(poses), 32, 32, 3)
+    animation.write_animation(tmp_path / "walk.gif", frames, poses, 10.0)
+    assert (tmp_path / "walk.gif").is_file()
 
 
 def test_it_is_exported_whole_and_in_halves_where_it_has_them(run, people, tmp_path):
