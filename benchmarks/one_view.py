@@ -59,6 +59,8 @@ def tuples_of(images: Images, limit: int | None) -> np.ndarray:
             for target in fronts:
                 source = rng.choice(fronts[fronts != target])
                 rows.append([source, *rng.choice(backs, 2, replace=False), target])
+    if not rows:
+        raise UserError("nobody has two pictures from the front and two from behind")
     return np.array(rows[:limit])
 
 

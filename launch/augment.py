@@ -13,7 +13,7 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from pnr_jax import augmentation, cli, config, examples
+from pnr_jax import augmentation, box, cli, config, examples
 from pnr_jax.checkpoints import load_model
 from pnr_jax.checksum import digest
 from pnr_jax.data import market1501_files
@@ -40,10 +40,11 @@ flags.mark_flags_as_required(["workdir", "output"])
 
 def main() -> None:
     """Draws the views."""
-    settings = config.read_config(WORKDIR.value)
+    workdir = box.find(WORKDIR.value)
+    settings = config.read_config(workdir)
     if DATA_DIR.value is not None:
         settings = settings.replace(data_dir=str(absolute(DATA_DIR.value)))
-    variables = load_model(to_path(WORKDIR.value), MODEL.value)
+    variables = load_model(workdir, MODEL.value)
     system = settings.build_system()
     most = system.most_sources or SOURCES.value
     if most < SOURCES.value:

@@ -27,7 +27,7 @@ from pnr_jax.evaluation import (
 )
 from pnr_jax.evaluation.tables import check_method_names, write_scores
 from pnr_jax.nn.lpips import Network
-from pnr_jax.paths import to_path
+from pnr_jax.paths import is_remote, to_path
 from pnr_jax.walk import list_files
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run, 'people', hf://OWNER/REPO.")
@@ -84,8 +84,10 @@ def main() -> None:
 def _output(first: Path) -> Path:
     """Returns the folder to write to, by default beside what is scored first."""
     if OUTPUT.value is None and box.is_shared(first):
-        name = WORKDIR.value or first
-        raise UserError(f"--workdir={name}: is no run of yours; say --output=FOLDER too")
+        raise UserError(
+            f"{WORKDIR.value or first}: belongs to the package or to the Hub's cache; say "
+            "--output=FOLDER too"
+        )
     return to_path(OUTPUT.value or first / "evaluation")
 
 
@@ -102,6 +104,8 @@ def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:
     for path in map(box.find, COMPARE.value):
         if (path / "config.json").is_file():
             workdirs.append(path)
+        elif is_remote(path):
+            raise UserError(f"--compare={path}: is no run, and images must be on a disk")
         else:
             folders.append(jobs.ImageFolder(path.name, path))
     if not workdirs and not folders:

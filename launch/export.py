@@ -28,7 +28,7 @@ def main() -> None:
     """Exports the run."""
     jax.config.update("jax_platforms", "cpu")  # Programs for all platforms are made on a CPU.
     for path in export.export_run(
-        to_path(WORKDIR.value),
+        WORKDIR.value,
         to_path(OUTPUT.value),
         MODEL.value,
         TENSORFLOW.value,

@@ -15,7 +15,6 @@ from absl import flags
 from pnr_jax import cli
 from pnr_jax.data import deepfashion_preparation
 from pnr_jax.data.sources import open_source
-from pnr_jax.files import Staging
 from pnr_jax.paths import to_path
 
 SOURCE = flags.DEFINE_string("source", None, "img.zip or img_highres.zip, or what it unpacks to.")
@@ -29,17 +28,16 @@ flags.mark_flags_as_required(["source", "annotations", "lists", "data_dir"])
 def main() -> None:
     """Prepares the data set."""
     cli.print_passed_over(open_source(Path(SOURCE.value)).passed_over)
-    data_dir = to_path(DATA_DIR.value)
-    with Staging(data_dir) as staging:
+    with cli.preparing(DATA_DIR.value, "deepfashion") as path:
         prepared = deepfashion_preparation.prepare(
-            SOURCE.value, ANNOTATIONS.value, LISTS.value, staging.path, MAX_DAMAGED.value
+            SOURCE.value, ANNOTATIONS.value, LISTS.value, path, MAX_DAMAGED.value
         )
     cli.print_names("listed image(s) missing in the source", prepared.missing)
     cli.print_names("listed image(s) without keypoints", prepared.poseless)
     cli.print_names("image(s) left out, unreadable", prepared.damaged)
     for what, count in prepared.counts.items():
         print(f"{what}: {count:,}")
-    folder = data_dir / prepared.folder.relative_to(staging.path)
+    folder = to_path(DATA_DIR.value) / prepared.folder.relative_to(path)
     print(f"prepared {folder}; train with --data_dir={DATA_DIR.value}")
 
 

@@ -21,7 +21,6 @@ from pnr_jax.data import folder, folder_builder
 from pnr_jax.data.annotations import write_annotations
 from pnr_jax.data.openpose_json import is_json
 from pnr_jax.errors import UserError
-from pnr_jax.files import Staging
 from pnr_jax.paths import to_path
 from pnr_jax.pose_estimation import annotate
 from pnr_jax.walk import list_files
@@ -49,12 +48,11 @@ def main() -> None:
     if Path(IMAGES.value).is_dir():
         cli.print_passed_over(list_files(IMAGES.value).passed_over)
     annotations = _annotations(Path(ANNOTATIONS.value))
-    data_dir = to_path(DATA_DIR.value)
-    with Staging(data_dir) as staging:
+    with cli.preparing(DATA_DIR.value, "folder") as path:
         prepared = folder_builder.prepare(
             IMAGES.value,
             annotations,
-            staging.path,
+            path,
             height=HEIGHT.value,
             test_share=TEST_SHARE.value,
             seed=SEED.value,
@@ -67,7 +65,7 @@ def main() -> None:
     who = "images of nobody known" if UNLABELLED.value else "identities"
     print(f"{len(prepared.train)} {who} to train on, {len(prepared.test)} for the test")
     print(", ".join(f"{count:,} {what}" for what, count in prepared.counts.items()))
-    prepared_folder = data_dir / prepared.folder.relative_to(staging.path)
+    prepared_folder = to_path(DATA_DIR.value) / prepared.folder.relative_to(path)
     print(f"prepared {prepared_folder}; train with --data_dir={DATA_DIR.value}")
 
 

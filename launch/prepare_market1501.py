@@ -16,7 +16,6 @@ from absl import flags
 from pnr_jax import cli
 from pnr_jax.data import market1501_files, market1501_preparation
 from pnr_jax.errors import UserError
-from pnr_jax.files import Staging
 from pnr_jax.paths import to_path
 
 SOURCE = flags.DEFINE_string("source", None, "Market-1501 zip, or the folder that it unpacks to.")
@@ -31,16 +30,13 @@ def main() -> None:
     """Prepares the data set."""
     cli.print_passed_over(market1501_files.passed_over(Path(SOURCE.value)))
     prepare = _with_records() if TFDS.value else market1501_preparation.prepare
-    data_dir = to_path(DATA_DIR.value)
-    with Staging(data_dir) as staging:
-        prepared = prepare(
-            SOURCE.value, ANNOTATIONS.value, staging.path, max_damaged=MAX_DAMAGED.value
-        )
+    with cli.preparing(DATA_DIR.value, "market1501") as path:
+        prepared = prepare(SOURCE.value, ANNOTATIONS.value, path, max_damaged=MAX_DAMAGED.value)
     cli.print_names("image(s) left out, unreadable", prepared.damaged)
     cli.print_names("image(s) resized", prepared.resized)
     for split, count in prepared.counts.items():
         print(f"{split}: {count:,} images")
-    folder = data_dir / prepared.folder.relative_to(staging.path)
+    folder = to_path(DATA_DIR.value) / prepared.folder.relative_to(path)
     print(f"prepared {folder}; train with --data_dir={DATA_DIR.value}")
 
 

@@ -18,7 +18,7 @@ from absl import flags
 import pnr_jax
 from pnr_jax import cli, distributed
 from pnr_jax.paths import absolute, to_path
-from pnr_jax.pretrained import is_address
+from pnr_jax.pretrained import check_own, is_address
 from pnr_jax.training.loop import train
 
 CONFIG = cli.define_config()
@@ -46,7 +46,7 @@ flags.mark_flag_as_required("workdir")
 
 def main() -> None:
     """Trains the configuration."""
-    config, workdir = CONFIG(), to_path(WORKDIR.value)
+    config, workdir = CONFIG(), to_path(check_own(WORKDIR.value))
     for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
         if flag.value is not None:
             place = flag.value if is_address(flag.value) else str(absolute(flag.value))
@@ -58,7 +58,7 @@ def main() -> None:
         distributed.join(*by_hand)
     cli.hint_at_malloc()
     with jax.debug_nans(DEBUG_NANS.value):
-        done = train(config, workdir, profile=PROFILE.value, logger=LOGGER.value)
+        done = train(config, workdir, profile=PROFILE.value, loggers=LOGGER.value)
     if distributed.is_main_process():
         print(_what_next(workdir, done))
 

@@ -12,10 +12,11 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.typing import DTypeLike
 from safetensors import SafetensorError
-from safetensors.flax import load_file, save
+from safetensors.flax import load_file, save_file
 
 from pnr_jax import pretrained
 from pnr_jax.errors import UserError, first_line
+from pnr_jax.files import replacing
 from pnr_jax.paths import local_copy, to_path
 
 MODELS = Path(__file__).parent / "models"
@@ -40,8 +41,8 @@ def find(workdir: str | Path) -> Path:
         folder = pretrained.find_model(place, (WEIGHTS, "config.json"))
     else:
         folder = to_path(place)
-        if not folder.exists() and place in names():
-            folder = MODELS / place
+        if not folder.exists() and str(folder) in names():
+            folder = MODELS / folder
     if digest:
         pretrained.check_hash(folder / WEIGHTS, digest)
     return folder
@@ -49,13 +50,15 @@ def find(workdir: str | Path) -> Path:
 
 def is_shared(folder: Path) -> bool:
     """Returns whether a folder that `find` returned is the package's or of the Hub's cache."""
-    return folder.is_relative_to(MODELS) or folder.parent.name == "snapshots"
+    in_cache = folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--")
+    return folder.is_relative_to(MODELS) or in_cache
 
 
 def save_weights(path: Path, variables: dict[str, Any], dtype: DTypeLike = jnp.bfloat16) -> None:
     """Writes a nested dict of arrays as one safetensors file, rounded to `dtype`."""
     flat = {name: jnp.asarray(x, dtype) for name, x in flatten_dict(variables, sep="/").items()}
-    path.write_bytes(save(flat, metadata={"format": "flax"}))
+    with replacing(path) as temporary:
+        save_file(flat, temporary, metadata={"format": "flax"})
 
 
 def load_weights(path: Path) -> dict[str, Any]:

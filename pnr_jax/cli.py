@@ -1,11 +1,12 @@
 """Code that the programs in `launch/` share: a user's mistake is one line and exit code 2."""
 
+import contextlib
 import io
 import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,8 @@ from pnr_jax.config import Config
 from pnr_jax.data import openpose_json
 from pnr_jax.distributed import is_main_process
 from pnr_jax.errors import UserError
+from pnr_jax.files import Staging
+from pnr_jax.paths import is_remote, to_path
 from pnr_jax.settings import SettingError
 
 # What the Makefile and the scripts in launch/ put into GLIBC_TUNABLES, which glibc reads when a
@@ -104,6 +107,24 @@ def read_keypoints(path: str) -> dict[str, np.ndarray]:
     return annotations
 
 
+@contextlib.contextmanager
+def preparing(data_dir: str, name: str) -> Iterator[Path]:
+    """Yields the folder in which a data set is prepared; for a bucket it is copied at the end.
+
+    Args:
+      data_dir: where the data set goes.
+      name: its folder there.
+
+    Raises:
+      UserError: a bucket has it already. What is on a disk, the preparation itself looks at.
+    """
+    folder = to_path(data_dir)
+    if is_remote(folder) and (folder / name).exists():
+        raise UserError(f"`data_dir={data_dir}`: has {name}/ already; remove it to prepare it anew")
+    with Staging(folder, last="packed") as staging:
+        yield staging.path
+
+
 def print_resized(
     paths: Sequence[str], sizes: Sequence[tuple[int, ...]], size: tuple[int, int]
 ) -> None:
@@ -163,7 +184,7 @@ def _check_places() -> None:
         value = flags.FLAGS[name].value
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and text.startswith("gs://"):
-                raise UserError(f"--{name}={text}: is read from a disk; copy it to one first")
+                raise UserError(f"--{name}={text}: must be on a disk; copy it there first")
 
 
 def _as_change(argument: str) -> str:

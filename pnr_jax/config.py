@@ -235,11 +235,7 @@ def _without_former_fields(saved: dict[str, Any]) -> dict[str, Any]:
 
 def check_workdir(config: Config, workdir: Path) -> None:
     """Raises a `UserError` when `workdir` belongs to another configuration, naming a field."""
-    if pretrained.is_address(workdir):
-        raise UserError(
-            f"`workdir={workdir}`: nobody trains on the Hub; choose a folder, and name the model "
-            "by `init_from` to begin with it"
-        )
+    pretrained.check_own(workdir)
     if not (workdir / "config.json").exists():
         return
     here, there = config.flat(), read_config(workdir).flat()

@@ -45,16 +45,21 @@ class Staging:
       path: the folder on this disk.
     """
 
-    def __init__(self, folder: Path):
-        """Makes a temporary folder if `folder` is in a bucket."""
-        self._folder = folder
+    def __init__(self, folder: Path, last: str = ""):
+        """Makes a temporary folder if `folder` is in a bucket.
+
+        Args:
+          folder: where the files belong.
+          last: a bucket gets the files with this in their names after all others.
+        """
+        self._folder, self._last = folder, last
         self._temporary = tempfile.TemporaryDirectory() if is_remote(folder) else None
         self.path = Path(self._temporary.name) if self._temporary else folder
 
     def upload(self) -> None:
         """Copies the files as they are now to the bucket, each as a whole."""
-        files = sorted(self.path.rglob("*")) if self._temporary else []
-        for file in files:
+        files = self.path.rglob("*") if self._temporary else ()
+        for file in sorted(files, key=lambda file: (self._last in file.name, file)):
             if file.is_file():
                 write_bytes(self._folder / file.relative_to(self.path), file.read_bytes())
 

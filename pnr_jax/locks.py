@@ -76,7 +76,8 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     clocks of machines do not matter; one that a dead process of this machine left is not watched.
     A lease is weaker than a lock: if two processes take over the same lease at the same moment,
     the one that wrote last holds it; and a holder that was cut off from the disk or bucket for so
-    long may find another one's lease, and then ends the program, with a line and code `TAKEN`.
+    long may find that another process holds it, and then ends the program, with a line and code
+    `TAKEN`.
 
     Args:
       path: the lease, which is removed at the end.
@@ -87,16 +88,14 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
       UserError: another process holds it.
     """
     me = f"{_machine()} {os.getpid()} {time.time()}"
-    if not _create(path, f"{me} 0"):
-        left = _read(path)
-        if left is not None and not _is_dead(left):
-            log(f"{path}: left by another process; watching it for {WATCHED:.0f} s")
-            if _changes(path, left, WATCHED):
-                raise UserError(refusal)
-        path.write_text(f"{me} 0", encoding="utf-8")
-        # A process that took over at the same moment has written by now.
-        if _changes(path, f"{me} 0", min(1.0, WATCHED)):
-            raise UserError(refusal)
+    try:
+        is_taken = _take(path, f"{me} 0", log)
+    except Exception as error:  # Those of buckets are of many types.
+        raise UserError(
+            f"{path.parent}: cannot be written to ({first_line(error)}); choose another folder"
+        ) from None
+    if not is_taken:
+        raise UserError(refusal)
     done = threading.Event()
 
     def renew() -> None:
@@ -115,7 +114,23 @@ def leased(path: Path, refusal: str, log: Callable[[str], None] = print) -> Iter
     finally:
         done.set()
         thread.join()
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(Exception):  # As above; a lease that is left is taken over.
+            if (_read(path) or "").startswith(me):
+                path.unlink(missing_ok=True)
+
+
+def _take(path: Path, lease: str, log: Callable[[str], None]) -> bool:
+    """Writes a lease, unless another process holds it; returns whether it did."""
+    if create(path, lease.encode()):
+        return True
+    left = _read(path)
+    if left is not None and not _is_dead(left):
+        log(f"{path}: left by another process; watching it for {WATCHED:.0f} s")
+        if _changes(path, left, WATCHED):
+            return False
+    path.write_text(lease, encoding="utf-8")
+    # A process that took over at the same moment has written by now.
+    return not _changes(path, lease, min(1.0, WATCHED))
 
 
 def _end_if_taken(path: Path, me: str) -> None:
@@ -140,15 +155,6 @@ def _machine() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{platform.node()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
     return platform.node()
-
-
-def _create(path: Path, lease: str) -> bool:
-    try:
-        return create(path, lease.encode())
-    except Exception as error:
-        raise UserError(
-            f"{path.parent}: cannot be written to ({first_line(error)}); choose another folder"
-        ) from None
 
 
 def _read(path: Path) -> str | None:
@@ -178,6 +184,7 @@ def _changes(path: Path, lease: str, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(min(0.2, seconds / 10))
-        if _read(path) not in (lease, "", None):  # A file is empty while it is being written.
-            return True
+        with contextlib.suppress(Exception):  # Out of reach for a moment.
+            if _read(path) not in (lease, "", None):  # A file is empty while it is being written.
+                return True
     return False

@@ -119,7 +119,7 @@ def remove_tree(path: Path) -> None:
 
 @functools.cache
 def _check_bucket(name: str) -> None:
-    """Raises a `UserError` where no answer, or none but a refusal, comes from a bucket.
+    """Raises a `UserError` if a bucket does not answer, or refuses to be read.
 
     Later the same would look like an empty bucket, since that is what `exists` says then.
     """
@@ -127,8 +127,8 @@ def _check_bucket(name: str) -> None:
         _file_system().info(name)
     except Exception as error:
         raise UserError(
-            f"gs://{name}: cannot be read ({type(error).__name__}: {first_line(error)}); is there "
-            "such a bucket, and does gcloud auth application-default login name who may read it?"
+            f"gs://{name}: cannot be read ({type(error).__name__}: {first_line(error)}); does the "
+            "bucket exist, and may the account of gcloud auth application-default login read it?"
         ) from None
 
 

@@ -6,7 +6,8 @@
     hf://OWNER/REPO[@REVISION]         a model, as `export_run(safetensors=True)` writes it
     hf://OWNER/REPO[@REVISION]/FILE    a file
 
-A revision is a branch, a tag or a commit. A model's hash is that of its weights' file.
+A revision is a commit, or a branch or tag without a slash. A model's hash is that of the file of
+its weights.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pnr_jax.errors import UserError, first_line
+from pnr_jax.paths import is_remote, local_copy
 
 # SHA-256 of the files that docs/evaluation.md names; of torchvision's networks the beginning, which
 # is part of their names. No checksum of Inception's frozen graph is published.
@@ -46,6 +48,8 @@ def find_file(name: str | Path) -> Path:
     """
     place, digest = split_hash(name)
     path = Path(place)
+    if is_remote(place) and not is_address(place):
+        raise UserError(f"{place}: must be on a disk; copy it there first")
     if is_address(place):
         repository, revision, file = _parse(place)
         if not file:
@@ -60,7 +64,8 @@ def find_model(address: str, files: Sequence[str]) -> Path:
     """Returns a folder with some of a repository's files, all of one commit.
 
     Args:
-      address: hf://OWNER/REPO[@REVISION]; on this machine already, it is not downloaded again.
+      address: hf://OWNER/REPO[@REVISION]. Files that the cache has are not downloaded again; the
+        Hub is asked which commit is the newest where none is given.
       files: which files.
 
     Raises:
@@ -89,6 +94,20 @@ def is_address(name: str | Path) -> bool:
     return str(name).startswith("hf:/")
 
 
+def check_own(workdir: str | Path) -> str | Path:
+    """Returns the folder of a run to train.
+
+    Raises:
+      UserError: it is an address of the Hub.
+    """
+    if is_address(workdir):
+        raise UserError(
+            f"`workdir={workdir}`: a run cannot be trained on the Hub; choose a folder, and name "
+            "the model by `init_from` to begin with it"
+        )
+    return workdir
+
+
 def split_hash(name: str | Path) -> tuple[str, str]:
     """Splits PLACE@SHA256; the hash is empty where there is none.
 
@@ -114,8 +133,8 @@ def is_published(path: str | Path, name: str) -> bool:
 
 def sha256(path: str | Path) -> str:
     """Returns the SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with local_copy(path) as file, file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _parse(address: str) -> tuple[str, str | None, str | None]:

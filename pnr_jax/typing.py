@@ -1,9 +1,9 @@
-"""Types that several rooms share: JAX and Flax have none for trees of arrays."""
+"""Types that several modules share: JAX and Flax have none for trees of arrays."""
 
 from typing import Any, TypeVar
 
 Tree = TypeVar("Tree")
-"""Arrays in nested containers: what goes in as some containers comes out as the same ones."""
+"""A tree of arrays; a function of a `Tree` returns one of the same structure."""
 
 Variables = dict[str, Any]
 """A network's: `{"params": ..., "batch_stats": ...}`, nested dicts of arrays."""

@@ -171,7 +171,7 @@ def test_a_run_begins_with_a_model_of_the_hub(hub, small_config, tmp_path):
     assert train(config, tmp_path / "run", said.append)
     assert any(line.startswith(f"starting from {address}: ") for line in said)
     assert config_lib.read_config(tmp_path / "run").init_from == address
-    with pytest.raises(UserError, match="nobody trains on the Hub"):
+    with pytest.raises(UserError, match="a run cannot be trained on the Hub"):
         train(config, Path(address), said.append)
 
 
@@ -241,7 +241,16 @@ def test_programs_take_addresses_and_write_nothing_into_the_cache(hub):
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(hub.cache)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.strip().endswith("is no run of yours; say --output=FOLDER too")
+    assert done.stderr.strip().endswith("Hub's cache; say --output=FOLDER too")
+
+
+def test_the_page_takes_addresses(hub):
+    pytest.importorskip("starlette", reason="the extra 'studio' is not installed")
+    from pnr_jax.studio import load_solvers
+
+    first, second = load_solvers("hf://somebody/people", "hf://somebody/people@main")
+    assert first.image_size == second.image_size == (128, 64)
+    assert [first.name, second.name] == ["LAD of rows, people", "LAD of rows, people@main"]
 
 
 def test_a_hash_pins_files_and_models_of_this_machine(tmp_path):

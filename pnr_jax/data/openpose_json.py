@@ -12,6 +12,7 @@ import numpy as np
 from pnr_jax.data.annotations import read_annotations
 from pnr_jax.errors import UserError
 from pnr_jax.files import read_text
+from pnr_jax.paths import to_path
 from pnr_jax.walk import list_files
 
 ENDING = "_keypoints"  # OpenPose calls the poses of a.jpg a_keypoints.json.
@@ -21,7 +22,8 @@ FROM_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 
 def is_json(path: str | Path) -> bool:
     """Returns whether `read_keypoints` takes a path for OpenPose's JSON, or a folder of it."""
-    return Path(path).is_dir() or Path(path).suffix == ".json"
+    path = to_path(path)
+    return path.is_dir() or path.suffix == ".json"
 
 
 def read_keypoints(path: str | Path, rounded: list[str] | None = None) -> dict[str, np.ndarray]:
@@ -37,7 +39,7 @@ def read_keypoints(path: str | Path, rounded: list[str] | None = None) -> dict[s
     Raises:
       UserError: names the file at fault.
     """
-    path = Path(path)
+    path = to_path(path)
     if not is_json(path):
         return read_annotations(path, rounded)
     if not path.is_dir():

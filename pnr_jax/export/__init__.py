@@ -9,7 +9,7 @@ from pnr_jax.errors import UserError
 from pnr_jax.export.card import model_card
 from pnr_jax.export.programs import PLATFORMS, export_programs
 from pnr_jax.export.tensorflow import check_tensorflow, save_tensorflow
-from pnr_jax.files import Staging, write_text
+from pnr_jax.files import Staging, replacing, write_text
 from pnr_jax.paths import absolute, is_remote, remove_tree
 
 __all__ = ["export_programs", "export_run", "model_card", "save_tensorflow"]
@@ -25,7 +25,7 @@ def export_run(
     """Writes a run's model to a new folder, whole or not at all; in a bucket, README.md last.
 
     Args:
-      workdir: the run's folder, or the name of a bundled model.
+      workdir: the run's folder, or a model's name (`pnr_jax.box.find`).
       output: the folder, which must not exist.
       name: "model" (the latest) or "model_best".
       tensorflow: whether to write `render` as a TensorFlow SavedModel too.
@@ -40,7 +40,8 @@ def export_run(
         missing, or the device is not a CPU.
     """
     check_folder(output)
-    if output.exists():
+    # README.md is the last file that a bucket gets.
+    if (output / "README.md" if is_remote(output) else output).exists():
         raise UserError(f"`output={output}`: exists already; choose a folder that does not")
     if tensorflow:
         check_tensorflow()
@@ -59,7 +60,8 @@ def export_run(
         export_model(temporary, variables)
         config_lib.write_config(config, temporary)
         for program, exported in programs.items():
-            (temporary / f"{program}.jax_export").write_bytes(exported.serialize())
+            with replacing(temporary / f"{program}.jax_export") as file:
+                file.write_bytes(exported.serialize())
         if tensorflow:
             with Staging(temporary / "saved_model") as staging:
                 save_tensorflow(system, variables, staging.path)

@@ -7,11 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from pnr_jax import box
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
 from pnr_jax.mixing import blend
-from pnr_jax.paths import absolute, to_path
+from pnr_jax.paths import absolute
+from pnr_jax.pretrained import is_address
 from pnr_jax.systems import System
 from pnr_jax.transfer import PoseTransfer
 from pnr_jax.typing import Variables
@@ -93,7 +95,7 @@ def load_solvers(workdir: str | Path, workdir_beside: str | Path | None = None) 
       UserError: there is no trained run, or the two draw images of different sizes or have one
         name and folders of one name.
     """
-    system, variables = config_lib.read_config(workdir).build_system(), load_model(to_path(workdir))
+    system, variables = _load(workdir)
     first = Solver(system, variables, "as trained")
     if workdir_beside is None:
         counterpart = system.counterpart()
@@ -102,8 +104,7 @@ def load_solvers(workdir: str | Path, workdir_beside: str | Path | None = None) 
             if counterpart is None
             else [first, Solver(counterpart, variables, "same networks")]
         )
-    beside = config_lib.read_config(workdir_beside).build_system()
-    second = Solver(beside, load_model(to_path(workdir_beside)), "as trained")
+    second = Solver(*_load(workdir_beside), "as trained")
     if second.image_size != first.image_size:
         raise UserError(
             f"{workdir_beside} draws {_size(second)}, {workdir} draws {_size(first)}; "
@@ -111,13 +112,22 @@ def load_solvers(workdir: str | Path, workdir_beside: str | Path | None = None) 
         )
     if first.name == second.name:
         for solver, folder in ((first, workdir), (second, workdir_beside)):
-            solver.name += f", {absolute(folder).name}"
+            solver.name += f", {_name(folder)}"
     if first.name == second.name:
         raise UserError(
             f"{workdir} and {workdir_beside} are both called {first.name} on the page; "
             "rename one of the folders"
         )
     return [first, second]
+
+
+def _load(workdir: str | Path) -> tuple[System, Variables]:
+    folder = box.find(workdir)
+    return config_lib.read_config(folder).build_system(), load_model(folder)
+
+
+def _name(workdir: str | Path) -> str:
+    return (Path(workdir) if is_address(workdir) else absolute(workdir)).name
 
 
 def _size(solver: Solver) -> str:

@@ -1,5 +1,6 @@
 """The log of a run: the terminal, `metrics.jsonl`, TensorBoard, `samples/`, other writers."""
 
+import contextlib
 import json
 import math
 import sys
@@ -31,16 +32,16 @@ class RunLogger:
         workdir: Path,
         start: int,
         log: Callable[[str], None],
-        more: Sequence[str] = (),
+        loggers: Sequence[str] = (),
     ):
-        """Opens the log of a run that continues after step `start`, in `more` of `WRITERS` too."""
+        """Opens the log of a run that continues after step `start`, in those of `WRITERS` too."""
         self._workdir = workdir
         self._rate = learning_rate(config)
         self._progress = Progress(start, config.steps, config.batch_size, log)
         self._writers: list[Writer] = []
         if is_main_process():
-            self._writers = [WRITERS[name](config, workdir) for name in more]
-            self._writers.append(MetricWriter(workdir, start))
+            others = [WRITERS[name](config, workdir) for name in loggers]
+            self._writers = [MetricWriter(workdir, start), *others]
 
     def advance(self, steps: int) -> None:
         """Counts steps."""
@@ -74,9 +75,10 @@ class RunLogger:
 
     def close(self) -> None:
         """Flushes the files and ends the bar."""
-        self._progress.close()
-        for writer in self._writers:
-            writer.close()
+        with contextlib.ExitStack() as closing:  # All of them, whichever fails.
+            for writer in self._writers:
+                closing.callback(writer.close)
+            closing.callback(self._progress.close)
 
 
 class MetricWriter:

@@ -46,7 +46,7 @@ class RunContext(NamedTuple):
     examples: Examples
     mesh: Mesh
     log: Log
-    logger: Sequence[str]
+    loggers: Sequence[str]
 
 
 def train(
@@ -54,7 +54,7 @@ def train(
     workdir: Path,
     log: Log = print,
     profile: int = 0,
-    logger: Sequence[str] = (),
+    loggers: Sequence[str] = (),
 ) -> bool:
     """Trains a configuration in its workdir, from its last checkpoint where there is one.
 
@@ -65,7 +65,7 @@ def train(
       workdir: the run's folder, on a disk or in a bucket (`pnr_jax.paths`).
       log: prints a line.
       profile: how many steps to trace into `profile/` of the workdir.
-      logger: where to log beside the workdir, keys of `pnr_jax.training.writers.WRITERS`.
+      loggers: where to log beside the workdir, keys of `pnr_jax.training.writers.WRITERS`.
 
     Returns:
       True if all steps are done; False after SIGTERM, with everything saved.
@@ -74,7 +74,7 @@ def train(
       UserError: the input is wrong in a way that the user can mend.
     """
     log = log if is_main_process() else lambda line: None
-    writers.check_names(logger)
+    writers.check_names(loggers)
     mesh = sharding.make_mesh()
     _check_devices(config, mesh)
     vgg = _perceptual_network(config, log)
@@ -82,7 +82,7 @@ def train(
     examples = examples_lib.load_training(config)
     log(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
     chosen = inputs.choose_input(config, examples, log)
-    run = RunContext(chosen, workdir, examples, mesh, log, logger)
+    run = RunContext(chosen, workdir, examples, mesh, log, loggers)
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
     refusal = f"`workdir={workdir}`: another run is training here; wait for it, or choose another"
     with (
@@ -129,7 +129,7 @@ def _steps(
     first = next(feeds)
     call = _compile(inputs.with_input(step, config, run.examples, run.mesh), state, first, run)
     numbers = range(start + stride, config.steps + 1, stride)
-    logger = RunLogger(config, run.workdir, start, run.log, run.logger)
+    logger = RunLogger(config, run.workdir, start, run.log, run.loggers)
     with (
         contextlib.closing(logger),
         stop_requests() as stopped_at,
@@ -152,8 +152,10 @@ def _steps(
                 logger.flush()
                 checkpoints.save(number, state, score)
             elif stopped:  # At once: the grace time is short, and no such step competes as best.
-                logger.flush()
-                checkpoints.save(number, state, score=math.inf)
+                try:
+                    logger.flush()
+                finally:
+                    checkpoints.save(number, state, score=math.inf)
             if stopped:
                 break
             trace(number, state)

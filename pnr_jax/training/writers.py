@@ -92,4 +92,4 @@ def check_names(names: Iterable[str]) -> None:
         if name not in WRITERS:
             raise UserError(f"`logger={name}`: expected {' or '.join(WRITERS)}")
         if importlib.util.find_spec(name) is None:
-            raise UserError(f"`logger={name}`: is not here; pip install 'pnr-jax[{name}]'")
+            raise UserError(f"`logger={name}`: is not installed; pip install 'pnr-jax[{name}]'")

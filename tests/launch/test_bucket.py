@@ -50,11 +50,13 @@ def fetch(bucket, tmp_path):
     return fetch
 
 
-def test_prepare_train_evaluate_generate_and_export(program, fetch, bucket, tmp_path):
+def test_prepare_train_evaluate_generate_and_export(program, mistake, fetch, bucket, tmp_path):
     people, csv = tmp_path / "people", tmp_path / "a.csv"
     write_annotations(csv, draw_folder(people))
-    out = program(
-        "prepare_folder.py", f"--images={people}", f"--annotations={csv}", f"--data_dir={ROOT}/data"
+    prepare = f"--images={people}", f"--annotations={csv}", f"--data_dir={ROOT}/data"
+    out = program("prepare_folder.py", *prepare)
+    assert mistake("prepare_folder.py", *prepare) == (
+        f"error: --data_dir={ROOT}/data: has folder/ already; remove it to prepare it anew\n"
     )
     assert f"prepared {ROOT}/data/folder; train with --data_dir={ROOT}/data" in out
 
@@ -93,7 +95,7 @@ def test_prepare_train_evaluate_generate_and_export(program, fetch, bucket, tmp_
 def test_what_is_read_from_disks_alone_says_so(mistake):
     flags = ["--workdir=people", "--source=gs://b/a.png", "--annotations=a.csv", "--target=b.png"]
     assert mistake("generate.py", *flags, "--output=c.png") == (
-        "error: --source=gs://b/a.png: is read from a disk; copy it to one first\n"
+        "error: --source=gs://b/a.png: must be on a disk; copy it there first\n"
     )
 
 

@@ -98,7 +98,7 @@ def test_images_move_for_the_pool_alone(runs):
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_every_other_family_trains_on_eight_devices_as_on_one(base, name):
+def test_families_with_parts_of_their_own_train_on_eight_devices_as_on_one(base, name):
     config = base.replace(steps=4, image_size=(32, 32), system={"name": name}, **SYSTEMS[name])
     runs = train(config)
     np.testing.assert_allclose(curve(runs["eight"]), curve(runs["one"]), rtol=1e-4)

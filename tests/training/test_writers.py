@@ -113,26 +113,29 @@ def test_training_gives_a_writer_what_the_workdir_has(small_config, tmp_path, mo
         def image(self, step, name, image):
             given.append((step, name, image.dtype))
 
+        def flush(self):
+            given.append("flushed")
+
         def close(self):
             given.append("closed")
 
     monkeypatch.setitem(writers.WRITERS, "json", Writer)
     config = small_config.replace(steps=1, loss={"gan_image": 0.0, "gan_pose": 0.0})
-    assert train(config, tmp_path, lambda line: None, logger=["json"])
+    assert train(config, tmp_path, lambda line: None, loggers=["json"])
     (line,) = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
-    assert given == [(1, line.keys() - {"step"}), (1, "samples", np.uint8), "closed"]
+    assert given == [(1, line.keys() - {"step"}), (1, "samples", np.uint8), "flushed", "closed"]
 
 
 def test_without_the_package_a_line_says_what_to_install(small_config, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UserError, match=r"^`logger=wandb`: .*pip install 'pnr-jax\[wandb\]'$"):
-        train(small_config, tmp_path / "run", logger=["wandb"])
+        train(small_config, tmp_path / "run", loggers=["wandb"])
     assert not (tmp_path / "run").exists()
 
 
 def test_a_name_that_nothing_has_is_one_line(small_config, tmp_path):
     with pytest.raises(UserError, match=r"^`logger=tensorbored`: expected wandb$"):
-        train(small_config, tmp_path / "run", logger=["tensorbored"])
+        train(small_config, tmp_path / "run", loggers=["tensorbored"])
 
 
 def test_nobody_logged_in_is_one_line(offline, small_config, tmp_path, monkeypatch):

@@ -239,9 +239,11 @@ export class PersonPanel {
       this.onperson(keys.length === 1 ? keys[0] : await mixPeople(keys, Number($("share").value)));
     } catch (error) {
       if (error.status !== 404 || !again) return this.onfail(error);
-      for (const person of people) {
-        person.key = null;
-        await this.upload(person.views).catch(this.onfail);
+      for (const person of people) person.key = null;
+      try {
+        for (const { views } of people) await this.upload(views);
+      } catch (refusal) {
+        return this.onfail(refusal);
       }
       await this.solve(false);
     }
