@@ -96,7 +96,7 @@ class Training:
 
 def ends(processes):
     """(exit codes, outputs) of processes, once they have ended."""
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    outputs = [process.communicate(timeout=600)[0] for process in processes]
     return [process.returncode for process in processes], outputs
 
 
