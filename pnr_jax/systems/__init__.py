@@ -12,7 +12,6 @@ from pnr_jax.systems.pnr import PNRSystem
 from pnr_jax.systems.protocol import Drawn, Parts, Sources, System
 from pnr_jax.systems.unet import UNetSystem
 from pnr_jax.systems.xinggan import XingGANSystem
-from pnr_jax.typing import Variables
 
 SYSTEMS: dict[str, type[System]] = {
     "pnr": PNRSystem,
@@ -25,4 +24,4 @@ SYSTEMS: dict[str, type[System]] = {
 }
 """The methods by their names, `config.system.name`."""
 
-__all__ = ["SYSTEMS", "Drawn", "Parts", "Sources", "System", "Variables"]
+__all__ = ["SYSTEMS", "Drawn", "Parts", "Sources", "System"]
