@@ -29,6 +29,21 @@ def test_the_people_are_in_the_box():
     assert "people" in NAMES
 
 
+def test_a_name_may_be_written_as_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (
+        box.find("people") == box.find("people/") == box.find("./people") == box.MODELS / "people"
+    )
+    (tmp_path / "people").mkdir()
+    assert box.find("people") == Path("people")
+
+
+def test_what_belongs_to_others_is_not_written_to(tmp_path):
+    assert box.is_shared(box.MODELS / "people")
+    assert box.is_shared(tmp_path / "models--somebody--people" / "snapshots" / "0123")
+    assert not box.is_shared(tmp_path / "snapshots" / "lad")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_has_the_hash_of_the_file(name):
     bytes_ = (box.MODELS / name / box.WEIGHTS).read_bytes()

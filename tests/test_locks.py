@@ -121,6 +121,14 @@ def test_the_lease_of_another_machine_is_watched_and_then_taken_over(no_flock, t
     assert lease.read_text() == "elsewhere 7 0.0 13"
 
 
+def test_the_lease_of_another_process_is_left_to_it(no_flock, tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "RENEWED", 60.0)
+    lease = tmp_path / "lock.lease"
+    with locks.locked(tmp_path / "lock", "taken", lambda line: None):
+        lease.write_text("another machine 1 2.0 3")
+    assert lease.read_text() == "another machine 1 2.0 3"
+
+
 def test_in_a_bucket_a_lease_is_all_there_is(bucket):
     path, lines = to_path("gs://pnr-test/run/.lock.0"), []
     with locks.locked(path, "taken", lines.append):
