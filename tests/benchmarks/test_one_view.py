@@ -29,6 +29,12 @@ def test_each_front_is_a_target_once():
     assert len(tuples_of(images([whole]), 2)) == 2
 
 
+def test_a_target_is_no_source_of_itself():
+    found = tuples_of(images([["front", "front", "back", "back"]] * 8), None)
+    assert len(found) == 16
+    assert (found[:, 0] != found[:, -1]).all()
+
+
 def test_nobody_with_enough_pictures_is_one_line():
     with pytest.raises(UserError, match="two pictures from the front"):
         tuples_of(images([["front", "back", "back"]]), None)
