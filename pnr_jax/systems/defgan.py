@@ -316,8 +316,7 @@ class DefGANSystem(System):
             )
             total += self.loss.gan * metrics["gan"]
         if vgg is not None and self.loss.neighbour:
-            both = CAFFE_SCALE * conv1_2(vgg, jnp.concatenate([target, images]))
-            real, fake = jnp.split(both, 2)
+            real, fake = (CAFFE_SCALE * conv1_2(vgg, x) for x in (target, images))
             metrics["neighbour"] = nearest_neighbour(real, fake)
             total += self.loss.neighbour * metrics["neighbour"]
         return total, Drawn(images, {}, metrics | {"loss": total})
