@@ -17,7 +17,9 @@ from pnr_jax import box, pretrained
 from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
+from pnr_jax.evaluation.network_scorers import proxy_scorer
 from pnr_jax.nn import vgg19
+from pnr_jax.pose_estimation import load_estimator
 from pnr_jax.training.loop import train
 from pnr_jax.training.state import init_state
 from pnr_jax.transfer import PoseTransfer
@@ -86,7 +88,7 @@ def etag(data):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A Hub with the model in the box and two files; an empty cache."""
+    """A Hub with the bundled model and two files; an empty cache."""
     constants = pytest.importorskip("huggingface_hub.constants", reason="needs [hub]")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.asked = []
@@ -202,8 +204,23 @@ def test_a_model_that_is_not_there_is_one_line(hub, address, told):
     ],
 )
 def test_a_file_that_is_not_there_is_one_line(hub, address, told):
-    with pytest.raises(UserError, match=re.escape(told)):
-        vgg19.load_vgg19(address)
+    for load in (vgg19.load_vgg19, load_estimator, proxy_scorer):
+        with pytest.raises(UserError, match=re.escape(told)):
+            load(address)
+
+
+def test_networks_of_the_evaluation_are_found_on_the_hub(hub):
+    digest = pretrained.sha256(vgg19.SHIPPED)
+    hub.repositories["somebody/nets"] = {
+        f"net.{kind}": vgg19.SHIPPED.read_bytes() for kind in ("tflite", "npz")
+    }
+    # They are found, and are no such networks.
+    with pytest.raises(UserError, match=r"net\.npz: expected OpenPose's frozen graph"):
+        load_estimator(f"hf://somebody/nets/net.npz@{digest}")
+    with pytest.raises(UserError, match=r"net\.tflite`: (not a TFLite model|needs an interpreter)"):
+        proxy_scorer(f"hf://somebody/nets/net.tflite@{digest}")
+    with pytest.raises(UserError, match=f"is {digest}, not {OTHER}"):
+        load_estimator(f"hf://somebody/nets/net.npz@{OTHER}")
 
 
 @pytest.mark.parametrize("address", ["hf://somebody/people", "hf://somebody/files/nets/vgg19.npz"])

@@ -90,6 +90,7 @@ def proxy_scorer(path: str | Path) -> Scorer:
 
     It is a *proxy*: it tells one's own methods apart, and compares with nothing published.
     """
+    path = find_file(path)
     classify = load_classifier(path)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
@@ -204,6 +205,7 @@ def scorers_of_files(
     if classifier_file:
         found.append(proxy_scorer(classifier_file))
     if pose_model:
+        pose_model = find_file(pose_model)
         estimator = pose_estimation.load_estimator(pose_model)
         found.append(pose_scorer(estimator.estimate, sha256(pose_model)))
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pnr_jax.errors import UserError
 from pnr_jax.pose_estimation.poses import Estimator, Poses
+from pnr_jax.pretrained import find_file
 
 __all__ = ["Estimator", "Poses", "load_estimator"]
 
@@ -16,11 +17,14 @@ __all__ = ["Estimator", "Poses", "load_estimator"]
 def load_estimator(path: str | Path) -> Estimator:
     """Loads a pose model: OpenPose's `.pb`, RTMPose's `.onnx` or MediaPipe's `.task`.
 
+    Args:
+      path: the model's file, or its address on the Hub (`pnr_jax.pretrained`).
+
     Raises:
       UserError: the file does not exist or is of another kind, or the package that reads it is not
         installed.
     """
-    path = Path(path)
+    path = find_file(path)
     if path.suffix == ".pb":
         from pnr_jax.pose_estimation.graph import load_network
         from pnr_jax.pose_estimation.openpose import OpenPose
