@@ -1,4 +1,4 @@
-# make quickstart   train, evaluate and draw on the embedded people: the first command
+# make quickstart   train, evaluate and draw on the drawn people: the first command
 # make studio       pose drawn people by hand, on a page in the browser; MODEL=runs/NAME for another run
 # make test         lint, types and the quick tests
 # make test-all     the same, then the tests that start programs and whole trainings

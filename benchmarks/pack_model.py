@@ -25,7 +25,7 @@ from pnr_jax.files import write_text
 from pnr_jax.metrics import ssim
 from pnr_jax.transfer import PoseTransfer
 
-CARD = """# {name}: a model in the box
+CARD = """# {name}: the bundled model
 
 Draws people like those of `pnr_jax/data/synthetic`, {height}×{width} pixels, in new poses:
 {title}, {parameters:,} parameters, rounded to bfloat16.

@@ -9,7 +9,7 @@
 script judges by least squares without a sigmoid; here it is the cross-entropy of Market-1501, and
 instance norm has a scale and an offset, so this is near PATN's training and not the same.
 
-Hardware, time and score: not yet run; the images are not at hand here.
+Hardware, time and score: not yet run.
 """
 
 from pnr_jax.config import Config

@@ -9,7 +9,7 @@ The paper has no number on this data set. Its networks, losses and rate are thos
 `market1501_supervised_lad.py`; n is 64·44 = 2,816 rows a source in place of 512, an image 5.5 times
 the work. Our choice: batch 8 and 350,000 steps, PATN's 2.8 million samples there.
 
-Hardware, time and score: not yet run; the images are not at hand here.
+Hardware, time and score: not yet run.
 """
 
 from pnr_jax.config import Config

@@ -11,7 +11,7 @@ without a sigmoid and its instance norm has neither scale nor offset, so this is
 and not the same. The backward pass keeps an attention map of 2,816² places for each image, block
 and branch: 18 GB in float32 for these alone.
 
-Hardware, time and score: not yet run; the images are not at hand here.
+Hardware, time and score: not yet run.
 """
 
 from pnr_jax.config import Config

@@ -1,4 +1,4 @@
-"""The embedded people at 128×64, the size of Market-1501: the bundled model.
+"""The drawn people at 128×64, the size of Market-1501: the bundled model.
 
     python launch/train.py --config=people --workdir=runs/people
 

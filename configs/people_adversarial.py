@@ -4,7 +4,7 @@
 
 It begins with the weights of `people` (`init_from`). The discriminators are narrow, and their
 weights, λ3 = λ4 = 1, a tenth of the paper's: what two CPU cores train in an hour. They do not pay
-here: the pictures are no sharper, and the model in the box is still that of `people`
+here: the pictures are no sharper, and the bundled model is still that of `people`
 (docs/results.md has the scores).
 """
 

@@ -1,4 +1,4 @@
-"""Quickstart: the embedded people, small enough to train in minutes on two CPU cores.
+"""Quickstart: the drawn people, small enough to train in minutes on two CPU cores.
 
     make quickstart
 

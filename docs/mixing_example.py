@@ -1,4 +1,4 @@
-"""Draws docs/mixing.png: the first test people of the model in the box, mixed two by two.
+"""Draws docs/mixing.png: the first test people of the bundled model, mixed two by two.
 
 python docs/mixing_example.py docs/mixing.png
 """

@@ -1,4 +1,4 @@
-"""The embedded people as a data set: drawn when it is loaded, nothing to download."""
+"""The drawn people as a data set: drawn when it is loaded, nothing to download."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The studio's HTTP server: a page, photos in, pictures out.
 
     GET  /                    the page, and its files
-    GET  /api/studio          solvers, embedded people, poses, motions and limits
+    GET  /api/studio          solvers, drawn people, poses, motions and limits
     POST /api/photos          a file → {photo, keypoints, note}
     GET  /api/photos/{photo}  the crop that the page shows, WebP
     POST /api/people          {sources: [{photo, keypoints, hidden, painted}]} → {person}: F is kept
@@ -68,7 +68,7 @@ def create_app(
 
     Args:
       solvers: the systems that draw, all of one image size and with different names.
-      gallery: the embedded people.
+      gallery: the drawn people.
       estimator: finds the joints in photos; None leaves them to the user.
       host: the address where it will listen.
       port: the port where it will listen.

@@ -1,4 +1,4 @@
-"""The embedded people, to pose before the user has a photo."""
+"""The drawn people, to pose before the user has a photo."""
 
 from collections.abc import Sequence
 from typing import Any

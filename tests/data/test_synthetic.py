@@ -1,4 +1,4 @@
-"""The embedded people: reproducible, exact in their joints, different from front and back."""
+"""The drawn people: reproducible, exact in their joints, different from front and back."""
 
 import itertools
 import math

@@ -20,7 +20,7 @@ from pnr_jax.transfer import PoseTransfer
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
-    """A run of the embedded people with random weights."""
+    """A run of the drawn people with random weights."""
     config = Config()
     config = config.replace(image_size=(64, 32))
     config = config.replace(model={"width": 4, "blocks": 1, "d": 4, "sigma": 2.0, "iterations": 2})

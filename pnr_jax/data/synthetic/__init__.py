@@ -1,4 +1,4 @@
-"""The embedded people: a data set that is drawn, not downloaded.
+"""The drawn people: a data set that is drawn, not downloaded.
 
 An identity is a body, skin, hair and clothes; a view is a pose before a street camera. Joints are
 exact, and those out of the picture or hidden are missing, as a pose estimator would leave them.
