@@ -20,10 +20,10 @@ def as_arrays(
     for name, array in (("P", P), ("H", H)):
         if _loses_digits(array):
             warnings.warn(
-                f"{name} is float64 and jax cuts it to float32, which keeps 7 digits: columns of "
-                f"{name} hardly vary beside their size, and that is lost. Subtract the mean of "
-                "each column, or set jax_enable_x64",
-                stacklevel=3,
+                f"{name} is {np.asarray(array).dtype} and jax cuts it to float32, which keeps 7 "
+                f"digits: columns of {name} hardly vary beside their size, and that is lost. "
+                "Subtract the mean of each column, or set jax_enable_x64",
+                stacklevel=3,  # The caller of the public function.
             )
             break
     return _array(P), _array(H), None if weights is None else _array(weights)
@@ -32,15 +32,18 @@ def as_arrays(
 def _array(x: ArrayLike) -> jax.Array:
     if isinstance(x, np.ndarray) and not x.dtype.isnative:
         x = x.astype(x.dtype.newbyteorder("="))
+    if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.dtype.itemsize > 2:
+        x = x.astype(np.float64)  # An int64 that jax cut to int32 would be another number.
     return jnp.asarray(x)
 
 
 def _loses_digits(x: ArrayLike) -> bool:
     """Returns whether float32 rounding exceeds the share `_LOST` of a column's spread."""
-    if jax.config.jax_enable_x64 or not isinstance(x, np.ndarray) or x.dtype.kind != "f":  # type: ignore[attr-defined]
+    if jax.config.jax_enable_x64 or not isinstance(x, np.ndarray) or x.dtype.kind not in "iuf":  # type: ignore[attr-defined]
         return False
-    if x.dtype.itemsize < 8 or x.ndim < 2 or 0 in x.shape:
+    if x.dtype.itemsize < (8 if x.dtype.kind == "f" else 4) or x.ndim < 2 or 0 in x.shape:
         return False
+    x = x.astype(np.float64)
     with np.errstate(all="ignore"):
         spread = x.std(axis=-2)
         largest = np.abs(x).max(axis=-2) * np.finfo(np.float32).eps
@@ -98,12 +101,33 @@ RULES: dict[str, tuple[Callable[[float], bool], str]] = {
 }
 
 
+COUNTS = ("iterations", "max_iterations", "cg_steps")  # Parts of the program, not its data.
+
+
+def check_start(P: jax.Array, H: jax.Array, weights: jax.Array | None, start: jax.Array) -> None:
+    """Raises ValueError for a first F of another shape than the problem's; it may lack axes."""
+    leading = [P.shape[:-2], H.shape[:-2], () if weights is None else weights.shape[:-1]]
+    batch = jnp.broadcast_shapes(*leading)
+    shape = (*batch, P.shape[-1], H.shape[-1])
+    try:
+        fits = start.ndim >= 2 and jnp.broadcast_shapes(start.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits or start.shape[-2:] != shape[-2:] or jnp.iscomplexobj(start):
+        raise ValueError(
+            f"start must be a real [..., d, D], here {shape} or with fewer leading axes; got "
+            f"{start.dtype} {start.shape}"
+        )
+
+
 def _check_numbers(numbers: dict[str, Any]) -> None:
     """Raises ValueError for a number outside its range, unless it is traced."""
     for name, value in numbers.items():
         if jnp.ndim(value) != 0:
             raise ValueError(f"{name} must be one number; got an array {jnp.shape(value)}")
         holds, rule = RULES[name]
+        if name in COUNTS and not isinstance(value, int | np.integer):
+            raise ValueError(f"{name} must be a Python int; got {value!r}")
         if not isinstance(value, jax.core.Tracer) and not holds(float(value)):
             raise ValueError(f"{name} must {rule}; got {name} = {value}")
 
@@ -134,4 +158,7 @@ def _check_seen_values(P: jax.Array, H: jax.Array, weights: jax.Array | None) ->
         if isinstance(array, jax.core.Tracer):
             continue
         if not bool(jnp.all(jnp.isfinite(array) | masked)):
-            raise ValueError(f"{name} {array.shape} holds NaN or infinity in a row of weight > 0")
+            raise ValueError(
+                f"{name} {array.shape} holds NaN or infinity, as {array.dtype}, in a row of "
+                "weight > 0"
+            )

@@ -38,11 +38,12 @@ class Solution(NamedTuple):
       F: the solution, [..., d, D].
       weights: the weights of the last iteration, v |r|^(p − 2), [..., n, D], rowwise [..., n, 1];
         small for outliers.
-      objective: Σ_j v_j |r_j|^p for each column, [..., D]; rowwise [...].
+      objective: Σ_j v_j |r_j|^p for each column, [..., D]; rowwise [...]; without the ridge.
       iterations: the number of iterations that were run, int32.
       converged: whether each column has converged, [..., D]; rowwise [...]. True only if F is the
-        minimiser to the tolerance of `PrimalDual`. Solvers with a fixed number of iterations do
-        not check, and return False.
+        minimiser of the objective smoothed by eps, to the tolerance of `PrimalDual` or to roundoff
+        in the typical entry of H. Solvers with a fixed number of iterations do not check, and
+        return False.
     """
 
     F: jax.Array

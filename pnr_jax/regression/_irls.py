@@ -119,8 +119,9 @@ class IRLS:
     Attributes:
       iterations: the number of iterations T, at least 1.
       eps: the lower bound of abs(r) in the weights, relative to the typical entry of a column of H:
-        the median, weighted by v, of the entries that are not 0. Rowwise, relative to the typical
-        norm of a row.
+        about the median, weighted by v, of the entries that are not 0 (its power of 2 is exact).
+        Rowwise, relative to the typical norm of a row. Where residuals are smaller than that, the
+        result tends to least squares: subtract from H what is large and known, or lower eps.
     """
 
     iterations: int = 5

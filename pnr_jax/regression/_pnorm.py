@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from pnr_jax.regression._checks import as_arrays, check_arguments, check_choice
+from pnr_jax.regression._checks import as_arrays, check_arguments, check_choice, check_start
 from pnr_jax.regression._estimate import Gradient, Implementation, Solution, Solver, estimate
 from pnr_jax.regression._inexact import InexactIRLS
 from pnr_jax.regression._irls import IRLS, least_squares_solution
@@ -82,9 +82,11 @@ def pnorm_regression(
 
     .. math:: F = \arg\min_F \sum_j v_j \|H_j - P_j F\|_p^p
 
-    Entrywise, the columns of H are independent. Rowwise, :math:`\|\cdot\|_2^p` of rows is
-    minimised instead (the L2,p norm): each row has one weight, which is robust against rows that
-    are wrong as a whole. For p = 2, given as a Python number, both are `least_squares`.
+    Eq. 4 of the paper has no power p outside of the norm; for p = 1 both are the same, and for
+    p = 2 this is the least squares of eq. 2. Entrywise, the columns of H are independent. Rowwise,
+    :math:`\|\cdot\|_2^p` of rows is minimised instead (the L2,p norm): each row has one weight,
+    which is robust against rows that are wrong as a whole. For p = 2, given as a Python number,
+    both are `least_squares`, and the other options do not matter.
 
     The solver decides what runs, never the shapes or values: `IRLS` is eq. 3 to the letter,
     `InexactIRLS` is faster, `PrimalDual` converges to the minimiser. Each ends with one exact
@@ -92,12 +94,17 @@ def pnorm_regression(
 
     * `"last_step"`: the weights of the last iteration are constants, as in the paper. This costs a
       solve with the factor of the forward pass and a few thin products, and stores nothing for
-      each iteration. Higher derivatives are those of that one weighted least squares problem.
+      each iteration. Higher derivatives are those of that one weighted least squares problem, and
+      the derivative by p is 0.
     * `"implicit"`: the derivative of the minimiser itself, of any order, by the implicit function
       theorem; nothing is stored for each iteration. It is correct once the iteration has
       converged, and erratic before. For p = 1 choose a meaningful eps, say 1e-2, since the
       minimiser of the unsmoothed problem is a vertex that jumps.
-    * `"unrolled"`: the derivative through all iterations. Time and memory grow with them.
+    * `"unrolled"`: the derivative through all iterations. Time and memory grow with them. Of
+      `InexactIRLS` only the first derivative is exact.
+
+    A weight of 0 has a derivative of 0: a row that is left out does not come back by learning. Only
+    `"unrolled"` has a derivative by `start`.
 
     Args:
       P: regressors (pose features) [..., n, d].
@@ -134,7 +141,7 @@ def pnorm_regression(
        [ 9.8 ]]
     """
     arguments = _arguments(
-        P, H, weights, p=p, ridge=ridge, solver=solver, gradient=gradient, start=start,
+        as_arrays(P, H, weights), p=p, ridge=ridge, solver=solver, gradient=gradient, start=start,
         implementation=implementation, rowwise=rowwise, check=check,
     )  # fmt: skip
     if _is(p, 2):
@@ -188,7 +195,7 @@ def solve_pnorm(
       4
     """
     arguments = _arguments(
-        P, H, weights, p=p, ridge=ridge, solver=solver, gradient=gradient, start=start,
+        as_arrays(P, H, weights), p=p, ridge=ridge, solver=solver, gradient=gradient, start=start,
         implementation=implementation, rowwise=rowwise, check=check,
     )  # fmt: skip
     solve = _estimate_for(p)
@@ -240,9 +247,7 @@ def _is(p: Number, value: int) -> bool:
 
 
 def _arguments(
-    P: ArrayLike,
-    H: ArrayLike,
-    weights: ArrayLike | None,
+    arrays: tuple[jax.Array, jax.Array, jax.Array | None],
     *,
     solver: Solver,
     gradient: Gradient,
@@ -253,7 +258,6 @@ def _arguments(
     **numbers: Number,
 ) -> tuple[jax.Array, jax.Array, jax.Array | None, jax.Array | None]:
     """Returns P, H, weights and start as arrays, after checking all arguments."""
-    arrays = as_arrays(P, H, weights)
     P, H, weights = arrays
     check_arguments(P, H, weights, check=check, numbers=numbers | _options(solver))
     check_choice("gradient", gradient, ("last_step", "implicit", "unrolled"))
@@ -272,11 +276,7 @@ def _arguments(
             )
     if start is not None:
         start = jnp.asarray(start)
-        shape = (arrays[0].shape[-1], arrays[1].shape[-1])
-        if start.shape[-2:] != shape:
-            raise ValueError(
-                f"start must be [..., d, D], here [..., {shape[0]}, {shape[1]}]; got {start.shape}"
-            )
+        check_start(P, H, weights, start)
     return *arrays, start
 
 

@@ -64,9 +64,11 @@ class PrimalDual:
         residuals are clipped at the typical entry of H, so that far outliers do not loosen the
         tolerance. Its square root is the tolerance of the dual infeasibility.
       max_iterations: the maximum number of iterations, at least 1; the loop ends earlier if all
-        columns have converged.
+        columns have converged, or are lost to NaN.
       eps: the final smoothing ε of abs(r), relative to the typical entry (`IRLS` defines it), but
         never below what roundoff can resolve.
+
+    A `start` replaces the first F alone; the dual variables begin with least squares' residual.
     """
 
     tolerance: jax.Array | float = 1e-6
@@ -78,7 +80,8 @@ class PrimalDual:
 
         def unfinished(progress: tuple[State, jax.Array]) -> jax.Array:
             state, k = progress
-            return (k < self.max_iterations - 1) & ~jnp.all(state.converged)
+            lost = ~jnp.isfinite(state.epsilon)  # By NaN in the arguments: no use in waiting.
+            return (k < self.max_iterations - 1) & ~jnp.all(state.converged | lost)
 
         def body(progress: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
             state, k = progress

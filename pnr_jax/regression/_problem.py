@@ -49,8 +49,9 @@ class Problem:
         unit = stop_gradient(jnp.max(jnp.abs(r), axis=-1, keepdims=True))
         unit = jnp.maximum(unit, least)  # So that no square overflows.
         unit = jnp.where(unit == 0, 1, unit)
-        squares = jnp.sum((r / unit) ** 2, axis=-1, keepdims=True)
-        return unit * jnp.sqrt(jnp.maximum(squares, (least / unit) ** 2))
+        squares = jnp.maximum(jnp.sum((r / unit) ** 2, axis=-1, keepdims=True), (least / unit) ** 2)
+        zero = squares == 0  # There the derivative is 0, as that of |r|, not 0 times infinity.
+        return unit * jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, squares)))
 
     def total(self, x: jax.Array) -> jax.Array:
         """Returns the sum over the rows of each column; rowwise, the sum over everything."""
@@ -159,8 +160,12 @@ def _of_one_rank(
 
 def _largest(x: jax.Array) -> jax.Array:
     """Returns the largest absolute value of each column, or 1 for a column of zeros."""
-    largest = stop_gradient(jnp.max(jnp.abs(x), axis=-2, keepdims=True))
-    return jnp.where(largest == 0, 1, largest)
+    return _as_unit(stop_gradient(jnp.max(jnp.abs(x), axis=-2, keepdims=True)))
+
+
+def _as_unit(size: jax.Array) -> jax.Array:
+    """Returns what to divide by: the size, or 1 for 0, and less where 1 / size would underflow."""
+    return jnp.where(size == 0, 1, jnp.minimum(size, 1 / (16 * jnp.finfo(size.dtype).tiny)))
 
 
 def _row_norms(H: jax.Array) -> jax.Array:
@@ -170,11 +175,11 @@ def _row_norms(H: jax.Array) -> jax.Array:
 
 
 def _typical(sizes: jax.Array, v: jax.Array) -> jax.Array:
-    """Returns the median, weighted by v, of the sizes in each column that are not 0.
+    """Returns about the median, weighted by v, of the sizes in each column that are not 0.
 
     It is 1 for a column of zeros. Neither far outliers nor rows of weight 0 affect it. Its power of
-    2 is found by bisection over the exponents; between that power and the next, the median is
-    interpolated linearly. Sorting would take as long as the regression.
+    2 is exact, found by bisection over the exponents; between that power and the next, the median
+    is interpolated linearly. Sorting would take as long as the regression.
     """
     info = jnp.finfo(sizes.dtype)
     mass = jnp.where(sizes > 0, v, 0)
@@ -191,7 +196,7 @@ def _typical(sizes: jax.Array, v: jax.Array) -> jax.Array:
     low, high = below(exponent), below(exponent + 1)
     share = (half - low) / jnp.where(high == low, 1, high - low)
     median = jnp.ldexp(jnp.clip(1 + share, 1, 2), exponent)
-    return jnp.where(half == 0, 1, median)
+    return jnp.where(half == 0, 1, _as_unit(median))
 
 
 def _whiten(P: jax.Array, v: jax.Array, squares: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -1,5 +1,6 @@
 """Wrong arguments are named, with their shapes or values."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -51,7 +52,15 @@ def fit(*arguments, **options):
         (fit(implementation="pallas", gradient="unrolled"), "pallas.* no unrolled gradient"),
         (fit(solver=PrimalDual(max_iterations=0)), "max_iterations must be at least 1"),
         (fit(solver=PrimalDual(tolerance=-1.0)), "tolerance must be at least 0"),
-        (fit(start=np.zeros((2, 2))), r"start must be .* \[..., 3, 2\]; got \(2, 2\)"),
+        (fit(start=np.zeros((2, 2))), r"start must be .* here \(3, 2\) .* got float32 \(2, 2\)"),
+        (fit(start=np.zeros((2, 3, 2))), r"start must be .* here \(3, 2\) .* \(2, 3, 2\)"),
+        (
+            fit(P[None], H[None], start=np.zeros((2, 3, 2))),
+            r"start must be .* here \(1, 3, 2\) .* \(2, 3, 2\)",
+        ),
+        (fit(start=np.zeros((3, 2)) * 1j), "start must be a real .* got complex64"),
+        (fit(solver=IRLS(jnp.int32(2))), "iterations must be a Python int"),
+        (fit(solver=IRLS(2.5)), "iterations must be a Python int; got 2.5"),
         (lambda: least_squares(P, H * 1j), r"H \(8, 2\) must be real; got complex"),
         (lambda: predict(P, H), r"P \(8, 3\) and F \(8, 2\)"),
     ],

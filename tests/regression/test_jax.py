@@ -84,7 +84,8 @@ def test_types():
     chex.assert_trees_all_equal(F, expected)
     with jax.enable_x64(True):
         assert pnorm_regression(P.astype(np.float32), H.astype(np.float64)).dtype == jnp.float64
-        assert least_squares(P, H).dtype == jnp.float32
+        assert least_squares(P, H).dtype == jnp.float64
+        assert least_squares(jnp.float32(P), jnp.int32(H)).dtype == jnp.float32
 
 
 @pytest.mark.parametrize(
@@ -108,9 +109,14 @@ def test_strict(solver, rowwise):
 def test_float64_that_float32_cannot_hold_is_warned_of():
     x = 1.7e12 + np.arange(50.0)
     P, h = np.stack([np.ones(50), x], axis=1), 0.002 * x[:, None]
-    with pytest.warns(UserWarning, match="float64 and jax cuts it") as caught:
+    with pytest.warns(UserWarning, match="P is float64 and jax cuts it") as caught:
         pnorm_regression(P, h)
     assert len(caught) == 1
+    assert caught[0].filename == __file__
+    whole = np.stack([np.ones(50, np.int64), np.int64(x)], axis=1)
+    with pytest.warns(UserWarning, match="P is int64 and jax cuts it") as caught:
+        least_squares(whole, h)
+    assert caught[0].filename == __file__
     with jax.enable_x64(True):
         F = least_squares(P, h)
         np.testing.assert_allclose(F[1], 0.002, rtol=1e-3)

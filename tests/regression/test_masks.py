@@ -58,10 +58,28 @@ def test_what_masked_rows_hold_is_not_read(gradient, trash):
         return [jax.value_and_grad(loss, (0, 1, 2))(P, H, v, rowwise) for rowwise in (False, True)]
 
     clean, trashed = gradients(P * v[:, None], H * v[:, None], v), gradients(P_trash, H_trash, v)
+    chex.assert_tree_all_finite(clean)
     chex.assert_trees_all_equal(clean, trashed)
     for _, by_argument in trashed:
         for gradient_ in by_argument:
             assert np.all(np.asarray(gradient_)[v == 0] == 0)
+
+
+def test_the_objective_has_a_derivative_where_a_row_fits_exactly(x64):
+    """At the minimum F moves the objective by nothing, so its derivative is that of the norms."""
+    P, H = oracles.outlier_problem(n=30)
+    P[4], H[4] = 0, 0
+    v, p = np.float64(np.arange(30) % 3 > 0), 1.5
+
+    def objective(H):
+        return solve_pnorm(P, H, weights=v, rowwise=True, p=p, solver=IRLS(200)).objective
+
+    F = solve_pnorm(P, H, weights=v, rowwise=True, p=p, solver=IRLS(200)).F
+    r = H - P @ np.asarray(F)
+    norms = np.linalg.norm(r, axis=-1, keepdims=True)
+    norms[4] = 1
+    expected = v[:, None] * p * r * norms ** (p - 2)
+    np.testing.assert_allclose(jax.grad(objective)(H), expected, atol=1e-4)
 
 
 def test_a_weight_is_a_repetition(x64):

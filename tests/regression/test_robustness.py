@@ -46,6 +46,7 @@ def degenerate_problems():
         "graded columns": (P * 10.0 ** np.linspace(-8, 8, POSE), H, ones),
         "graded weights": (P, H, 10.0 ** np.linspace(-12, 6, ROWS)),
         "large weights": (P, H, 1e37 * ones),
+        "the largest weights": (P, H, 3e38 * ones),
         "large against small": (1e15 * P, 1e-15 * H, ones),
         "a very far outlier": (P, spike, ones),
     }
@@ -83,6 +84,16 @@ def test_finite_in_finite_out(solver, gradient, rowwise):
         fits = dict(zip(problems, P @ np.asarray(results[0]), strict=True))
         for name in ("exact fit", "exact fit, duplicate columns", "zero responses"):
             chex.assert_trees_all_close(fits[name], np.float32(problems[name][1]), atol=1e-5)
+        chex.assert_trees_all_close(fits["the largest weights"], fits["large weights"], atol=1e-2)
+
+
+def test_columns_lost_to_nan_do_not_keep_the_others_waiting():
+    P, H = (np.float32(x) for x in oracles.outlier_problem(n=60))
+    wanted = solve_pnorm(P, H)
+    H[3, 1] = np.nan
+    found = solve_pnorm(P, H, check=False)
+    assert found.iterations <= wanted.iterations < 50
+    assert found.converged.tolist() == [i != 1 for i in range(H.shape[1])]
 
 
 @pytest.mark.parametrize("rowwise", [False, True])
