@@ -46,18 +46,21 @@ def limb_mask(keypoints: jax.Array, image_size: tuple[int, int], radius: int) ->
     start, end = keypoints[:, MASK_LIMBS[:, 0]], keypoints[:, MASK_LIMBS[:, 1]]
     seen = jnp.all((start != -1) & (end != -1), axis=-1)
     length = jnp.linalg.norm(end - start, axis=-1)
-    steps = jnp.maximum(jnp.floor(length / radius), 1)
     most = math.ceil(math.hypot(*image_size) / radius)
+    steps = jnp.clip(jnp.floor(length / radius), 1, most)
     shares = jnp.minimum(jnp.arange(most + 1) / steps[..., None], 1)[..., None]
     # A ten-thousandth, since a whole number may come out just below itself.
     centres = start[:, :, None] + (end - start)[:, :, None] * shares + 1e-4
-    y, x = jnp.moveaxis(centres.astype(jnp.int32), -1, 0)
-    B, (H, W) = len(keypoints), image_size
-    place = jnp.where(seen[..., None], y * W + x, H * W).reshape(B, -1)
+    y, x = jnp.moveaxis(jnp.floor(centres).astype(jnp.int32), -1, 0)
+    # With a border, since discs around joints outside of the image reach into it.
+    B, H, W = len(keypoints), *(size + 2 * radius for size in image_size)
+    y, x = y + radius, x + radius
+    inside = seen[..., None] & (y >= 0) & (y < H) & (x >= 0) & (x < W)
+    place = jnp.where(inside, y * W + x, H * W).reshape(B, -1)
     dots = jax.vmap(lambda row: jnp.zeros(H * W).at[row].set(1.0, mode="drop"))(place)
     side = np.arange(-radius, radius + 1)
     disc = (side[:, None] ** 2 + side**2 <= radius**2).astype(np.float32)
     discs = jax.lax.conv_general_dilated(
-        dots.reshape(B, 1, H, W), jnp.asarray(disc[None, None]), (1, 1), "SAME"
+        dots.reshape(B, 1, H, W), jnp.asarray(disc[None, None]), (1, 1), "VALID"
     )
     return close(discs[:, 0] > 0.5)

@@ -62,3 +62,28 @@ def test_the_mask_is_discs_along_limbs_with_gaps_closed(size, radius):
                 paint(wanted, *(pose[a] + (pose[b] - pose[a]) * k / steps), radius)
         square = np.ones((5, 5), bool)
         np.testing.assert_array_equal(mask, erosion(dilation(wanted, square), square))
+
+
+@pytest.mark.parametrize(
+    ("limb", "inside"),
+    [
+        (((40, 66), (90, 72)), (36, 67, 61, 64)),  # Discs of radius 4 reach in.
+        (((-6, 5), (-3, 50)), (0, 2, 1, 55)),
+        (((40, 80), (90, 90)), None),
+        (((-300, 30), (300, 30)), (0, 128, 26, 35)),  # Longer than the image's diagonal.
+    ],
+)
+def test_a_limb_outside_of_the_image_marks_only_what_reaches_in(limb, inside):
+    pose = np.full((1, 18, 2), -1)
+    pose[0, [2, 3]] = limb
+    mask = np.asarray(limb_mask(jnp.asarray(pose), (128, 64), 4))[0]
+    if inside is None:
+        assert not mask.any()
+        return
+    top, bottom, left, right = inside
+    assert mask.any()
+    rows, columns = np.nonzero(mask)
+    assert top <= rows.min() <= rows.max() < bottom
+    assert left <= columns.min() <= columns.max() < right
+    if bottom == 128:
+        assert mask[:, 30].mean() > 0.5  # The whole way, if in gaps.
