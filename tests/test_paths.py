@@ -31,6 +31,11 @@ def test_a_name_without_a_scheme_is_on_the_disk(tmp_path, monkeypatch):
     assert absolute("runs") == tmp_path.resolve() / "runs"
 
 
+def test_a_bucket_that_pathlib_has_made_a_folder_of_is_refused():
+    with pytest.raises(UserError, match=r"^gs:/bucket/run: a bucket's address must be a text"):
+        to_path(Path("gs://bucket/run"))
+
+
 def test_a_bucket_keeps_its_two_slashes(bucket):
     path = to_path("gs://pnr-test/runs/a")
     assert str(path / "config.json") == "gs://pnr-test/runs/a/config.json"
