@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.tree_util import keystr, tree_leaves_with_path
 from orbax.checkpoint import v1 as ocp
 from orbax.checkpoint.path import atomicity
@@ -63,9 +64,14 @@ class Checkpoints:
 
     @property
     def best(self) -> int | None:
-        """The step of the lowest score."""
+        """The step of the lowest score, None where there is none."""
+        return next(iter(self._by_score), None)
+
+    @property
+    def _by_score(self) -> list[int]:
+        """The steps saved, the best first."""
         scored = [c for c in self._checkpointer.checkpoints if c.metrics]
-        return min(scored, key=lambda c: c.metrics[SCORE]).step if scored else self.latest
+        return [c.step for c in sorted(scored, key=lambda c: c.metrics[SCORE])]
 
     def save(self, step: int, state: Any, score: float) -> None:
         """Saves a tree of arrays as the state after `step` steps, once.
@@ -95,15 +101,22 @@ class Checkpoints:
         Raises:
           UserError: there are checkpoints, and none can be restored.
         """
+        return self._restore_first(self.steps[::-1], like, log)
+
+    def restore_best(self, like: Any, log: Callable[[str], None]) -> Any:
+        """Restores the sound checkpoint of the lowest score, otherwise like `restore_newest`."""
+        return self._restore_first(self._by_score, like, log)
+
+    def _restore_first(self, steps: list[int], like: Any, log: Callable[[str], None]) -> Any:
         damaged: dict[int, UserError] = {}
-        for step in reversed(self.steps):
+        for step in steps:
             try:
                 state = self.restore(step, like)
             except UserError as error:
                 damaged[step] = error
                 continue
             for reason in damaged.values():
-                log(f"{reason}; going on from step {step:,}, that folder is now in damaged/")
+                log(f"{reason}; step {step:,} takes its place, that folder is now in damaged/")
             self._set_aside(list(damaged))
             return state
         if damaged:
@@ -116,8 +129,10 @@ class Checkpoints:
         folder = self._workdir / "damaged"
         folder.mkdir(exist_ok=True)
         self._checkpointer.close()
-        for step in steps:
-            move(self._folder / str(step), _unused(folder / str(step)))
+        if jax.process_index() == 0:
+            for step in steps:
+                move(self._folder / str(step), _unused(folder / str(step)))
+        multihost_utils.sync_global_devices("damaged checkpoints are set aside")
         self._checkpointer = self._open()
 
     @contextmanager

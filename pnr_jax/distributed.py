@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import signal
 import socket
@@ -9,8 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 
 from pnr_jax.errors import UserError, first_line
@@ -66,6 +69,18 @@ def join(
 def is_main_process() -> bool:
     """Returns whether this process writes the run's files and logs."""
     return jax.process_index() == 0
+
+
+def check_same(text: str, what: str) -> None:
+    """Compares a text among all processes, which otherwise would wait for each other for ever.
+
+    Raises:
+      UserError: in every process, if `what` is not the same in all.
+    """
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    digests = np.reshape(multihost_utils.process_allgather(digest), (-1, len(digest)))
+    if (digests != digest).any():
+        raise UserError(f"{what}: differs between the processes; start the same command on each")
 
 
 def _is_address(text: str) -> bool:
@@ -139,8 +154,8 @@ def with_partners() -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
-            raise
+        if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
+            raise  # An error of this process alone; to run again would not mend it.
         print(
             f"error: another process of this run is gone ({first_line(error)}); run the same "
             "command on all of them again, it goes on from the last checkpoint",
@@ -152,17 +167,34 @@ def with_partners() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[int], bool]]:
-    """Yields a function: is this step the last one, since SIGTERM came?
+    """Yields a function: is this step the last one, since SIGTERM or Ctrl-C came?
 
-    With several processes JAX's preemption service carries the signal to all of them, and they
-    agree on the step.
+    With several processes JAX's preemption service carries SIGTERM to all of them, and they agree
+    on the step. Signals reach the main thread alone.
+
+    Raises:
+      KeyboardInterrupt: after the block if Ctrl-C came, at once if it came twice.
     """
     if jax.process_count() > 1:
         yield multihost_utils.reached_preemption_sync_point
         return
-    came = []
-    previous = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda _: False
+        return
+    came: list[int] = []
+
+    def request(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and number in came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    previous = {
+        number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         yield lambda _: bool(came)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if signal.SIGINT in came:
+        raise KeyboardInterrupt

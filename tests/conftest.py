@@ -83,7 +83,7 @@ def bucket(_store, monkeypatch):
     return _store
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_batch():
     """A function (B, M, size, seed) -> a random batch of the schema."""
 

@@ -125,6 +125,19 @@ def test_a_damaged_checkpoint_is_named(damage, tmp_path):
         assert_equal(checkpoints.restore(1, like=make_state(0)), make_state(1))
 
 
+def test_the_next_best_takes_the_place_of_a_damaged_best(tmp_path):
+    said = []
+    with open_checkpoints(tmp_path, keep=3) as checkpoints:
+        for step, score in ((1, 0.2), (2, 0.1), (3, 0.3)):
+            checkpoints.save(step, make_state(step), score)
+        truncate_files(tmp_path / "checkpoints" / "2")
+        assert_equal(checkpoints.restore_best(make_state(0), said.append), make_state(1))
+        assert (checkpoints.best, checkpoints.steps) == (1, [1, 3])
+    assert len(said) == 1
+    assert "step 1 takes its place" in said[0]
+    assert (tmp_path / "damaged" / "2").is_dir()
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -5,7 +5,8 @@ networks are `pnr_jax.nn.pnr`). Unsupervised training hides half of the rows fro
 (eq. 4) and has the source itself for its target.
 
 The paper states N = 4 (2 unsupervised), d = 20, D = 256, λ1 = λ2 = 5, λ3 = λ4 = 10. Where it states
-nothing, the value is PATN's, or a comment says whose.
+nothing, the value is PATN's, or a comment says whose. f_a and f_p pad their strided convolutions by
+reflection, like the others of theirs; PATN's encoders pad those by zeros.
 """
 
 import math

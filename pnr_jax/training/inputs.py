@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from pnr_jax import sharding
@@ -29,12 +30,13 @@ from pnr_jax.training.step import Step
 def choose_input(config: Config, examples: Examples, log: Callable[[str], None]) -> Config:
     """Returns the configuration with "device" or "host" in place of input="auto", and logs why.
 
-    Resident images may take half of the memory that a device has, or that this host has free where
-    the devices are its CPUs.
+    Resident images may take half of the memory that is free on the device that has the least, of
+    all processes.
     """
     if config.input != "auto":
         return config
-    size, free = examples.images.images.nbytes, free_memory()
+    size = examples.images.images.nbytes
+    free = float(multihost_utils.process_allgather(np.float32(free_memory())).min())
     chosen = "device" if size <= free / 2 else "host"
     where = "lie on every device" if chosen == "device" else "are fed by the host"
     log(f"the training images take {size / 1e9:.1f} of {free / 1e9:.1f} GB and {where}")
@@ -42,10 +44,19 @@ def choose_input(config: Config, examples: Examples, log: Callable[[str], None])
 
 
 def free_memory() -> int:
-    """Returns the bytes free on the smallest local device, or on the host if devices do not say."""
+    """Returns the bytes free on the smallest local device.
+
+    Where devices do not say, they are the host's CPUs and share what it has free; 0 on systems that
+    do not say it either.
+    """
     stats = [device.memory_stats() for device in jax.local_devices()]
     free = [x["bytes_limit"] - x["bytes_in_use"] for x in stats if x and "bytes_limit" in x]
-    return min(free) if free else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if free:
+        return min(free)
+    if "SC_AVPHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return 0
+    pages = os.sysconf("SC_AVPHYS_PAGES") // jax.local_device_count()
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> Step:

@@ -134,7 +134,7 @@ class Progress:
         self._start, self._stop, self._batch_size, self._log = start, stop, batch_size, log
         self._began = self._said = self._logged = time.monotonic()
         self._logged_step = start
-        terminal = sys.stderr.isatty()
+        terminal = sys.stderr.isatty() and is_main_process()
         self._bar = tqdm(total=stop, initial=start, unit="step", disable=not terminal)
         self._lines = not terminal
 

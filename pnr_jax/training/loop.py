@@ -20,7 +20,7 @@ from pnr_jax import metrics as metrics_lib
 from pnr_jax.checkpoints import Checkpoints, export_model, open_checkpoints
 from pnr_jax.config import Config
 from pnr_jax.data.shuffle import batch_indices
-from pnr_jax.distributed import is_main_process, stop_requests, with_partners
+from pnr_jax.distributed import check_same, is_main_process, stop_requests, with_partners
 from pnr_jax.errors import UserError
 from pnr_jax.examples import Examples
 from pnr_jax.files import Staging, write_text
@@ -49,6 +49,7 @@ class RunContext(NamedTuple):
     loggers: Sequence[str]
 
 
+@with_partners()
 def train(
     config: Config,
     workdir: Path,
@@ -78,6 +79,7 @@ def train(
     mesh = sharding.make_mesh()
     _check_devices(config, mesh)
     vgg = _perceptual_network(config, log)
+    check_same(_shared(config), "`config`")
     config_lib.check_workdir(config, workdir)
     examples = examples_lib.load_training(config)
     log(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
@@ -86,10 +88,10 @@ def train(
     lock = workdir / f".lock.{jax.process_index()}"  # One for each process.
     refusal = f"`workdir={workdir}`: another run is training here; wait for it, or choose another"
     with (
-        with_partners(),
         locked(lock, refusal, log),
         open_checkpoints(workdir, config.keep_checkpoints) as checkpoints,
     ):
+        config_lib.check_workdir(config, workdir)  # Again: another run may have ended meanwhile.
         if is_main_process():
             config_lib.write_config(config, workdir)
             _write_mean_image(run)
@@ -105,7 +107,7 @@ def train(
             state = _steps(run, make_step(config, vgg), state, checkpoints, profile)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
         if checkpoints.best is not None:
-            best = trained_variables(checkpoints.restore(checkpoints.best, like=state))
+            best = trained_variables(checkpoints.restore_best(state, log))
             export_model(workdir, sharding.to_host(mesh, best), "model_best")
     done = int(state.step) >= config.steps
     log(f"{'trained' if done else 'stopped by SIGTERM'} at step {int(state.step):,}: {path}")
@@ -123,7 +125,7 @@ def _steps(
             "calls; take a number that divides it, or 1"
         )
     shown = samples.first(examples_lib.load_test(config, "pairs"), samples.ROWS)
-    scored = samples.first(run.examples, SCORED)
+    scored = samples.spread(run.examples, SCORED)
     draw = samples.Drawer(config, run.mesh)
     feeds = inputs.feeds(config, run.examples, run.mesh, start)
     first = next(feeds)
@@ -146,16 +148,18 @@ def _steps(
             if number % config.sample_every == 0 or last:
                 generated = draw(trained_variables(state), shown)
                 logger.samples(number, figures.generated_sheet(shown, generated))
-            if number % config.checkpoint_every == 0 or last:
-                generated = draw(trained_variables(state), scored)
-                score = float(metrics_lib.l1(scored["target_image"], generated).mean())
-                logger.flush()
-                checkpoints.save(number, state, score)
-            elif stopped:  # At once: the grace time is short, and no such step competes as best.
+            due = number % config.checkpoint_every == 0 or last
+            if due or stopped:
+                score = (
+                    math.inf
+                )  # The grace time of a stop is short: no such step competes as best.
+                if due:
+                    generated = draw(trained_variables(state), scored)
+                    score = float(metrics_lib.l1(scored["target_image"], generated).mean())
                 try:
                     logger.flush()
                 finally:
-                    checkpoints.save(number, state, score=math.inf)
+                    checkpoints.save(number, state, score)
             if stopped:
                 break
             trace(number, state)
@@ -171,6 +175,9 @@ def _tracing(run: RunContext, first: int, steps: int) -> Iterator[Callable[[int,
     """
     stride, folder = run.config.steps_per_call, run.workdir / "profile"
     last = min(first + math.ceil(steps / stride) * stride, run.config.steps)
+    if steps and first >= last:
+        run.log("no steps are left to trace")
+        steps = 0
     with contextlib.ExitStack() as tracing:
 
         def after(number: int, state: Any) -> None:
@@ -185,6 +192,12 @@ def _tracing(run: RunContext, first: int, steps: int) -> Iterator[Callable[[int,
                 tracing.enter_context(jax.profiler.trace(staging.path))
 
         yield after
+
+
+def _shared(config: Config) -> str:
+    """Returns all that the processes of a run must agree on; their paths may differ."""
+    fields = config.to_dict()
+    return json.dumps({k: v for k, v in fields.items() if k not in ("data_dir", "vgg19")})
 
 
 def _check_devices(config: Config, mesh: Mesh) -> None:
@@ -208,7 +221,7 @@ def _check_skipped(run: RunContext, state: TrainState, checkpoints: Checkpoints)
     if is_main_process():
         write_text(path, json.dumps({"step": last, "batch": names}, indent=1) + "\n")
     raise UserError(
-        f"step {last + 1:,}: a loss or a gradient is not finite, as in the {count} steps before it "
+        f"step {last + 1:,}: a loss or gradient is not finite, as in the {count - 1} steps before "
         f"(`config.max_skipped={run.config.max_skipped}`); {path} has the batch's names, the "
         f"checkpoint {int(state.step)} the state; `debug_nans` finds the operation"
     )
@@ -239,7 +252,7 @@ def _description(state: TrainState, mesh: Mesh) -> str:
     return f"parameters: {', '.join(counts)}; on {devices}{processes}"
 
 
-def _compile(call: Step, state: TrainState, feed: Any, run: RunContext) -> Any:
+def _compile(call: Step, state: TrainState, feed: Any, run: RunContext) -> Step:
     """Compiles the step ahead of time: a batch of another shape is refused, not compiled."""
     if jax.debug_nans.value:  # Runs a failing step again, so its state must not be given away.
         return jax.jit(call)

@@ -1,7 +1,5 @@
 """Sample images of a run: fixed examples, drawn now and then."""
 
-from typing import Any
-
 import jax
 import numpy as np
 from jax.sharding import Mesh
@@ -26,7 +24,7 @@ class Drawer:
         system = config.build_system()
 
         @jax.jit
-        def draw(variables: Variables, batch: Any) -> jax.Array:
+        def draw(variables: Variables, batch: Batch[jax.Array]) -> jax.Array:
             code = system.encode(variables, sources_of(batch))
             return to_uint8(system.render(variables, code, batch["target_keypoints"]))
 
@@ -42,6 +40,12 @@ class Drawer:
 
 def _rows(batch: Batch[np.ndarray], rows: slice) -> Batch[np.ndarray]:
     return jax.tree.map(lambda x: x[rows], batch)
+
+
+def spread(examples: Examples, count: int) -> Batch[np.ndarray]:
+    """Returns `count` examples at even distances: of many people, since theirs lie together."""
+    rows = np.arange(count) * len(examples.tuples) // count
+    return gather(examples.images, examples.tuples[rows])
 
 
 def first(examples: Examples, count: int) -> Batch[np.ndarray]:

@@ -13,7 +13,7 @@ from pnr_jax import box, checkpoints, sharding
 from pnr_jax import config as config_lib
 from pnr_jax.errors import UserError
 from pnr_jax.training import state as state_lib
-from pnr_jax.training.state import TrainState
+from pnr_jax.training.state import NETWORKS, TrainState
 
 Networks = dict[str, Any]  # {"variables": ..., "discriminators": ...}
 
@@ -23,7 +23,8 @@ def start_from(name: str, state: TrainState, mesh: Mesh, log: Callable[[str], No
 
     The generator comes from the other run's running average if it has one, the discriminators from
     its latest checkpoint; an exported model has none. Optimisers, the pool of past fakes and the
-    step start afresh. Each layer that does not fit keeps its initial weights and is logged.
+    step start afresh, as does a count of steps that a system keeps. Each layer that does not fit
+    keeps its initial weights and is logged.
 
     Args:
       name: folder of a run or of an exported model, or a model's name (`pnr_jax.box.find`).
@@ -37,6 +38,7 @@ def start_from(name: str, state: TrainState, mesh: Mesh, log: Callable[[str], No
     own = flatten_dict({"variables": state.variables, "discriminators": state.discriminators})
     others = flatten_dict(_read(name, mesh))
     fitting = {path for path, x in own.items() if path in others and _fit(x, others[path])}
+    fitting = {path for path in fitting if path[0] == "discriminators" or path[1] in NETWORKS}
     if not any(path[0] == "variables" for path in fitting):
         raise UserError(f"init_from={name}: no layer fits this run's; begin from another model")
     log(f"starting from {name}: {len(fitting)} of {len(own)} arrays fit")

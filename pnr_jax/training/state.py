@@ -16,6 +16,10 @@ from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
 from pnr_jax.typing import Params, Variables
 
+# The collections of `variables` that are networks; others, such as PG2's count of steps, belong to
+# their run: they are neither averaged nor taken over by another one.
+NETWORKS = ("params", "batch_stats")
+
 
 class Skipped(struct.PyTreeNode):
     """Steps that were skipped because a loss or a gradient was not finite: int32 [] each.

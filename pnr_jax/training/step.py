@@ -23,7 +23,7 @@ from pnr_jax.systems.protocol import Drawn, Metrics
 from pnr_jax.training import pool
 from pnr_jax.training import state as state_lib
 from pnr_jax.training.state import Skipped, TrainState
-from pnr_jax.typing import Params, Tree
+from pnr_jax.typing import Params, Variables
 
 Step = Callable[[TrainState, Any], tuple[TrainState, Metrics]]
 
@@ -151,5 +151,8 @@ def _update(
     return optax.apply_updates(params, updates), opt_state
 
 
-def _average(average: Tree, new: Tree, decay: float) -> Tree:
-    return jax.tree.map(lambda a, x: decay * a + (1 - decay) * x, average, new)
+def _average(average: Variables, new: Variables, decay: float) -> Variables:
+    """Returns the running average of the networks, and what is no network as it is."""
+    networks = {name: new[name] for name in state_lib.NETWORKS if name in new}
+    before = {name: average[name] for name in networks}
+    return new | jax.tree.map(lambda a, x: decay * a + (1 - decay) * x, before, networks)

@@ -64,12 +64,15 @@ class Training:
         rest, _ = process.communicate(timeout=600)
         return process.returncode, "".join(lines) + rest
 
-    def start_pair(self):
-        """The run as two processes of one device."""
+    def start_pair(self, *others):
+        """The run as two processes of one device; the second has other flags too."""
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             where = f"--coordinator=127.0.0.1:{listener.getsockname()[1]}"
-        return [self.start(where, "--num_processes=2", f"--process_id={i}") for i in range(2)]
+        return [
+            self.start(where, "--num_processes=2", f"--process_id={i}", *(others if i else ()))
+            for i in range(2)
+        ]
 
     def finish_pair(self):
         """Runs as two processes to the end: (exit codes, what was printed)."""
@@ -92,6 +95,14 @@ class Training:
         """The lines of metrics.jsonl without what a clock wrote."""
         lines = (self.workdir / "metrics.jsonl").read_text().splitlines()
         return [{k: v for k, v in json.loads(line).items() if k not in CLOCK} for line in lines]
+
+
+def flip_a_bit(checkpoint):
+    """Damages the arrays of a checkpoint."""
+    data = max((path for path in checkpoint.rglob("*") if path.is_file()), key=os.path.getsize)
+    damaged = bytearray(data.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    data.write_bytes(damaged)
 
 
 def ends(processes):

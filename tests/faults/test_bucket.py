@@ -93,7 +93,7 @@ def test_a_damaged_checkpoint_is_set_aside(
     data = bytearray(bucket.objects[name].data)
     data[len(data) // 2] ^= 1
     bucket.objects[name] = Object(bytes(data), 1)
-    assert "going on from step 56" in finish(training)
+    assert "step 56 takes its place" in finish(training)
     assert {name.replace("checkpoints", "damaged") for name in names} == set(
         bucket.names("run/damaged/")
     )

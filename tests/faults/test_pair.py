@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pnr_jax.distributed import LOST
-from tests.faults.conftest import Training, ends
+from tests.faults.conftest import Training, ends, flip_a_bit
 
 pytestmark = pytest.mark.xdist_group("faults")
 
@@ -45,10 +45,22 @@ def test_a_pair_with_one_killed_and_one_stopped_goes_on_as_if_nothing_had_been(p
     assert codes == [0, 0], outputs
     assert f"resuming at step {before}" in outputs[0]
     assert f"stopped by SIGTERM at step {run.latest}:" in outputs[0]
-    assert before < run.latest < 20
+    damaged = run.latest
+    assert before < damaged < 20
+    flip_a_bit(run.workdir / "checkpoints" / str(damaged))
     for training in (run, unbroken):
         codes, outputs = training.finish_pair()
         assert codes == [0, 0], outputs
         assert training.latest == 20
         assert [line["step"] for line in training.metrics()] == list(range(2, 21, 2))
     assert_same(run, unbroken)
+    assert (run.workdir / "damaged" / str(damaged)).is_dir()
+
+
+def test_a_pair_with_other_flags_is_refused(pair):
+    run = pair("run")
+    codes, outputs = ends(run.start_pair("--config.batch_size=4"))
+    assert codes == [2, 2], outputs
+    for output in outputs:
+        assert "error: --config: differs between the processes" in output
+    assert not run.workdir.exists()

@@ -18,7 +18,7 @@ from tests.systems.layers import parameter_count, random_params
 RNG = np.random.default_rng(0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def config():
     return Config(image_size=(32, 32), batch_size=2, pool_size=0, learning_rate=1e-3).replace(
         system={"name": "pg2"},
@@ -27,9 +27,10 @@ def config():
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def states(config, make_batch):
-    """The states and metrics of four steps, two a stage."""
+    """The states and metrics of four steps, two a stage, with a running average."""
+    config = config.replace(ema=0.9)
     step, state, batch = jax.jit(make_step(config, None)), init_state(config), make_batch()
     found = [(state, None)]
     for _ in range(4):
@@ -180,6 +181,18 @@ def test_each_stage_trains_its_own_networks_alone(states):
         judges = moved(before.discriminators, after.discriminators)
         assert (coarse, fine, judges) == (first, not first, not first)
         assert int(after.skipped.total) == 0
+
+
+def test_the_running_average_counts_the_steps_themselves(states):
+    for number, (state, _) in enumerate(states):
+        assert float(state.ema["steps"]["done"]) == number
+    before, after = (states[number][0] for number in (3, 4))
+    wanted = jax.tree.map(
+        lambda a, b: 0.9 * a + 0.1 * b, before.ema["params"], after.variables["params"]
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), after.ema["params"], wanted
+    )
 
 
 def test_adam_begins_anew_with_the_second_stage(states, config):

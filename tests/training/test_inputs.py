@@ -1,6 +1,7 @@
 """Batches come to the step the same by every way in."""
 
 import itertools
+import os
 
 import jax
 import numpy as np
@@ -113,5 +114,10 @@ def test_the_input_follows_the_memory_and_says_so(
     assert len(said) == 1
 
 
-def test_the_free_memory_is_the_hosts_where_devices_do_not_tell():
-    assert 2**20 < inputs.free_memory() < 2**50
+def test_the_free_memory_is_the_hosts_where_devices_do_not_tell(monkeypatch):
+    one = inputs.free_memory()
+    assert 2**20 < one < 2**50
+    monkeypatch.setattr(jax, "local_device_count", lambda: 8)
+    assert 0.05 * one < inputs.free_memory() < 0.25 * one
+    monkeypatch.setattr(os, "sysconf_names", {})
+    assert inputs.free_memory() == 0

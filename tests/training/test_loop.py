@@ -7,8 +7,15 @@ import pytest
 
 from pnr_jax.checkpoints import open_checkpoints
 from pnr_jax.errors import UserError
+from pnr_jax.training.logger import RunLogger
 from pnr_jax.training.loop import train
 from pnr_jax.training.state import init_state
+
+
+@pytest.fixture
+def small_config(small_config):
+    """Without discriminators, which take most of the compilation: the loop sees no difference."""
+    return small_config.replace(loss={"gan_image": 0.0, "gan_pose": 0.0})
 
 
 def test_a_run_that_is_no_longer_finite_stops_with_the_batch_and_the_state(small_config, tmp_path):
@@ -78,5 +85,22 @@ def test_a_profile_is_a_trace_of_the_steps_after_the_first(small_config, tmp_pat
 
 
 def test_a_profile_ends_with_the_run(small_config, tmp_path):
-    assert train(small_config.replace(steps=2), tmp_path, log=lambda line: None, profile=10)
+    said, config = [], small_config.replace(steps=2)
+    assert train(config, tmp_path, log=said.append, profile=10)
     assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
+    assert "no steps are left to trace" not in said
+    assert train(config.replace(steps=3), tmp_path, log=said.append, profile=10)
+    assert said.count("no steps are left to trace") == 1
+
+
+def test_a_log_that_cannot_be_written_does_not_cost_the_checkpoint(
+    small_config, tmp_path, monkeypatch
+):
+    def flush(self):
+        raise OSError("the bucket does not answer")
+
+    monkeypatch.setattr(RunLogger, "flush", flush)
+    with pytest.raises(OSError, match="does not answer"):
+        train(small_config.replace(steps=1), tmp_path, log=lambda line: None)
+    with open_checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.latest == 1

@@ -8,7 +8,7 @@ import pytest
 
 from pnr_jax import config as config_lib
 from pnr_jax import sharding
-from pnr_jax.checkpoints import load_model, open_checkpoints
+from pnr_jax.checkpoints import export_model, load_model, open_checkpoints
 from pnr_jax.errors import UserError
 from pnr_jax.training.loop import train
 from pnr_jax.training.start import start_from
@@ -47,6 +47,22 @@ def test_all_networks_are_taken_over_and_the_rest_begins_anew(small_config, othe
     assert len(said) == 1
     assert "arrays fit" in said[0]
     assert sorted(folder.rglob("*")) == before
+
+
+def test_the_count_of_steps_begins_anew(small_config, tmp_path):
+    config = small_config.replace(
+        system={"name": "pg2"},
+        model={"width": 4, "code": 8, "radius": 2},
+        discriminator={"width": 4},
+        loss={},
+    )
+    state, folder = init_state(config), tmp_path / "other"
+    variables = state.variables | {"steps": {"done": state.variables["steps"]["done"] + 9}}
+    config_lib.write_config(config, folder)
+    export_model(folder, variables)
+    begins, _, _ = begun(config.replace(seed=1), folder)
+    assert float(begins.variables["steps"]["done"]) == 0
+    assert_equal(begins.variables["params"], variables["params"])
 
 
 def test_a_layer_that_does_not_fit_is_named_and_keeps_its_start(small_config, other):
