@@ -154,9 +154,14 @@ def index_tuples(
       sources: the fewest sources that are needed.
 
     Raises:
-      UserError: a tuple names an absent image, or M is less than `sources`.
+      UserError: there is no tuple, one names an absent image, or M is less than `sources`.
     """
-    found = len(tuples[0]) - 1 if tuples else sources
+    if not tuples:
+        raise UserError(
+            f"{where}: names no pair or tuple; add a row, or prepare the data set with more images "
+            "of each person"
+        )
+    found = len(tuples[0]) - 1
     if found < sources:
         raise UserError(
             f"{where}: has {found} source{'s' * (found > 1)} a row, `sources` asks for {sources}; "

@@ -186,8 +186,6 @@ def _folder_job(folder: ImageFolder, sets: EvaluationSets, options: Options) -> 
 
 def _listed(config: Config, path: str, fewest: int) -> EvaluationSets:
     listing = read_listing(path)
-    if not listing.tuples:
-        raise UserError(f"{path}: names no pair")
     images = config.data.load(config.data_dir, "test")
     indices = index_tuples(images.names, listing.tuples, path, fewest)
     examples = examples_lib.Examples(resize(images, config.image_size), indices)

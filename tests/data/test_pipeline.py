@@ -58,6 +58,11 @@ def test_a_tuple_of_an_absent_image_is_named():
         index_tuples(["a", "b"], [("a", "b"), ("a", "c")], "pairs.csv")
 
 
+def test_no_tuple_at_all_is_named_by_its_file():
+    with pytest.raises(UserError, match=r"^pairs\.csv: names no pair or tuple; add a row"):
+        index_tuples(["a", "b"], [], "pairs.csv")
+
+
 def test_a_joint_outside_the_image_is_named():
     keypoints = np.full((18, 2), -1)
     check_keypoints(keypoints, (128, 64), "a.jpg")
