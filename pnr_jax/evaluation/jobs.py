@@ -114,10 +114,15 @@ def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1)
     if pairs is not None:
         return _listed(config, pairs, fewest)
     if config.data.pairs_are_tuples:
-        tuples = evaluation_set("tuples", examples_lib.load_test(config, "tuples"))
+        tuples = evaluation_set("tuples", examples_lib.load_test(config, "tuples", fewest))
         return EvaluationSets(tuples, tuples)
     pairs_of = examples_lib.load_test(config, "pairs")
     if (pairs_of.tuples[:, 0] == pairs_of.tuples[:, 1]).all():  # Nobody has a second image.
+        if fewest > 1:
+            raise UserError(
+                f"{config.data.title}: nobody has a second image, `sources` asks for {fewest}; "
+                "ask for 1"
+            )
         images = evaluation_set("images", pairs_of)
         return EvaluationSets(images, images)
     single = evaluation_set("pairs", pairs_of)

@@ -301,7 +301,7 @@ def test_a_flat_folder_of_single_images_is_paired_with_itself(own, small_config)
     np.testing.assert_array_equal(training.tuples, np.arange(4)[:, None].repeat(2, axis=1))
     with pytest.raises(UserError, match=r"`config\.supervised=False`"):
         examples.load_training(config.replace(supervised=True))
-    sets = load_sets(config, None, several=True, fewest=5)
+    sets = load_sets(config, None, several=True)
     assert sets.single is sets.multi
     assert sets.single.name == "images"
     (row,) = [{"method": "copy source", "set": "images", "sources": 1}]

@@ -33,6 +33,16 @@ def test_a_list_of_fewer_sources_than_are_asked_for_is_named(tmp_path, monkeypat
     assert str(caught.value) == expected
 
 
+def test_more_sources_than_images_of_a_person_are_refused(monkeypatch):
+    images = Images(np.zeros((2, 128, 64, 3), np.uint8), np.zeros((2, 18, 2), int), list("ab"))
+    config = Config().replace(data={"name": "folder"})
+    monkeypatch.setattr(Folder, "load", lambda *_: images)
+    monkeypatch.setattr(Folder, "load_tuples", lambda *_: ("p.csv", [("a", "a"), ("b", "b")]))
+    assert jobs.load_sets(config, None, several=True).multi.name == "images"
+    with pytest.raises(UserError, match="^own people: nobody has a second image, `sources` asks"):
+        jobs.load_sets(config, None, several=True, fewest=5)
+
+
 def test_a_folder_of_people_is_scored_by_its_own_name_and_images(tmp_path, monkeypatch):
     config = Config(image_size=(32, 32)).replace(data={"name": "folder"})
     images = Images(np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 18, 2), int), ["a_1", "a_2"])
