@@ -320,7 +320,7 @@ def test_the_programs_prepare_train_and_score_it(archive):
     said = launched("train.py", *SMALL, data, run)
     assert "GB and lie on every device" in said
     assert "trained at step 2" in said
-    table = launched("evaluate.py", run, "--sources=1,3")
+    table = launched("evaluate.py", run)
     assert table.startswith("DeepFashion: 24 pairs")
     assert [line.split("|")[2].strip() for line in table.splitlines() if "pNR (LAD)" in line] == [
         "1", "1", "3",
