@@ -1,5 +1,6 @@
 """Which methods are scored on which sets: test sets, trained runs, folders of images -> jobs."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from pnr_jax.errors import UserError
 from pnr_jax.evaluation.folders import folder_method
 from pnr_jax.evaluation.methods import Method, run_methods, through_jpeg, trivial_methods
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set
-from pnr_jax.paths import absolute
+from pnr_jax.paths import absolute, is_remote
 
 
 class Job(NamedTuple):
@@ -92,11 +93,12 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun
                     f"{workdir}: its {field} is not that of {workdirs[0]}; "
                     "compare runs of the same data and image size"
                 )
-    names = [config.build_system().title for config in configs]
-    return [
-        TrainedRun(name if names.count(name) == 1 else f"{name}, {workdir.name}", workdir, config)
-        for name, workdir, config in zip(names, workdirs, configs, strict=True)
+    titles = [config.build_system().title for config in configs]
+    names = [
+        title if titles.count(title) == 1 else f"{title}, {tail}"
+        for title, tail in zip(titles, _tails(workdirs), strict=True)
     ]
+    return list(itertools.starmap(TrainedRun, zip(names, workdirs, configs, strict=True)))
 
 
 def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1) -> EvaluationSets:
@@ -171,6 +173,19 @@ def make_jobs(
         problems += [problem] if problem else []
     jobs += [Job(m, multi) for m in models if m.sources > 1 or multi is not single]
     return jobs, problems
+
+
+def _tails(paths: Sequence[Path]) -> list[str]:
+    """Returns the end of each path, as short as tells it from the others: a/lad and b/lad, or lad.
+
+    What is there twice is not told from itself.
+    """
+    every = [(path if is_remote(path) else path.absolute()).parts for path in paths]
+    tails = []
+    for parts in every:
+        ends = (parts[-count:] for count in range(1, len(parts) + 1))
+        tails.append(next(e for e in ends if all(o == parts or o[-len(e) :] != e for o in every)))
+    return ["/".join(tail) for tail in tails]
 
 
 def _folder_job(folder: ImageFolder, sets: EvaluationSets, options: Options) -> tuple[Job, str]:
