@@ -107,10 +107,12 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes uint8 [h, w, 3] to `size` = (H, W), antialiased."""
+    """Resizes uint8 [h, w, 3] to `size` = (H, W), antialiased, without blocks if it grows."""
     if image.shape[:2] == tuple(size):
         return image
-    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BOX))
+    grows = size[0] > image.shape[0] or size[1] > image.shape[1]
+    how = Image.Resampling.BICUBIC if grows else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), how))
 
 
 def resize(images: Images, size: tuple[int, int]) -> Images:
