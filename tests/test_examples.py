@@ -68,5 +68,5 @@ def test_an_empty_file_of_pairs_is_named(small_config, changes, monkeypatch):
 
 def test_market1501_without_a_folder_is_named(small_config):
     small_config = small_config.replace(data={"name": "market1501"})
-    with pytest.raises(UserError, match=r"^data_dir: say where"):
+    with pytest.raises(UserError, match=r"^`data_dir`: say where"):
         load_training(small_config)

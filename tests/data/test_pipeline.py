@@ -1,5 +1,7 @@
 """Batches: the schema, and a function of (seed, step)."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,13 @@ def test_a_resumed_run_sees_the_batches_of_an_uninterrupted_one(images):
             np.testing.assert_array_equal(expected[name], found[name])
             assert expected[name].dtype == found[name].dtype
     assert not np.array_equal(whole[0]["target_image"], whole[1]["target_image"])
+
+
+def test_without_tensorflow_the_flag_is_named(images, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    batches = training_batches(images, np.array([[0, 1]]), batch_size=1, seed=0, start=0, stop=1)
+    with pytest.raises(UserError, match=r"^`config\.input=host`: .*`config\.input=device`$"):
+        next(batches)
 
 
 def test_resizing_takes_the_keypoints_along(images):
