@@ -115,7 +115,7 @@ def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:
 
 
 def _market1501() -> Config:
-    if DATA_DIR.value is None:
+    if not DATA_DIR.value:
         raise UserError("--generated without --workdir: say where Market-1501 lies by --data_dir")
     return Config(data_dir=DATA_DIR.value)
 

@@ -84,7 +84,7 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun
       UserError: there is no run, or one has other data or image sizes than the first.
     """
     configs = [config_lib.read_config(workdir) for workdir in workdirs]
-    if data_dir is not None:
+    if data_dir:
         configs = [c.replace(data_dir=str(absolute(data_dir))) for c in configs]
     for workdir, config in zip(workdirs, configs, strict=True):
         for field in ("data", "image_size"):
