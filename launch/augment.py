@@ -42,7 +42,7 @@ def main() -> None:
     """Draws the views."""
     workdir = box.find(WORKDIR.value)
     settings = config.read_config(workdir)
-    if DATA_DIR.value is not None:
+    if DATA_DIR.value:
         settings = settings.replace(data_dir=str(absolute(DATA_DIR.value)))
     variables = load_model(workdir, MODEL.value)
     system = settings.build_system()

@@ -23,7 +23,7 @@ from pnr_jax.data.annotations import check_names, write_annotations
 from pnr_jax.data.folder import list_images
 from pnr_jax.data.images import read_image
 from pnr_jax.errors import UserError
-from pnr_jax.paths import to_path
+from pnr_jax.paths import absolute, is_remote, to_path
 from pnr_jax.pose_estimation import annotate, video
 from pnr_jax.walk import list_files
 
@@ -58,6 +58,11 @@ def main() -> None:
 
 
 def _estimate_images(path: Path, output: Path) -> None:
+    if path.is_dir() and not is_remote(output) and absolute(output).is_relative_to(absolute(path)):
+        raise UserError(
+            f"--output={output}: lies inside --images={path}, where the sheet beside it would be "
+            "one of the images; choose a folder outside"
+        )
     files = {path.name: path} if path.is_file() else list_images(path)
     if path.is_dir():
         cli.print_passed_over(list_files(path).passed_over)

@@ -60,9 +60,8 @@ def main() -> None:
     settings = runs[0].config if runs else _market1501()
     options = jobs.Options(_sources(), MODEL.value, LIMIT.value, ALLOW_MISSING.value, JPEG.value)
     chosen = _scorers()
-    # Rows of --pairs may have one source: then only M = 1 is scored, unless --sources is given.
-    sources_given = runs and (PAIRS.value is None or flags.FLAGS["sources"].present)
-    fewest = max(options.sources) if sources_given else 1
+    # The rows may have fewer sources than the default's 5: then fewer are scored.
+    fewest = max(options.sources) if runs and flags.FLAGS["sources"].present else 1
     sets = jobs.load_sets(settings, PAIRS.value, several=bool(runs), fewest=fewest)
     for other in folders:
         if other.path.is_dir():
@@ -116,7 +115,7 @@ def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:
 
 
 def _market1501() -> Config:
-    if DATA_DIR.value is None:
+    if not DATA_DIR.value:
         raise UserError("--generated without --workdir: say where Market-1501 lies by --data_dir")
     return Config(data_dir=DATA_DIR.value)
 

@@ -47,10 +47,10 @@ flags.mark_flag_as_required("workdir")
 def main() -> None:
     """Trains the configuration."""
     config, workdir = CONFIG(), to_path(check_own(WORKDIR.value))
-    for name, flag in (("data_dir", DATA_DIR), ("vgg19", VGG19)):
-        if flag.value is not None:
-            place = flag.value if is_address(flag.value) else str(absolute(flag.value))
-            config = config.replace(**{name: place})
+    config = config.replace(
+        data_dir=_from_root(DATA_DIR.value or config.data_dir),
+        vgg19=_from_root(VGG19.value or config.vgg19),
+    )
     if INIT_FROM.value is not None:
         config = config.replace(init_from=INIT_FROM.value)
     by_hand = (COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
@@ -61,6 +61,11 @@ def main() -> None:
         done = train(config, workdir, profile=PROFILE.value, loggers=LOGGER.value)
     if distributed.is_main_process():
         print(_what_next(workdir, done))
+
+
+def _from_root(place: str) -> str:
+    """Returns a place as the run keeps it, which holds in any folder; "" and addresses stay."""
+    return place if not place or is_address(place) else str(absolute(place))
 
 
 def _what_next(workdir: Path, done: bool) -> str:

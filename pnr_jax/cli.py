@@ -193,12 +193,9 @@ def _as_change(argument: str) -> str:
 
 
 def _home_expanded(argument: str) -> str:
-    """Returns --flag=~/path with the home folder in place of ~, which shells leave there."""
-    name, equals, value = argument.partition("=~")
-    if not equals:
-        return argument
+    """Returns --flag=~/a,~/b with the home folder in place of ~, which shells leave there."""
     # pathlib would raise for a user whom nobody knows; such a name may be a file's.
-    return f"{name}={os.path.expanduser('~' + value)}"  # noqa: PTH111
+    return re.sub(r"(?<=[=,])~[^/,]*", lambda user: os.path.expanduser(user[0]), argument)  # noqa: PTH111
 
 
 def _with_flags(message: str) -> str:

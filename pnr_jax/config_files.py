@@ -9,7 +9,7 @@ from typing import Any
 
 import pnr_jax
 from pnr_jax.config import Config
-from pnr_jax.errors import UserError, first_line
+from pnr_jax.errors import UserError
 from pnr_jax.settings import SettingError
 from pnr_jax.walk import list_files
 
@@ -41,11 +41,12 @@ def find_config(name: str) -> Config:
     if not path.is_file():
         raise UserError(f"{name}: no such file, and no configuration among {', '.join(names())}")
     try:
-        config = runpy.run_path(str(path))["get_config"]()
+        get_config = runpy.run_path(str(path)).get("get_config")
+        if not callable(get_config):
+            raise UserError("has no function 'get_config'")
+        config = get_config()
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    except KeyError as error:
-        raise UserError(f"{path}: has no function {first_line(error)}") from None
     if not isinstance(config, Config):
         raise UserError(f"{path}: get_config() returns {type(config).__name__}, not a Config")
     return config

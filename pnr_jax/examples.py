@@ -27,7 +27,7 @@ def load_training(config: Config) -> Examples:
     """
     images = config.data.load(config.data_dir, "train")
     where, tuples = config.data.load_tuples(config.data_dir, "train", "pairs", images)
-    if config.supervised and all(row[0] == row[-1] for row in tuples):
+    if config.supervised and tuples and all(row[0] == row[-1] for row in tuples):
         raise UserError(
             f"{where}: pairs every image with itself, so that nothing is learnt of other poses; "
             "train without identities, `config.supervised=False`"

@@ -15,7 +15,10 @@ from pnr_jax import cli
         ("--workdir=~/runs/a", "--workdir={home}/runs/a"),
         ("--workdir=~", "--workdir={home}"),
         ("--set=data_dir=~/data", "--set=data_dir={home}/data"),
+        ("--lpips_alex=~/a.pth,~/b.pth", "--lpips_alex={home}/a.pth,{home}/b.pth"),
+        ("--compare=runs/a,~", "--compare=runs/a,{home}"),
         ("--workdir=runs/~/a", "--workdir=runs/~/a"),
+        ("~/a", "~/a"),
         ("--workdir=~nobody-of-that-name/a", "--workdir=~nobody-of-that-name/a"),
     ],
 )

@@ -253,6 +253,7 @@ def test_a_configuration_file_says_what_is_wrong_with_it(tmp_path):
     path = tmp_path / "mine.py"
     for text, message in (
         ("x = 1\n", "has no function 'get_config'"),
+        ("get_config = 3\n", "has no function 'get_config'"),
         ("def get_config():\n    return {}\n", "returns dict, not a Config"),
         ("from pnr_jax.config import Config\n\ndef get_config():\n    return Config(steps=0)\n",
          "steps=0: must be at least 1"),
@@ -260,6 +261,13 @@ def test_a_configuration_file_says_what_is_wrong_with_it(tmp_path):
         path.write_text(text)
         with pytest.raises(UserError, match=f"{path}: .*{message}"):
             config_files.find_config(str(path))
+
+
+def test_an_error_inside_a_configuration_file_stays_what_it_is(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def get_config():\n    return {}['rate']\n")
+    with pytest.raises(KeyError, match="rate"):
+        config_files.find_config(str(path))
 
 
 def test_an_unsupervised_example_has_one_source():

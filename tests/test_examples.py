@@ -57,7 +57,16 @@ def test_people_of_the_test_are_not_those_of_training(small_config):
         )
 
 
+@pytest.mark.parametrize("changes", [{}, {"sources": 2}, {"supervised": False}])
+def test_an_empty_file_of_pairs_is_named(small_config, changes, monkeypatch):
+    config = small_config.replace(**changes)
+    monkeypatch.setattr(type(config.data), "load_tuples", lambda *_: ("pairs.csv", []))
+    for load in (load_training, load_test):
+        with pytest.raises(UserError, match=r"^pairs\.csv: names no pair"):
+            load(config)
+
+
 def test_market1501_without_a_folder_is_named(small_config):
     small_config = small_config.replace(data={"name": "market1501"})
-    with pytest.raises(UserError, match=r"^data_dir: say where"):
+    with pytest.raises(UserError, match=r"^`data_dir`: say where"):
         load_training(small_config)

@@ -86,8 +86,11 @@ def prepare(
                 whole = [row for row in every if kept.issuperset(row)]
                 pairs.write_tuples(new / deepfashion.tuples_file(split, kind), whole)
                 prepared.counts[f"{split} {kind}"] = len(whole)
-            if not prepared.counts[f"{split} pairs"]:
-                raise UserError(f"`source={source}`: has both images of no pair of {split}.lst")
+                if not whole:
+                    raise UserError(
+                        f"`source={source}`: has all images of none of the {len(every):,} {kind} "
+                        f"of {split}.lst; take more of the archive"
+                    )
         new.rename(folder)
     return prepared
 

@@ -116,6 +116,8 @@ def tuples_with_repeats(
     """
     rng = np.random.default_rng(seed)
     targets = [(names, target) for names in identities.values() for target in names]
+    if len(targets) > count:  # Of any identity, not of the first ones alone.
+        targets = [targets[i] for i in rng.permutation(len(targets))]
     drawn = []
     for names, target in DRAWS * targets:
         others = rng.permutation([name for name in names if name != target]).tolist()

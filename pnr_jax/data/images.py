@@ -107,10 +107,12 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes uint8 [h, w, 3] to `size` = (H, W), antialiased."""
+    """Resizes uint8 [h, w, 3] to `size` = (H, W), antialiased, without blocks if it grows."""
     if image.shape[:2] == tuple(size):
         return image
-    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BOX))
+    grows = size[0] > image.shape[0] or size[1] > image.shape[1]
+    how = Image.Resampling.BICUBIC if grows else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), how))
 
 
 def resize(images: Images, size: tuple[int, int]) -> Images:
@@ -154,9 +156,14 @@ def index_tuples(
       sources: the fewest sources that are needed.
 
     Raises:
-      UserError: a tuple names an absent image, or M is less than `sources`.
+      UserError: there is no tuple, one names an absent image, or M is less than `sources`.
     """
-    found = len(tuples[0]) - 1 if tuples else sources
+    if not tuples:
+        raise UserError(
+            f"{where}: names no pair or tuple; add a row, or prepare the data set with more images "
+            "of each person"
+        )
+    found = len(tuples[0]) - 1
     if found < sources:
         raise UserError(
             f"{where}: has {found} source{'s' * (found > 1)} a row, `sources` asks for {sources}; "

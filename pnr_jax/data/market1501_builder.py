@@ -83,10 +83,16 @@ def prepare(
     folder of another name and renames it at the end.
 
     Raises:
-      UserError: names the file, line or image at fault, or records that are there have other
-        keypoints.
+      UserError: names the file, line or image at fault, or what is there already has no records or
+        other keypoints.
     """
     inputs = preparation.read_inputs(Path(source), Path(annotations))
+    plain = Path(data_dir) / "market1501" / market1501_files.VERSION
+    if plain.is_dir() and not (plain / "dataset_info.json").is_file():
+        raise UserError(
+            f"{plain}: was prepared without `tfds`, and records cannot be added; remove it to "
+            "prepare it with them"
+        )
     builder = Market1501(
         source=str(source),
         annotations=str(annotations),

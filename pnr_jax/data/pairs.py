@@ -126,23 +126,7 @@ def sample_tuples(
 
 def read_tuples(path: str | Path) -> list[tuple[str, ...]]:
     """Reads a CSV of `from,to` pairs or `from_0,...,from_{n-1},to` tuples."""
-    lines = read_lines(path, "pairs")
-    header = lines[0].strip().split(",") if lines else []
-    sources = len(header) - 1
-    if header not in (_header(1), _header(sources)) or sources < 1:
-        found = lines[0][:60] if lines else "an empty file"
-        raise UserError(
-            f"{path}:1: expected the header 'from,to' or 'from_0,...,to', not '{found}'"
-        )
-    tuples = []
-    for number, line in enumerate(lines[1:], start=2):
-        names = tuple(field.strip() for field in line.split(","))
-        if not line.strip():
-            continue
-        if len(names) != sources + 1 or not all(names):
-            raise UserError(f"{path}:{number}: expected {sources + 1} names, found {len(names)}")
-        tuples.append(names)
-    return tuples
+    return _read(path, with_files=False).tuples
 
 
 def read_pairs(path: str | Path) -> list[tuple[str, str]]:
@@ -159,19 +143,7 @@ def read_listing(path: str | Path) -> Listing:
     Raises:
       UserError: the file is missing or of another form; the message names the line.
     """
-    head, *lines = read_lines(path, "pairs") or [""]
-    if not head.replace(" ", "").endswith(",image"):
-        return Listing(read_tuples(path), None)
-    columns = head.count(",") + 1
-    rows = []
-    for number, line in enumerate(lines, start=2):
-        row = tuple(field.strip() for field in line.split(","))
-        if not line.strip():
-            continue
-        if len(row) != columns or not all(row):
-            raise UserError(f"{path}:{number}: expected {columns} names, found {len(row)}")
-        rows.append(row)
-    return Listing([row[:-1] for row in rows], [row[-1] for row in rows])
+    return _read(path, with_files=True)
 
 
 def write_tuples(path: str | Path, tuples: Sequence[tuple[str, ...]]) -> None:
@@ -179,6 +151,29 @@ def write_tuples(path: str | Path, tuples: Sequence[tuple[str, ...]]) -> None:
     sources = len(tuples[0]) - 1 if tuples else 1
     rows = [_header(sources), *tuples]
     write_text(path, "".join(",".join(row) + "\n" for row in rows))
+
+
+def _read(path: str | Path, with_files: bool) -> Listing:
+    """Reads a CSV of tuples, whose last column may be `image` if `with_files`."""
+    lines = read_lines(path, "pairs") or [""]
+    header = [field.strip() for field in lines[0].split(",")]
+    has_files = with_files and header[-1] == "image"
+    columns, sources = len(header), len(header) - 1 - has_files
+    if sources < 1 or header[: sources + 1] not in (_header(1), _header(sources)):
+        found = lines[0][:60] or "an empty file"
+        forms = "'from,to' or 'from_0,...,to'" + ", then 'image' or nothing" * with_files
+        raise UserError(f"{path}:1: expected the header {forms}, not '{found}'")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        row = tuple(field.strip() for field in line.split(","))
+        if not line.strip():
+            continue
+        if len(row) != columns or not all(row):
+            raise UserError(f"{path}:{number}: expected {columns} names, found {len(row)}")
+        rows.append(row)
+    if not has_files:
+        return Listing(rows, None)
+    return Listing([row[:-1] for row in rows], [row[-1] for row in rows])
 
 
 def _header(sources: int) -> list[str]:

@@ -75,8 +75,8 @@ def training_batches(
     except ImportError as error:
         reason = first_line(error)
         raise UserError(
-            f"input=host needs TensorFlow ({reason}): pip install 'pnr-jax[tensorflow]', or take "
-            "input=device"
+            f"`config.input=host`: needs TensorFlow ({reason}); pip install 'pnr-jax[tensorflow]' "
+            "or take `config.input=device`"
         ) from None
 
     tf.config.set_visible_devices([], "GPU")

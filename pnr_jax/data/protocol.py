@@ -68,5 +68,5 @@ class DataSet(Settings, abc.ABC):
     def named(self, data_dir: str) -> str:
         """Returns `data_dir`; a `UserError` if it is empty."""
         if not data_dir:
-            raise UserError(f"data_dir: say where the prepared data set {self.name!r} lies")
+            raise UserError(f"`data_dir`: say where the prepared data set {self.name!r} lies")
         return data_dir

@@ -1,5 +1,6 @@
 """Which methods are scored on which sets: test sets, trained runs, folders of images -> jobs."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from pnr_jax.errors import UserError
 from pnr_jax.evaluation.folders import folder_method
 from pnr_jax.evaluation.methods import Method, run_methods, through_jpeg, trivial_methods
 from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set
-from pnr_jax.paths import absolute
+from pnr_jax.paths import absolute, is_remote
 
 
 class Job(NamedTuple):
@@ -83,7 +84,7 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun
       UserError: there is no run, or one has other data or image sizes than the first.
     """
     configs = [config_lib.read_config(workdir) for workdir in workdirs]
-    if data_dir is not None:
+    if data_dir:
         configs = [c.replace(data_dir=str(absolute(data_dir))) for c in configs]
     for workdir, config in zip(workdirs, configs, strict=True):
         for field in ("data", "image_size"):
@@ -92,11 +93,12 @@ def read_runs(workdirs: Sequence[Path], data_dir: str | None) -> list[TrainedRun
                     f"{workdir}: its {field} is not that of {workdirs[0]}; "
                     "compare runs of the same data and image size"
                 )
-    names = [config.build_system().title for config in configs]
-    return [
-        TrainedRun(name if names.count(name) == 1 else f"{name}, {workdir.name}", workdir, config)
-        for name, workdir, config in zip(names, workdirs, configs, strict=True)
+    titles = [config.build_system().title for config in configs]
+    names = [
+        title if titles.count(title) == 1 else f"{title}, {tail}"
+        for title, tail in zip(titles, _tails(workdirs), strict=True)
     ]
+    return list(itertools.starmap(TrainedRun, zip(names, workdirs, configs, strict=True)))
 
 
 def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1) -> EvaluationSets:
@@ -114,10 +116,15 @@ def load_sets(config: Config, pairs: str | None, several: bool, fewest: int = 1)
     if pairs is not None:
         return _listed(config, pairs, fewest)
     if config.data.pairs_are_tuples:
-        tuples = evaluation_set("tuples", examples_lib.load_test(config, "tuples"))
+        tuples = evaluation_set("tuples", examples_lib.load_test(config, "tuples", fewest))
         return EvaluationSets(tuples, tuples)
     pairs_of = examples_lib.load_test(config, "pairs")
     if (pairs_of.tuples[:, 0] == pairs_of.tuples[:, 1]).all():  # Nobody has a second image.
+        if fewest > 1:
+            raise UserError(
+                f"{config.data.title}: nobody has a second image, `sources` asks for {fewest}; "
+                "ask for 1"
+            )
         images = evaluation_set("images", pairs_of)
         return EvaluationSets(images, images)
     single = evaluation_set("pairs", pairs_of)
@@ -168,6 +175,19 @@ def make_jobs(
     return jobs, problems
 
 
+def _tails(paths: Sequence[Path]) -> list[str]:
+    """Returns the end of each path, as short as tells it from the others: a/lad and b/lad, or lad.
+
+    What is there twice is not told from itself.
+    """
+    every = [(path if is_remote(path) else path.absolute()).parts for path in paths]
+    tails = []
+    for parts in every:
+        ends = (parts[-count:] for count in range(1, len(parts) + 1))
+        tails.append(next(e for e in ends if all(o == parts or o[-len(e) :] != e for o in every)))
+    return ["/".join(tail) for tail in tails]
+
+
 def _folder_job(folder: ImageFolder, sets: EvaluationSets, options: Options) -> tuple[Job, str]:
     examples = sets.single.examples
     listed = examples.tuples.shape[1] - 1 if sets.single.name == "listed" else 1
@@ -186,8 +206,6 @@ def _folder_job(folder: ImageFolder, sets: EvaluationSets, options: Options) -> 
 
 def _listed(config: Config, path: str, fewest: int) -> EvaluationSets:
     listing = read_listing(path)
-    if not listing.tuples:
-        raise UserError(f"{path}: names no pair")
     images = config.data.load(config.data_dir, "test")
     indices = index_tuples(images.names, listing.tuples, path, fewest)
     examples = examples_lib.Examples(resize(images, config.image_size), indices)

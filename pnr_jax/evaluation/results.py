@@ -12,7 +12,7 @@ from pnr_jax.errors import UserError
 from pnr_jax.evaluation.jobs import Job
 from pnr_jax.evaluation.methods import Method
 from pnr_jax.evaluation.scorers import Ratios, Scorer, Scores, merged
-from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set, score
+from pnr_jax.evaluation.scoring import EvaluationSet, evaluation_set, remove_outdated, score
 from pnr_jax.examples import Examples
 
 Row = dict[str, Any]
@@ -49,7 +49,8 @@ def evaluate(
     Args:
       jobs: the jobs, one for each row of the tables.
       scorers: the metrics.
-      cache: folder that keeps results for later or interrupted evaluations.
+      cache: folder that keeps results for later or interrupted evaluations; those of other code
+        are removed.
       jpeg: whether targets are compressed to JPEG and decoded first.
       training: the training images, for the scorers that compare with them.
 
@@ -61,6 +62,7 @@ def evaluate(
         if min(counts) < scorer.least:
             heading = scorer.columns[0].heading
             raise UserError(f"{heading} needs {scorer.least} images, there are {min(counts)}")
+    remove_outdated(cache)
     total = sum(counts) + (len(training.images) if training else 0)
     with tqdm(total=total, unit=" images", disable=None, leave=False) as bar:
         if training:

@@ -3,12 +3,14 @@
 Memory does not grow with the number of tuples, and an interrupted evaluation continues at the same
 chunk. A chunk's result is a file named by a digest of everything that it depends on: the method,
 the images and keypoints, the metric with its weights, the code. So a result is reused as long as
-it is valid, and never after anything has changed.
+it is valid, and never after anything has changed. It lies in a folder of the code's own digest, so
+that what other code has left can be removed.
 """
 
 import functools
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,7 @@ from pnr_jax.evaluation.methods import Method, NamedBatch, jpeg_round_trip
 from pnr_jax.evaluation.scorers import Scorer, Scores
 from pnr_jax.examples import Examples
 from pnr_jax.files import replacing
+from pnr_jax.paths import remove_tree
 from pnr_jax.walk import list_files
 
 BATCH = 32  # Images drawn at once.
@@ -89,7 +92,8 @@ def score(
     for start in range(0, len(tuples), CHUNK):
         rows = tuples[start : start + CHUNK]
         made_of = (code_digest(), method.key, str(jpeg), test.digests[rows].tobytes())
-        paths = [cache / f"{_digest(scorer.key, *made_of)}.scores" for scorer in scorers]
+        folder = cache / _folder_name()
+        paths = [folder / f"{_digest(scorer.key, *made_of)}.scores" for scorer in scorers]
         results = {path: _read(path) for path in paths}
         absent = [pair for pair in zip(paths, scorers, strict=True) if not results[pair[0]]]
         if absent:
@@ -101,6 +105,15 @@ def score(
                 _write(path, results[path])
         yield {name: array for scores in results.values() for name, array in scores.items()}
         advance(len(rows))
+
+
+def remove_outdated(cache: Path) -> None:
+    """Removes the results of other code from a cache: nothing reads them again."""
+    for path in cache.iterdir() if cache.is_dir() else ():
+        if re.fullmatch("[0-9a-f]{12}", path.name) and path.name != _folder_name():
+            remove_tree(path)
+        elif re.fullmatch(r"[0-9a-f]{32}\.scores", path.name):  # As they lay in version 0.1.
+            path.unlink(missing_ok=True)
 
 
 def draw(method: Method, images: Images, tuples: np.ndarray) -> tuple[NamedBatch, np.ndarray]:
@@ -140,6 +153,10 @@ def code_digest() -> str:
     files = [path for room in ROOMS for path in list_files(root / room).files]
     files = [path for path in files if path.suffix == ".py"]
     return _digest(jax.__version__, *(path.read_bytes() for path in [*files, root / "transfer.py"]))
+
+
+def _folder_name() -> str:
+    return code_digest()[:12]
 
 
 def _digest(*parts: str | bytes) -> str:

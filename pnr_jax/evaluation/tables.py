@@ -95,7 +95,8 @@ def check_method_names(names: Sequence[str]) -> None:
             raise UserError(f"{name!r}: the name is not UTF-8; choose another `name`")
         if slug(name) in seen:
             raise UserError(
-                f"two methods would be called {name!r}; choose another `name` for one of them"
+                f"two methods would be called {name!r}; choose another `name` for one of "
+                "`generated`, or name a run or folder once"
             )
         seen[slug(name)] = name
 

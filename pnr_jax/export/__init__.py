@@ -51,7 +51,10 @@ def export_run(
     config = config.replace(data_dir="", vgg19="", init_from="")
     system, variables = config.build_system(), load_model(workdir, name)
     if tensorflow and not system.encodes:
-        raise UserError(f"tensorflow: {system.title} has no `render` half to write as a SavedModel")
+        raise UserError(
+            f"`tensorflow`: {system.title} has no `render` half to write as a SavedModel; "
+            "export without it"
+        )
     programs = export_programs(system, variables)
     # In a bucket nothing can be renamed.
     temporary = absolute(output if is_remote(output) else output.with_name(f".{output.name}.new"))

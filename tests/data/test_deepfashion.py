@@ -209,6 +209,16 @@ def test_a_part_of_the_archive_will_do_and_what_lacks_is_named(archive):
     assert flat_name(gone) not in names
 
 
+@pytest.mark.parametrize(("kept", "kind"), [(3, "tuples"), (1, "pairs")])
+def test_a_part_without_a_pair_or_tuple_of_the_test_is_refused(archive, kept, kind):
+    for identity in (2, 3):  # Those of the test.
+        mine = [path for path in archive.photos if f"id_{identity:08d}" in path]
+        for path in mine[kept:]:
+            del archive.photos[path]
+    err = archive.refusal(archive.as_folder())
+    assert f"has all images of none of the {24 if kind == 'pairs' else 8} {kind} of test.lst" in err
+
+
 def test_keypoints_of_the_square_are_moved_and_those_outside_are_kept(tmp_path):
     archive = Archive(tmp_path)
     name = next(iter(archive.rows["test"]))
@@ -310,7 +320,7 @@ def test_the_programs_prepare_train_and_score_it(archive):
     said = launched("train.py", *SMALL, data, run)
     assert "GB and lie on every device" in said
     assert "trained at step 2" in said
-    table = launched("evaluate.py", run, "--sources=1,3")
+    table = launched("evaluate.py", run)
     assert table.startswith("DeepFashion: 24 pairs")
     assert [line.split("|")[2].strip() for line in table.splitlines() if "pNR (LAD)" in line] == [
         "1", "1", "3",

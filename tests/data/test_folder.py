@@ -111,6 +111,16 @@ def test_few_images_show_themselves_again(own):
     assert {row[-1] for row in tuples} == set(folder.load_images(own.data_dir, "test").names)
 
 
+def test_the_tuples_that_are_kept_are_of_any_identity():
+    people = {f"p{i}": [f"p{i}_{j}.png" for j in range(6)] for i in range(20)}
+    tuples = folder_builder.tuples_with_repeats(people, 60, 0)  # Of 120 possible targets.
+    assert len(tuples) == len({row[-1] for row in tuples}) == 60
+    counts = [sum(row[-1].startswith(f"{name}_") for row in tuples) for name in people]
+    assert sum(count > 0 for count in counts) > 15 and max(counts) < 6
+    assert sum(counts[10:]) > 20
+    assert tuples == folder_builder.tuples_with_repeats(people, 60, 0)
+
+
 def test_rows_without_suffixes_are_matched_as_openpose_names_them():
     body = np.ones((18, 2), np.int32)
     names = ["anna/1.jpg", "anna/2.b.png", "ben/1.jpg", "ben/3.jpg"]
@@ -301,7 +311,7 @@ def test_a_flat_folder_of_single_images_is_paired_with_itself(own, small_config)
     np.testing.assert_array_equal(training.tuples, np.arange(4)[:, None].repeat(2, axis=1))
     with pytest.raises(UserError, match=r"`config\.supervised=False`"):
         examples.load_training(config.replace(supervised=True))
-    sets = load_sets(config, None, several=True, fewest=5)
+    sets = load_sets(config, None, several=True)
     assert sets.single is sets.multi
     assert sets.single.name == "images"
     (row,) = [{"method": "copy source", "set": "images", "sources": 1}]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pnr_jax.data.images import check_keypoints, decode, read_image
+from pnr_jax.data.images import check_keypoints, decode, read_image, resize_image
 from pnr_jax.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -124,6 +124,15 @@ def test_what_is_no_image_is_refused_in_one_line(data, message):
     assert str(caught.value).startswith("photo.jpg: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value) and "object at" not in str(caught.value)
+
+
+def test_an_image_that_grows_has_no_blocks_and_one_that_shrinks_is_averaged():
+    ramp = np.repeat(np.linspace(0, 255, 8).astype(np.uint8)[:, None, None], 4, axis=1).repeat(3, 2)
+    large = resize_image(ramp, (32, 4))[4:-4, 0, 0].astype(int)  # Inside: edges are flat.
+    assert set(np.diff(large)) <= set(range(6, 13))  # 36 / 4 = 9 about everywhere.
+    for size in ((6, 10), (12, 10), (6, 20), (5, 7)):
+        expected = Image.fromarray(RGB).resize(size[::-1], Image.Resampling.BOX)
+        np.testing.assert_array_equal(resize_image(RGB, size), expected)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -147,6 +147,17 @@ def test_keypoints_of_an_earlier_preparation_are_not_kept_silently(archive, way)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_records_are_not_added_to_a_preparation_without_them(archive):
+    source = archive.as_folder()
+    archive.prepare(source)
+    folder = archive.data_dir / "market1501" / "1.0.0"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    archive.way = market1501_builder
+    with pytest.raises(UserError, match=rf"^{folder}: was prepared without `tfds`.* remove it to"):
+        archive.prepare(source)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_published_pairs_are_taken_as_they_are(archive):
     source = archive.as_folder()
     a, b, *_ = NAMES["train"]

@@ -84,6 +84,22 @@ def test_bad_pair_files_are_named_by_line(tmp_path, text, message):
         pairs.read_pairs(tmp_path / "p.csv")
 
 
+@pytest.mark.parametrize("head", ["from,to,image", " from , to, image", "from,to"])
+def test_a_listing_may_have_the_files_of_images(tmp_path, head):
+    row = ["a", "b", "1.png"][: head.count(",") + 1]
+    (tmp_path / "p.csv").write_text(f"{head}\n{','.join(row)}\n")
+    files = row[2:] or None
+    assert pairs.read_listing(tmp_path / "p.csv") == ([("a", "b")], files)
+
+
+@pytest.mark.parametrize("head", ["to,from,image", "banana,from,image", "from_1,from_0,to,image",
+                                  "to,image", "image", "to,from"])  # fmt: skip
+def test_the_header_of_a_listing_is_read(tmp_path, head):
+    (tmp_path / "p.csv").write_text(f"{head}\na,b,c,1.png\n")
+    with pytest.raises(UserError, match=rf":1: expected the header 'from,to' .* not '{head}'"):
+        pairs.read_listing(tmp_path / "p.csv")
+
+
 @pytest.mark.skipif(not MARKET.is_dir(), reason=f"needs Market-1501's published CSVs in {MARKET}")
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_market1501s_published_pairs_come_out_exactly(split):

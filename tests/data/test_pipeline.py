@@ -1,5 +1,7 @@
 """Batches: the schema, and a function of (seed, step)."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,13 @@ def test_a_resumed_run_sees_the_batches_of_an_uninterrupted_one(images):
     assert not np.array_equal(whole[0]["target_image"], whole[1]["target_image"])
 
 
+def test_without_tensorflow_the_flag_is_named(images, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    batches = training_batches(images, np.array([[0, 1]]), batch_size=1, seed=0, start=0, stop=1)
+    with pytest.raises(UserError, match=r"^`config\.input=host`: .*`config\.input=device`$"):
+        next(batches)
+
+
 def test_resizing_takes_the_keypoints_along(images):
     smaller = resize(images, (4, 2))
     assert smaller.images.shape == (6, 4, 2, 3)
@@ -56,6 +65,11 @@ def test_resizing_takes_the_keypoints_along(images):
 def test_a_tuple_of_an_absent_image_is_named():
     with pytest.raises(UserError, match=r"pairs\.csv: names the image 'c'"):
         index_tuples(["a", "b"], [("a", "b"), ("a", "c")], "pairs.csv")
+
+
+def test_no_tuple_at_all_is_named_by_its_file():
+    with pytest.raises(UserError, match=r"^pairs\.csv: names no pair or tuple; add a row"):
+        index_tuples(["a", "b"], [], "pairs.csv")
 
 
 def test_a_joint_outside_the_image_is_named():

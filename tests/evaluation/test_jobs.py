@@ -2,11 +2,12 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pnr_jax.config import Config
+from pnr_jax.config import Config, write_config
 from pnr_jax.data.folder import Folder
 from pnr_jax.data.images import Images
 from pnr_jax.data.market1501 import Market1501
@@ -31,6 +32,16 @@ def test_a_list_of_fewer_sources_than_are_asked_for_is_named(tmp_path, monkeypat
         jobs.load_sets(Config(), str(path), several=True, fewest=5)
     expected = f"{path}: has 2 sources a row, `sources` asks for 5; ask for 2 at most"
     assert str(caught.value) == expected
+
+
+def test_more_sources_than_images_of_a_person_are_refused(monkeypatch):
+    images = Images(np.zeros((2, 128, 64, 3), np.uint8), np.zeros((2, 18, 2), int), list("ab"))
+    config = Config().replace(data={"name": "folder"})
+    monkeypatch.setattr(Folder, "load", lambda *_: images)
+    monkeypatch.setattr(Folder, "load_tuples", lambda *_: ("p.csv", [("a", "a"), ("b", "b")]))
+    assert jobs.load_sets(config, None, several=True).multi.name == "images"
+    with pytest.raises(UserError, match=r"^own people: nobody has a second image, `sources` asks"):
+        jobs.load_sets(config, None, several=True, fewest=5)
 
 
 def test_a_folder_of_people_is_scored_by_its_own_name_and_images(tmp_path, monkeypatch):
@@ -79,6 +90,31 @@ def test_the_mean_image_is_the_run_s_file_or_that_of_the_training_images(small_c
     assert np.abs(computed - images.mean(axis=0)).max() <= 0.5
     save_png(tmp_path / "mean_image.png", 255 - computed)
     assert (mean_image(small_config, tmp_path) == 255 - computed).all()
+
+
+@pytest.mark.parametrize(
+    ("places", "names"),
+    [
+        (["a/lad"], [""]),
+        (["a/lad", "b/lse"], [", lad", ", lse"]),
+        (["a/lad", "b/lad", "b/lse"], [", a/lad", ", b/lad", ", lse"]),
+        (["x/a/lad", "y/a/lad", "a/lad"], [", x/a/lad", ", y/a/lad", ", {here}/a/lad"]),
+        (["a/lad", "a/lad"], [", lad", ", lad"]),
+    ],
+)
+def test_runs_of_one_system_are_told_apart_by_their_folders(places, names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in set(places):
+        Path(place).mkdir(parents=True)
+        write_config(Config(), Path(place))
+    runs = jobs.read_runs([Path(place) for place in places], None)
+    expected = [f"pNR (LAD){name.format(here=tmp_path.name)}" for name in names]
+    assert [run.name for run in runs] == expected
+    if len(set(places)) == len(places):
+        check_method_names(expected)
+    else:
+        with pytest.raises(UserError, match="name a run or folder once"):
+            check_method_names(expected)
 
 
 def test_a_folder_whose_name_no_table_holds_is_refused_before_the_work():

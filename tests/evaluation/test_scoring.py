@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from pnr_jax.evaluation import scoring
+from pnr_jax.evaluation.jobs import Job
 from pnr_jax.evaluation.methods import Method, model_methods, through_jpeg, trivial_methods
+from pnr_jax.evaluation.results import evaluate
 from pnr_jax.evaluation.scorers import Scorer, pixel_scorer
 from pnr_jax.evaluation.scoring import draw, evaluation_set, score
 from pnr_jax.examples import Examples
@@ -151,11 +153,31 @@ def test_a_stale_result_is_never_used(change, small_chunks, tuples_set, tmp_path
     assert seen[-1] == 3 and len(seen) > before
 
 
+def test_what_other_code_has_left_is_removed_and_nothing_else(
+    small_chunks, tuples_set, tmp_path, monkeypatch
+):
+    method = Method("m", 1, lambda batch: batch["source_images"][:, 0], "m")
+    scorer, seen = counting()
+    monkeypatch.setattr(scoring, "code_digest", lambda: "0" * 32)
+    whole(score(method, tuples_set, [scorer], tmp_path))
+    (tmp_path / f"{'a' * 32}.scores").write_bytes(b"of version 0.1")
+    for name in ("notes.txt", "mine"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(scoring, "code_digest", lambda: "1" * 32)
+    whole(score(method, tuples_set, [scorer], tmp_path))
+    assert len(seen) == 6
+    evaluate([Job(method, tuples_set)], [scorer], tmp_path)
+    assert len(seen) == 6
+    assert {path.name for path in tmp_path.iterdir()} == {"1" * 12, "mine", "notes.txt"}
+    scoring.remove_outdated(tmp_path / "none")
+
+
 def test_a_damaged_result_is_made_anew(small_chunks, tuples_set, tmp_path):
     method = Method("m", 1, lambda batch: batch["source_images"][:, 0], "m")
     scorer, seen = counting()
     first = whole(score(method, tuples_set, [scorer], tmp_path))
-    for path, content in zip(sorted(tmp_path.iterdir()), (b"", b"junk", None), strict=True):
+    (folder,) = tmp_path.iterdir()
+    for path, content in zip(sorted(folder.iterdir()), (b"", b"junk", None), strict=True):
         path.write_bytes(path.read_bytes()[:-30] if content is None else content)
     again = whole(score(method, tuples_set, [scorer], tmp_path))
     assert sorted(seen) == [3, 3, 4, 4, 4, 4]

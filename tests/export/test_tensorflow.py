@@ -4,7 +4,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
+from pnr_jax.errors import UserError
 from pnr_jax.export import export_run
 from pnr_jax.transfer import PoseTransfer
 
@@ -44,3 +46,10 @@ def test_tensorflow_draws_what_the_run_draws(run, make_batch, tmp_path):
     assert images.std() > 5
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
+
+
+def test_a_system_of_one_piece_has_no_half_to_write(run, tmp_path, monkeypatch):
+    workdir, config, _ = run
+    monkeypatch.setattr(type(config.build_system()), "encodes", False)
+    with pytest.raises(UserError, match=r"^`tensorflow`: .* has no `render` half"):
+        export_run(workdir, tmp_path / "out", tensorflow=True)

@@ -193,7 +193,8 @@ for argv in json.loads(sys.argv[2]):
 """
 
 
-def test_mistakes_are_one_line_that_says_how_to_mend_them(workdir):
+def test_mistakes_are_one_line_that_says_how_to_mend_them(workdir, data_dir):
+    pairs = data_dir / "market1501" / market1501_files.VERSION / market1501_files.pairs_file("test")
     run = f"--workdir={workdir}"
     expected = [
         ([], "say what to score: --workdir=RUN or --generated=FOLDER"),
@@ -207,6 +208,7 @@ def test_mistakes_are_one_line_that_says_how_to_mend_them(workdir):
         ([run, "--compare=x/copy-source"], "two methods would be called 'copy-source'; "),
         (["--workdir=none"], "none: no run here"),
         ([run, "--sources=0"], "--sources=0: expected numbers from 1 to 5"),
+        ([run, "--sources=3", f"--pairs={pairs}"], "--sources asks for 3; ask for 1 at most"),
         ([run, "--inception=none.pth"], "no file none.pth; get it from"),
         ([run, "--lpips_alex=one.pth"], "--lpips_alex takes two files"),
         ([run, "--compare=none"], "none: no such folder of generated images"),

@@ -122,6 +122,8 @@ def test_a_name_of_other_bytes_is_refused_before_the_work(mistake, tmp_path, bli
     write_annotations(tmp_path / "a.csv", annotations)
     err = mistake("estimate_poses.py", *flags, f"--output={tmp_path}/a.png")
     assert "the suffix must be .csv" in err
+    err = mistake("estimate_poses.py", *flags, f"--output={people}/person 2/a.csv")
+    assert f"lies inside --images={people}" in err and "choose a folder outside" in err
 
 
 @pytest.fixture(scope="module")

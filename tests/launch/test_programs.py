@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 # One worker runs them all, so that the shrunk quickstart is trained once.
 pytestmark = pytest.mark.xdist_group("programs")
 
+ROOT = Path(__file__).resolve().parents[2]
 SHRUNK = [
     "--config.steps=6",
     "--config.decay_from=1.0",
@@ -157,11 +159,15 @@ def test_a_run_stopped_by_sigterm_goes_on_as_if_it_had_not_been(start, run, trai
         ("none", [], "configs/none.py"),
         (
             "market1501_supervised_lad",
-            [],
-            "data_dir: say where the prepared data set 'market1501' lies",
+            ["--data_dir="],
+            "error: --data_dir: say where the prepared data set 'market1501' lies",
         ),
-        ("market1501_small", ["--data_dir=/none"], "no prepared Market-1501 there"),
-        ("market1501_small", [], "data_dir: say where the prepared data set 'market1501' lies"),
+        ("market1501_small", ["--config.data_dir=none"], f"--data_dir={ROOT}/none: no prepared"),
+        (
+            "market1501_small",
+            [],
+            "error: --data_dir: say where the prepared data set 'market1501' lies",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(mistake, tmp_path, config, flags, message):
