@@ -1,7 +1,8 @@
 """Checkpoints by Orbax; the only file that knows its API."""
 
 import logging
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from pnr_jax.errors import UserError, first_line
 from pnr_jax.files import is_utf8
 from pnr_jax.paths import absolute, is_remote, move, remove_tree
 
-SCORE = "l1"  # What "best" means: the lowest L1 over fixed training pairs.
+# What "best" means: the lowest L1 over fixed training examples, spread over the people. Checkpoints
+# of version 0.1 have another score, "l1" of the first examples, and are not compared by it.
+SCORE = "spread_l1"
 
 
 def check_folder(folder: Path) -> None:
@@ -46,7 +49,7 @@ class Checkpoints:
             preservation_policy=policies.AnyPreservationPolicy(
                 [
                     policies.LatestN(self._keep),
-                    policies.BestN(get_metric_fn=lambda m: m[SCORE], reverse=True, n=1),
+                    policies.BestN(get_metric_fn=_score, reverse=True, n=1),
                 ]
             ),
             cleanup_tmp_directories=True,
@@ -70,8 +73,8 @@ class Checkpoints:
     @property
     def _by_score(self) -> list[int]:
         """The steps saved, the best first."""
-        scored = [c for c in self._checkpointer.checkpoints if c.metrics]
-        return [c.step for c in sorted(scored, key=lambda c: c.metrics[SCORE])]
+        scored = [c for c in self._checkpointer.checkpoints if c.metrics and SCORE in c.metrics]
+        return [c.step for c in sorted(scored, key=lambda c: _score(c.metrics))]
 
     def save(self, step: int, state: Any, score: float) -> None:
         """Saves a tree of arrays as the state after `step` steps, once.
@@ -241,6 +244,10 @@ def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
         return ocp.load(absolute(path))
     except Exception as error:
         raise UserError(f"{path}: cannot be restored ({_reason(error)})") from error
+
+
+def _score(metrics: Mapping[str, float]) -> float:
+    return metrics.get(SCORE, math.inf)
 
 
 def _is_committed(path: Path) -> bool:

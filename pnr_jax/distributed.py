@@ -21,6 +21,8 @@ from pnr_jax.errors import UserError, first_line
 LOST = 3  # Exit code when another process is gone.
 SILENCE = 60  # Seconds without a heartbeat after which a process counts as dead.
 REACH = 60  # Seconds in which the coordinator must answer at its port.
+# Errors of a process itself, which running again does not mend.
+_OWN = ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT", "UNIMPLEMENTED")
 GATHER = 300  # Seconds in which all processes must have joined.
 
 
@@ -154,8 +156,8 @@ def with_partners() -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1 or "RESOURCE_EXHAUSTED" in str(error):
-            raise  # An error of this process alone; to run again would not mend it.
+        if jax.process_count() == 1 or any(code in str(error) for code in _OWN):
+            raise
         print(
             f"error: another process of this run is gone ({first_line(error)}); run the same "
             "command on all of them again, it goes on from the last checkpoint",
@@ -170,7 +172,7 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
     """Yields a function: is this step the last one, since SIGTERM or Ctrl-C came?
 
     With several processes JAX's preemption service carries SIGTERM to all of them, and they agree
-    on the step. Signals reach the main thread alone.
+    on the step; Ctrl-C ends them at once. Signals reach the main thread alone.
 
     Raises:
       KeyboardInterrupt: after the block if Ctrl-C came, at once if it came twice.
@@ -186,11 +188,18 @@ def stop_requests() -> Iterator[Callable[[int], bool]]:
     def request(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and number in came:
             raise KeyboardInterrupt
+        if number == signal.SIGINT:
+            print(
+                "\nCtrl-C: saving a checkpoint after this step; press it again to stop at once",
+                file=sys.stderr,
+                flush=True,
+            )
         came.append(number)
 
-    previous = {
-        number: signal.signal(number, request) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):  # As in the background.
+        numbers.append(signal.SIGINT)
+    previous = {number: signal.signal(number, request) for number in numbers}
     try:
         yield lambda _: bool(came)
     finally:

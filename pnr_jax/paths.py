@@ -38,7 +38,7 @@ def to_path(path: str | Path) -> Path:
     text = os.fspath(path)
     if not is_remote(text):
         if isinstance(path, Path) and re.match("gs:/[^/]", text):  # `Path` leaves one slash.
-            raise UserError(f"{text}: a bucket's address must be a text, not a `Path`")
+            raise UserError(f"{text}: a bucket's address must be a string, not a `Path`")
         return Path(text)
     bucket = re.fullmatch("gs://([^/]+)(/.*)?", text)
     if bucket is None:

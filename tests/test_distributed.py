@@ -29,6 +29,16 @@ def test_ctrl_c_lets_the_step_end_and_goes_on_afterwards():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_where_ctrl_c_is_ignored_it_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with distributed.stop_requests() as stopped_at:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not stopped_at(1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_pressed_twice_ends_at_once():
     reached = []
     with pytest.raises(KeyboardInterrupt), distributed.stop_requests():

@@ -32,7 +32,7 @@ def test_a_name_without_a_scheme_is_on_the_disk(tmp_path, monkeypatch):
 
 
 def test_a_bucket_that_pathlib_has_made_a_folder_of_is_refused():
-    with pytest.raises(UserError, match=r"^gs:/bucket/run: a bucket's address must be a text"):
+    with pytest.raises(UserError, match=r"^gs:/bucket/run: a bucket's address must be a string"):
         to_path(Path("gs://bucket/run"))
 
 

@@ -86,6 +86,11 @@ def prepare(
                 whole = [row for row in every if kept.issuperset(row)]
                 pairs.write_tuples(new / deepfashion.tuples_file(split, kind), whole)
                 prepared.counts[f"{split} {kind}"] = len(whole)
+                if not every:
+                    raise UserError(
+                        f"`lists`: {split}.lst has nobody with enough usable images for {kind}; "
+                        "is it the published list?"
+                    )
                 if not whole:
                     raise UserError(
                         f"`source={source}`: has all images of none of the {len(every):,} {kind} "

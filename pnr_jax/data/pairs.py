@@ -156,7 +156,7 @@ def write_tuples(path: str | Path, tuples: Sequence[tuple[str, ...]]) -> None:
 def _read(path: str | Path, with_files: bool) -> Listing:
     """Reads a CSV of tuples, whose last column may be `image` if `with_files`."""
     lines = read_lines(path, "pairs") or [""]
-    header = [field.strip() for field in lines[0].split(",")]
+    header = lines[0].strip().split(",")
     has_files = with_files and header[-1] == "image"
     columns, sources = len(header), len(header) - 1 - has_files
     if sources < 1 or header[: sources + 1] not in (_header(1), _header(sources)):

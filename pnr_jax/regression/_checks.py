@@ -43,7 +43,7 @@ def _loses_digits(x: ArrayLike) -> bool:
         return False
     if x.dtype.itemsize < (8 if x.dtype.kind == "f" else 4) or x.ndim < 2 or 0 in x.shape:
         return False
-    x = x.astype(np.float64)
+    x = x.astype(np.float64, copy=False)
     with np.errstate(all="ignore"):
         spread = x.std(axis=-2)
         largest = np.abs(x).max(axis=-2) * np.finfo(np.float32).eps

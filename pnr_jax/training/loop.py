@@ -73,13 +73,14 @@ def train(
 
     Raises:
       UserError: the input is wrong in a way that the user can mend.
+      KeyboardInterrupt: Ctrl-C came; in a run of one process, the checkpoint of the step is saved.
     """
     log = log if is_main_process() else lambda line: None
     writers.check_names(loggers)
     mesh = sharding.make_mesh()
+    check_same(_shared(config), "`config`")
     _check_devices(config, mesh)
     vgg = _perceptual_network(config, log)
-    check_same(_shared(config), "`config`")
     config_lib.check_workdir(config, workdir)
     examples = examples_lib.load_training(config)
     log(f"{len(examples.tuples):,} training examples over {len(examples.images.names):,} images")
@@ -150,9 +151,7 @@ def _steps(
                 logger.samples(number, figures.generated_sheet(shown, generated))
             due = number % config.checkpoint_every == 0 or last
             if due or stopped:
-                score = (
-                    math.inf
-                )  # The grace time of a stop is short: no such step competes as best.
+                score = math.inf  # Where there is no time to draw: never the best.
                 if due:
                     generated = draw(trained_variables(state), scored)
                     score = float(metrics_lib.l1(scored["target_image"], generated).mean())
@@ -220,8 +219,9 @@ def _check_skipped(run: RunContext, state: TrainState, checkpoints: Checkpoints)
     path = run.workdir / "not_finite.json"
     if is_main_process():
         write_text(path, json.dumps({"step": last, "batch": names}, indent=1) + "\n")
+    before = f", as in the {count - 1} steps before" if count > 1 else ""
     raise UserError(
-        f"step {last + 1:,}: a loss or gradient is not finite, as in the {count - 1} steps before "
+        f"step {last + 1:,}: a loss or a gradient is not finite{before} "
         f"(`config.max_skipped={run.config.max_skipped}`); {path} has the batch's names, the "
         f"checkpoint {int(state.step)} the state; `debug_nans` finds the operation"
     )

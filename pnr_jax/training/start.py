@@ -13,7 +13,7 @@ from pnr_jax import box, checkpoints, sharding
 from pnr_jax import config as config_lib
 from pnr_jax.errors import UserError
 from pnr_jax.training import state as state_lib
-from pnr_jax.training.state import NETWORKS, TrainState
+from pnr_jax.training.state import COUNTS, TrainState
 
 Networks = dict[str, Any]  # {"variables": ..., "discriminators": ...}
 
@@ -35,10 +35,11 @@ def start_from(name: str, state: TrainState, mesh: Mesh, log: Callable[[str], No
     Raises:
       UserError: there is no model, or not one of its arrays fits.
     """
-    own = flatten_dict({"variables": state.variables, "discriminators": state.discriminators})
+    networks = {name: x for name, x in state.variables.items() if name not in COUNTS}
+    own = flatten_dict({"variables": networks, "discriminators": state.discriminators})
     others = flatten_dict(_read(name, mesh))
+    others = {path: x for path, x in others.items() if path[1] not in COUNTS}
     fitting = {path for path, x in own.items() if path in others and _fit(x, others[path])}
-    fitting = {path for path in fitting if path[0] == "discriminators" or path[1] in NETWORKS}
     if not any(path[0] == "variables" for path in fitting):
         raise UserError(f"init_from={name}: no layer fits this run's; begin from another model")
     log(f"starting from {name}: {len(fitting)} of {len(own)} arrays fit")
@@ -47,10 +48,11 @@ def start_from(name: str, state: TrainState, mesh: Mesh, log: Callable[[str], No
     new = unflatten_dict(
         {path: _placed(others[path], x) if path in fitting else x for path, x in own.items()}
     )
+    variables = state.variables | new["variables"]
     return state.replace(
-        variables=new["variables"],
+        variables=variables,
         discriminators=new.get("discriminators", {}),
-        ema=jax.tree.map(jnp.copy, new["variables"]) if state.ema else {},
+        ema=jax.tree.map(jnp.copy, variables) if state.ema else {},
     )
 
 

@@ -16,9 +16,9 @@ from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
 from pnr_jax.typing import Params, Variables
 
-# The collections of `variables` that are networks; others, such as PG2's count of steps, belong to
-# their run: they are neither averaged nor taken over by another one.
-NETWORKS = ("params", "batch_stats")
+# The collections of `variables` that are no networks: PG2's count of steps. They belong to their
+# run, are not averaged, and are not taken over by another one.
+COUNTS = ("steps",)
 
 
 class Skipped(struct.PyTreeNode):

@@ -153,6 +153,6 @@ def _update(
 
 def _average(average: Variables, new: Variables, decay: float) -> Variables:
     """Returns the running average of the networks, and what is no network as it is."""
-    networks = {name: new[name] for name in state_lib.NETWORKS if name in new}
+    networks = {name: x for name, x in new.items() if name not in state_lib.COUNTS}
     before = {name: average[name] for name in networks}
     return new | jax.tree.map(lambda a, x: decay * a + (1 - decay) * x, before, networks)
