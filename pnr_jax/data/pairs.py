@@ -157,7 +157,9 @@ def _read(path: str | Path, with_files: bool) -> Listing:
     """Reads a CSV of tuples, whose last column may be `image` if `with_files`."""
     lines = read_lines(path, "pairs") or [""]
     header = lines[0].strip().split(",")
-    has_files = with_files and header[-1] == "image"
+    has_files = with_files and header[-1].strip() == "image"
+    if has_files:  # Written by hand, unlike the field's own files.
+        header = [field.strip() for field in header]
     columns, sources = len(header), len(header) - 1 - has_files
     if sources < 1 or header[: sources + 1] not in (_header(1), _header(sources)):
         found = lines[0][:60] or "an empty file"
