@@ -17,6 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from pnr_jax import cli
+from pnr_jax.errors import UserError
 from pnr_jax.files import write_text
 
 OUTPUT = flags.DEFINE_string("output", "gpu_check.md", "Markdown file for the tables.")
@@ -52,7 +53,10 @@ PARTS = [
 
 def main() -> None:
     """Runs the parts."""
+    if not (ROOT / "benchmarks").is_dir():
+        raise UserError("the benchmarks are not installed: run this program from a checkout")
     report = []
+    failed = []
     for what, module, arguments, rehearsal in PARTS:
         if REHEARSE.value and module == "benchmarks.regression":
             continue  # Its kernel needs a GPU; the tests run it interpreted.
@@ -67,10 +71,15 @@ def main() -> None:
             text=True,
         )
         took = f"{time.monotonic() - began:.0f} s"
-        text = done.stdout.strip() if done.returncode == 0 else f"failed:\n{done.stderr[-2000:]}"
+        text = done.stdout.strip()
+        if done.returncode:
+            failed.append(what)
+            text = f"failed:\n{done.stderr[-2000:]}"
         report.append(f"## {what}\n\n`python {' '.join(command)}` ({took})\n\n{text}\n")
         print(f"{text}\n", flush=True)
         write_text(OUTPUT.value, "\n".join(report))
+    if failed:
+        raise UserError(f"failed: {'; '.join(failed)}; {OUTPUT.value} has the reasons")
     print(OUTPUT.value)
 
 

@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from logging import getLogger
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,9 +19,9 @@ from pnr_jax import config_files
 from pnr_jax.config import Config
 from pnr_jax.data import openpose_json
 from pnr_jax.distributed import is_main_process
-from pnr_jax.errors import UserError
+from pnr_jax.errors import UserError, first_line
 from pnr_jax.files import Staging
-from pnr_jax.paths import is_remote, to_path
+from pnr_jax.paths import is_bucket_error, is_remote, to_path
 from pnr_jax.settings import SettingError
 
 # What the Makefile and the scripts in launch/ put into GLIBC_TUNABLES, which glibc reads when a
@@ -49,6 +50,7 @@ def run(main: Callable[[], None]) -> None:
             # Characters that the locale lacks are no error.
             stream.reconfigure(errors="backslashreplace")
     logging.set_verbosity(logging.WARNING)
+    getLogger("gcsfs").setLevel("CRITICAL")  # It logs what it raises, with the traceback.
 
     def guarded(argv: Sequence[str]) -> None:
         try:
@@ -59,6 +61,10 @@ def run(main: Callable[[], None]) -> None:
             _fail(error)
         except KeyboardInterrupt:
             sys.exit(130)
+        except Exception as error:
+            if not is_bucket_error(error):
+                raise
+            _fail(UserError(f"a bucket cannot be read or written ({first_line(error)})"))
 
     app.run(guarded, flags_parser=_parse)
 

@@ -103,6 +103,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise OSError(f"{path}: cannot be written ({first_line(error)})") from error
 
 
+def is_bucket_error(error: Exception) -> bool:
+    """Returns whether gcsfs, its HTTP client or Google's credentials raised an error."""
+    return re.match(r"(gcsfs|aiohttp|google\.auth)\b", type(error).__module__) is not None
+
+
 def move(source: Path, target: Path) -> None:
     """Renames a file or folder; in a bucket its objects, one after the other."""
     if is_remote(source):

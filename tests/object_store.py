@@ -34,7 +34,7 @@ class Refusal(Exception):
 
 
 class Store(ThreadingHTTPServer):
-    """The server; `refused` is a status that all writes get instead."""
+    """The server; `refused` is a status that all writes get instead, `unread` that objects get."""
 
     daemon_threads = True
 
@@ -45,6 +45,7 @@ class Store(ThreadingHTTPServer):
         self.uploads: dict[str, tuple[str, dict[str, str], bytearray]] = {}
         self.numbers = itertools.count(1)
         self.refused: int | None = None
+        self.unread: int | None = None
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.environment = {
             "STORAGE_EMULATOR_HOST": self.url,
@@ -127,6 +128,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(200, {"kind": "storage#bucket", "name": BUCKET, "id": BUCKET})
             elif not found[4]:
                 self.send(200, self.server.list(query))
+            elif self.command == "GET" and self.server.unread:
+                raise Refusal(self.server.unread)
             else:
                 self.object(unquote(found[4]), found[4], query)
         except Refusal as refusal:

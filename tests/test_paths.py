@@ -126,3 +126,13 @@ def test_what_another_process_writes_is_seen_at_once(bucket):
     assert files(folder) == {"a": b"1"}
     bucket.put("run/a", b"22", {})
     assert files(folder) == {"a": b"22"}
+
+
+def test_only_errors_of_a_bucket_are_called_so(bucket, monkeypatch):
+    path = to_path("gs://pnr-test/a")
+    monkeypatch.setattr(bucket, "unread", 401)
+    with pytest.raises(Exception, match="refused by 401") as refused:
+        path.read_bytes()
+    assert not isinstance(refused.value, OSError)
+    assert paths.is_bucket_error(refused.value)
+    assert not paths.is_bucket_error(ValueError("refused by 401"))

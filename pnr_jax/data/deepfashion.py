@@ -19,12 +19,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.data import prepared
 from pnr_jax.data.images import Images
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
-from pnr_jax.errors import UserError
-from pnr_jax.paths import to_path
 
 IMAGE_SIZE = (256, 176)
 FRAME = 256  # The side of the square in which `img.zip` has every photo; 176 columns are kept.
@@ -53,8 +51,7 @@ class DeepFashion(DataSet):
 
     def load(self, data_dir: str, split: Split) -> Images:
         """Returns a split's images, 6.6 GB in training if the archive is complete."""
-        path = prepared_folder(self.named(data_dir)) / packed_file(split)
-        images = packed_lib.unpack(packed_lib.read_packed(path), str(path))
+        images = prepared.read_images(prepared_folder(self.named(data_dir)), split)
         return images._replace(identity_of=before_last_underscore)
 
     def load_tuples(
@@ -62,8 +59,7 @@ class DeepFashion(DataSet):
     ) -> tuple[str, Tuples]:
         """Returns the published pairs, or tuples of three sources."""
         del images
-        path = prepared_folder(self.named(data_dir)) / tuples_file(split, kind)
-        return str(path), pairs_lib.read_tuples(path)
+        return prepared.read_tuples(prepared_folder(self.named(data_dir)), split, kind)
 
 
 def flat_name(path: str) -> str | None:
@@ -117,26 +113,11 @@ def make_tuples(
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 
-def packed_file(split: str) -> str:
-    """Returns the name of a split's packed file."""
-    return f"packed-{split}.npz"
-
-
-def tuples_file(split: str, kind: str) -> str:
-    """Returns the name of a split's "pairs" or "tuples"."""
-    return f"{kind}-{split}.csv"
-
-
 def prepared_folder(data_dir: str | Path) -> Path:
     """Returns DATA_DIR/deepfashion.
 
     Raises:
       UserError: there is none.
     """
-    folder = to_path(data_dir) / "deepfashion"
-    if not (folder / packed_file("train")).is_file():
-        raise UserError(
-            f"`data_dir={data_dir}`: no prepared DeepFashion there; run "
-            "launch/prepare_deepfashion.py --source=... --annotations=... --data_dir=... first"
-        )
-    return folder
+    command = "launch/prepare_deepfashion.py --source=... --annotations=... --data_dir=..."
+    return prepared.prepared_folder(data_dir, "deepfashion", command)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pnr_jax.data import deepfashion, images, packed, pairs
+from pnr_jax.data import prepared as prepared_lib
 from pnr_jax.data.annotations import read_annotations
 from pnr_jax.data.deepfashion import FRAME, IMAGE_SIZE
 from pnr_jax.data.protocol import Tuples
@@ -84,7 +85,7 @@ def prepare(
             prepared.counts[f"{split} images"] = len(kept)
             for kind, every in tuples.items():
                 whole = [row for row in every if kept.issuperset(row)]
-                pairs.write_tuples(new / deepfashion.tuples_file(split, kind), whole)
+                pairs.write_tuples(new / prepared_lib.tuples_file(split, kind), whole)
                 prepared.counts[f"{split} {kind}"] = len(whole)
                 if not every:
                     raise UserError(
@@ -209,14 +210,12 @@ def _write_images(
         try:
             photo = images.decode(files[name](), name)
         except UserError as error:
-            damaged.append(name)
-            if len(damaged) > max_damaged:
-                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
+            images.leave_out(name, error, damaged, max_damaged)
             continue
         encoded[name] = images.encode_png(frame_photo(photo))
     if not encoded:
         raise UserError(f"the source has none of the {len(rows):,} images of {split}.lst")
     keypoints = np.stack([rows[name] for name in encoded])
     split_images = packed.pack(list(encoded), keypoints, list(encoded.values()))
-    packed.write_packed(folder / deepfashion.packed_file(split), split_images)
+    packed.write_packed(folder / prepared_lib.packed_file(split), split_images)
     return set(encoded)

@@ -19,14 +19,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from pnr_jax.data import packed as packed_lib
-from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.data import prepared
 from pnr_jax.data.annotations import check_names
 from pnr_jax.data.formats import SUFFIXES
 from pnr_jax.data.images import Images
 from pnr_jax.data.protocol import DataSet, Kind, Split, Tuples
 from pnr_jax.errors import UserError
-from pnr_jax.paths import to_path
 from pnr_jax.walk import list_files
 
 
@@ -44,15 +42,14 @@ class Folder(DataSet):
 
     def load(self, data_dir: str, split: Split) -> Images:
         """Returns a split's images."""
-        return load_images(self.named(data_dir), split)
+        return prepared.read_images(prepared_folder(self.named(data_dir)), split)
 
     def load_tuples(
         self, data_dir: str, split: Split, kind: Kind, images: Images
     ) -> tuple[str, Tuples]:
         """Returns pairs, or tuples of five sources."""
         del images
-        path, tuples = load_tuples(self.named(data_dir), split, kind)
-        return str(path), tuples
+        return prepared.read_tuples(prepared_folder(self.named(data_dir)), split, kind)
 
 
 def list_images(folder: str | Path) -> dict[str, Path]:
@@ -105,38 +102,11 @@ def _calls(name: str) -> tuple[str, str, str, str]:
     return name, name.rpartition(".")[0], file, file.rpartition(".")[0]
 
 
-def packed_file(split: str) -> str:
-    """Returns the name of a split's packed file."""
-    return f"packed-{split}.npz"
-
-
-def tuples_file(split: str, kind: str) -> str:
-    """Returns the name of a split's "pairs" or "tuples"."""
-    return f"{kind}-{split}.csv"
-
-
-def load_images(data_dir: str | Path, split: str) -> Images:
-    """Decodes a prepared split into memory, sorted by name."""
-    path = prepared_folder(data_dir) / packed_file(split)
-    return packed_lib.unpack(packed_lib.read_packed(path), str(path))
-
-
-def load_tuples(data_dir: str | Path, split: str, kind: str) -> tuple[Path, list[tuple[str, ...]]]:
-    """Loads the prepared "pairs" or "tuples" of a split; returns their file too."""
-    path = prepared_folder(data_dir) / tuples_file(split, kind)
-    return path, pairs_lib.read_tuples(path)
-
-
 def prepared_folder(data_dir: str | Path) -> Path:
     """Returns DATA_DIR/folder.
 
     Raises:
       UserError: it is no prepared folder.
     """
-    folder = to_path(data_dir) / "folder"
-    if not (folder / packed_file("train")).is_file():
-        raise UserError(
-            f"`data_dir={data_dir}`: no prepared folder of people there; "
-            "run launch/prepare_folder.py --images=... --annotations=... --data_dir=... first"
-        )
-    return folder
+    command = "launch/prepare_folder.py --images=... --annotations=... --data_dir=..."
+    return prepared.prepared_folder(data_dir, "folder", command)

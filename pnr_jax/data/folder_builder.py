@@ -13,9 +13,16 @@ import numpy as np
 from pnr_jax.data import folder as folder_lib
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
+from pnr_jax.data import prepared as prepared_lib
 from pnr_jax.data.annotations import write_annotations
 from pnr_jax.data.crops import crop_person
-from pnr_jax.data.images import before_underscore, check_keypoints, encode_png, read_image
+from pnr_jax.data.images import (
+    before_underscore,
+    check_keypoints,
+    encode_png,
+    leave_out,
+    read_image,
+)
 from pnr_jax.errors import UserError
 
 TEST_PAIRS = TEST_TUPLES = 12_000
@@ -154,9 +161,7 @@ def _crop_all(
         try:
             image = read_image(path)
         except UserError as error:
-            damaged.append(str(error))
-            if len(damaged) > max_damaged:
-                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
+            leave_out(str(error), error, damaged, max_damaged)
             continue
         if name not in rows:
             raise UserError(
@@ -216,7 +221,7 @@ def _write(
         keypoints = {name: people[name][1] for name in names}
         files = [encode_png(people[name][0]) for name in names]
         packed = packed_lib.pack(names, np.stack(list(keypoints.values())), files)
-        packed_lib.write_packed(folder / folder_lib.packed_file(part), packed)
+        packed_lib.write_packed(folder / prepared_lib.packed_file(part), packed)
         for name, data in zip(names, files, strict=True):
             (folder / "images" / name).write_bytes(data)
         pairs = pairs_lib.make_pairs(keypoints, before_underscore)
@@ -225,9 +230,9 @@ def _write(
         elif part == "test":
             pairs = pairs_lib.sample_pairs(pairs, TEST_PAIRS, seed)
             tuples = tuples_with_repeats(mine, TEST_TUPLES, seed)
-            pairs_lib.write_tuples(folder / folder_lib.tuples_file(part, "tuples"), tuples)
+            pairs_lib.write_tuples(folder / prepared_lib.tuples_file(part, "tuples"), tuples)
             counts["test tuples"] = len(tuples)
-        pairs_lib.write_tuples(folder / folder_lib.tuples_file(part, "pairs"), pairs)
+        pairs_lib.write_tuples(folder / prepared_lib.tuples_file(part, "pairs"), pairs)
         counts |= {f"{part} images": len(names), f"{part} pairs": len(pairs)}
         everybody |= keypoints
     write_annotations(folder / "annotations.csv", everybody)

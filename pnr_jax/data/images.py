@@ -69,6 +69,17 @@ class Images(NamedTuple):
         return dict(zip(self.names, self.keypoints, strict=True))
 
 
+def leave_out(image: str, error: UserError, damaged: list[str], max_damaged: int) -> None:
+    """Adds an unreadable image to `damaged`.
+
+    Raises:
+      UserError: these are more than `max_damaged`; it is `error`, with the way out.
+    """
+    damaged.append(image)
+    if len(damaged) > max_damaged:
+        raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
+
+
 def decode(data: bytes, where: str) -> np.ndarray:
     """Decodes one image file to uint8 [H, W, 3], sRGB, upright.
 

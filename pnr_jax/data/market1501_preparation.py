@@ -135,9 +135,7 @@ def encoded_examples(
             data = inputs.files[split][name]()
             image = images_lib.decode(data, name)
         except UserError as error:
-            notes.damaged.append(name)
-            if len(notes.damaged) > max_damaged:
-                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
+            images_lib.leave_out(name, error, notes.damaged, max_damaged)
             continue
         size = (image.shape[0], image.shape[1])
         images_lib.check_keypoints(keypoints, size, name)

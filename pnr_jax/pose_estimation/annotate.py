@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from pnr_jax.data.images import read_image
+from pnr_jax.data.images import leave_out, read_image
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import draw_skeleton, resize_keypoints
 from pnr_jax.pose_estimation.poses import Estimator
@@ -106,7 +106,5 @@ def _read(
         try:
             images[name] = read_image(files[name])
         except UserError as error:
-            damaged.append(str(error))
-            if len(damaged) > max_damaged:
-                raise UserError(f"{error}; `max_damaged=N` leaves out up to N images") from None
+            leave_out(str(error), error, damaged, max_damaged)
     return images

@@ -68,7 +68,7 @@ def test_the_data_set_is_the_cropped_people_split_by_identity(own):
     everybody = read_annotations(made.folder / "annotations.csv")
     assert len(everybody) == 12
     for split in ("train", "test"):
-        images = folder.load_images(own.data_dir, split)
+        images = folder.Folder().load(own.data_dir, split)
         assert images.images.shape[1:] == (128, 64, 3)
         assert list(images.names) == sorted(images.names)
         for name, image, keypoints in zip(
@@ -82,7 +82,7 @@ def test_the_data_set_is_the_cropped_people_split_by_identity(own):
             np.testing.assert_array_equal(keypoints, everybody[name])
             with Image.open(made.folder / "images" / name) as written:
                 np.testing.assert_array_equal(image, np.asarray(written))
-        _, pairs = folder.load_tuples(own.data_dir, split, "pairs")
+        _, pairs = folder.Folder().load_tuples(own.data_dir, split, "pairs", images)
         assert sorted(pairs) == sorted(make_pairs(images.annotations))
 
 
@@ -99,7 +99,8 @@ def test_few_images_show_themselves_again(own):
     for i in range(3, 9):
         own.add(f"dan/{i}.png")
     own.prepare(test_share=0.7)
-    _, tuples = folder.load_tuples(own.data_dir, "test", "tuples")
+    images = folder.Folder().load(own.data_dir, "test")
+    _, tuples = folder.Folder().load_tuples(own.data_dir, "test", "tuples", images)
     assert len(tuples) == len(set(tuples))
     for row in tuples:
         assert len(row) == 6
@@ -108,7 +109,7 @@ def test_few_images_show_themselves_again(own):
         assert len(set(row[:-1])) == (5 if row[-1].startswith("dan") else 2)
         if not row[-1].startswith("dan"):
             assert row[0] == row[2] == row[4] and row[1] == row[3]
-    assert {row[-1] for row in tuples} == set(folder.load_images(own.data_dir, "test").names)
+    assert {row[-1] for row in tuples} == set(images.names)
 
 
 def test_the_tuples_that_are_kept_are_of_any_identity():
@@ -147,7 +148,9 @@ def test_configurations_find_their_examples(own, small_config):
     with pytest.raises(UserError, match=r"/pairs-test\.csv: has 1 source a row, .* asks for 2; "):
         examples.load_test(small_config, "pairs", sources=2)
     small_config = small_config.replace(data_dir=str(own.root))
-    with pytest.raises(UserError, match="no prepared folder of people there; run launch/prepare_f"):
+    with pytest.raises(
+        UserError, match="no prepared data set 'folder' there; run launch/prepare_f"
+    ):
         examples.load_training(small_config)
 
 
@@ -219,7 +222,7 @@ def test_a_kill_between_two_renames_leaves_the_earlier_folder_whole(own, monkeyp
 def test_a_folder_of_another_kind_is_not_replaced(own):
     (own.data_dir / "folder").mkdir(parents=True)
     (own.data_dir / "folder" / "diary.txt").write_text("dear diary")
-    with pytest.raises(UserError, match="no prepared folder of people there"):
+    with pytest.raises(UserError, match="no prepared data set 'folder' there"):
         own.prepare()
     assert (own.data_dir / "folder" / "diary.txt").exists()
 

@@ -102,3 +102,9 @@ def test_what_is_read_from_disks_alone_says_so(mistake):
 def test_a_bucket_that_is_not_there_is_one_line(mistake, bucket):
     line = mistake("train.py", "--config=quickstart", "--workdir=gs://other/run")
     assert line.startswith("error: gs://other: cannot be read (FileNotFoundError")
+
+
+def test_a_bucket_that_refuses_to_be_read_is_one_line(mistake, bucket, monkeypatch):
+    monkeypatch.setattr(bucket, "unread", 401)  # gcsfs raises no OSError for it.
+    line = mistake("evaluate.py", "--workdir=gs://pnr-test/run")
+    assert line == "error: a bucket cannot be read or written (refused by 401, 401)\n"
