@@ -5,7 +5,6 @@ a single file, rounded to bfloat16.
 """
 
 from pathlib import Path
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +17,7 @@ from pnr_jax import pretrained
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.files import replacing
 from pnr_jax.paths import local_copy, to_path
+from pnr_jax.typing import Variables
 
 MODELS = Path(__file__).parent / "models"
 WEIGHTS = "model.safetensors"
@@ -54,14 +54,14 @@ def is_shared(folder: Path) -> bool:
     return folder.is_relative_to(MODELS) or in_cache
 
 
-def save_weights(path: Path, variables: dict[str, Any], dtype: DTypeLike = jnp.bfloat16) -> None:
+def save_weights(path: Path, variables: Variables, dtype: DTypeLike = jnp.bfloat16) -> None:
     """Writes a nested dict of arrays as one safetensors file, rounded to `dtype`."""
     flat = {name: jnp.asarray(x, dtype) for name, x in flatten_dict(variables, sep="/").items()}
     with replacing(path) as temporary:
         save_file(flat, temporary, metadata={"format": "flax"})
 
 
-def load_weights(path: Path) -> dict[str, Any]:
+def load_weights(path: Path) -> Variables:
     """Reads what `save_weights` wrote: a nested dict of float32 NumPy arrays.
 
     Raises:

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -19,6 +18,7 @@ from pnr_jax.checksum import checksum
 from pnr_jax.errors import UserError, first_line
 from pnr_jax.files import is_utf8
 from pnr_jax.paths import absolute, is_remote, move, remove_tree
+from pnr_jax.typing import Tree, Variables
 
 # What "best" means: the lowest L1 over fixed training examples, spread over the people. Checkpoints
 # of version 0.1 have another score, "l1" of the first examples, and are not compared by it.
@@ -66,17 +66,12 @@ class Checkpoints:
         return max(self.steps, default=None)
 
     @property
-    def best(self) -> int | None:
-        """The step of the lowest score, None where there is none."""
-        return next(iter(self._by_score), None)
-
-    @property
     def _by_score(self) -> list[int]:
         """The steps saved, the best first."""
         scored = [c for c in self._checkpointer.checkpoints if c.metrics and SCORE in c.metrics]
         return [c.step for c in sorted(scored, key=lambda c: _score(c.metrics))]
 
-    def save(self, step: int, state: Any, score: float) -> None:
+    def save(self, step: int, state: object, score: float) -> None:
         """Saves a tree of arrays as the state after `step` steps, once.
 
         Raises:
@@ -88,7 +83,7 @@ class Checkpoints:
         with self._writing():
             self._checkpointer.save(step, tree, metrics={SCORE: score}, force=True)
 
-    def restore(self, step: int, like: Any) -> Any:
+    def restore(self, step: int, like: Tree) -> Tree:
         """Restores the state saved at `step`, with the structure and placement of `like`.
 
         Raises:
@@ -96,7 +91,7 @@ class Checkpoints:
         """
         return _read(self._folder / str(step), like)
 
-    def restore_newest(self, like: Any, log: Callable[[str], None]) -> Any:
+    def restore_newest(self, like: Tree, log: Callable[[str], None]) -> Tree | None:
         """Restores the newest sound checkpoint; returns None if there is no checkpoint at all.
 
         Damaged newer ones are logged and moved to `workdir`/damaged once a sound one is found.
@@ -106,11 +101,13 @@ class Checkpoints:
         """
         return self._restore_first(self.steps[::-1], like, log)
 
-    def restore_best(self, like: Any, log: Callable[[str], None]) -> Any:
+    def restore_best(self, like: Tree, log: Callable[[str], None]) -> Tree | None:
         """Restores the sound checkpoint of the lowest score, otherwise like `restore_newest`."""
         return self._restore_first(self._by_score, like, log)
 
-    def _restore_first(self, steps: list[int], like: Any, log: Callable[[str], None]) -> Any:
+    def _restore_first(
+        self, steps: list[int], like: Tree, log: Callable[[str], None]
+    ) -> Tree | None:
         damaged: dict[int, UserError] = {}
         for step in steps:
             try:
@@ -185,7 +182,7 @@ def _silent(*names: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def read_latest(workdir: Path, like: Any) -> Any:
+def read_latest(workdir: Path, like: Tree) -> Tree | None:
     """Reads the latest checkpoint of a run, None if there is none; leaves the folder untouched.
 
     So the run may be training meanwhile.
@@ -204,7 +201,7 @@ def read_latest(workdir: Path, like: Any) -> Any:
     return _read(max(steps, key=lambda path: int(path.name)), like)
 
 
-def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") -> Path:
+def export_model(workdir: Path, variables: Variables, name: str = "model") -> Path:
     """Writes a plain nested dict of arrays that Orbax restores without this package.
 
     Args:
@@ -226,7 +223,7 @@ def export_model(workdir: Path, variables: dict[str, Any], name: str = "model") 
     return path
 
 
-def load_model(workdir: Path, name: str = "model") -> dict[str, Any]:
+def load_model(workdir: Path, name: str = "model") -> Variables:
     """Loads the variables that `export_model` wrote, or a model's by its name: NumPy arrays.
 
     Raises:
@@ -255,7 +252,7 @@ def _is_committed(path: Path) -> bool:
     return not is_remote(path) or (path / atomicity.COMMIT_SUCCESS_FILE).exists()
 
 
-def _read(path: Path, like: Any) -> Any:
+def _read(path: Path, like: Tree) -> Tree:
     """Returns the state of one checkpoint, with the structure and placement of `like`."""
     leaves = jax.tree.leaves(like)
     # Where the smallest array lies: on all devices, also where large ones are split.
@@ -277,7 +274,7 @@ def _read(path: Path, like: Any) -> Any:
     return restored["state"]
 
 
-def _check_shapes(saved: Any, wanted: Any) -> None:
+def _check_shapes(saved: object, wanted: object) -> None:
     """Raises a `ValueError` for the first array that was saved with another shape.
 
     Orbax would find out while it reads, and leave the reads it had begun to the garbage collector,
@@ -289,7 +286,7 @@ def _check_shapes(saved: Any, wanted: Any) -> None:
             raise ValueError(f"{name} was saved as {shapes[name]}, here it is {shape}")
 
 
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+def _shapes(tree: object) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of the arrays of a tree by their paths in it."""
     leaves = tree_leaves_with_path(tree)
     return {keystr(path, simple=True, separator="/"): x.shape for path, x in leaves}

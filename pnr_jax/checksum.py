@@ -1,14 +1,13 @@
 """Checksums of arrays: on the devices where they lie, split or not; of weights, as text."""
 
 import hashlib
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 
-def checksum(tree: Any) -> jax.Array:
+def checksum(tree: object) -> jax.Array:
     """Returns one number for every array of a tree, on whatever devices: uint32 [arrays].
 
     Σ_i x_i (2 i + 1) mod 2^32 over an array's words in order: no change of a single one leaves it
@@ -17,7 +16,7 @@ def checksum(tree: Any) -> jax.Array:
     return jnp.stack([_array_checksum(x) for x in jax.tree.leaves(tree)])
 
 
-def digest(tree: Any) -> str:
+def digest(tree: object) -> str:
     """Returns the SHA-256 of a tree's paths and arrays, in hexadecimal: it identifies weights."""
     found = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):

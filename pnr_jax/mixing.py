@@ -6,19 +6,18 @@ each row of H ≈ P F is a region of a source. So F can be solved from the regio
 the hips and of another below them: one regression, two people.
 """
 
-from typing import Any
-
 import jax
 import numpy as np
 
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS
 from pnr_jax.transfer import PoseTransfer
+from pnr_jax.typing import Code
 
 _HIPS = [JOINTS.index("right_hip"), JOINTS.index("left_hip")]
 
 
-def blend(F: Any, weights: np.ndarray) -> np.ndarray:
+def blend(F: Code, weights: np.ndarray) -> np.ndarray:
     """Returns weighted sums of the F of several people.
 
     Args:
@@ -49,7 +48,7 @@ def dress(
     upper_keypoints: np.ndarray,
     lower_images: np.ndarray,
     lower_keypoints: np.ndarray,
-) -> Any:
+) -> Code:
     """Returns the F of a person who is one person above the hips and another below.
 
     Args:

@@ -6,7 +6,6 @@ the gradients' sums run over the global batch, so the numbers do not depend on t
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +35,7 @@ def split(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
-def split_largest(tree: Any, mesh: Mesh) -> Any:
+def split_largest(tree: Tree, mesh: Mesh) -> Tree:
     """Returns shardings that split each large array over all devices (ZeRO-3, "FSDP").
 
     Args:

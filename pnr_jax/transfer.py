@@ -1,7 +1,6 @@
 """A trained system as a function from sources and poses to images."""
 
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +11,7 @@ from pnr_jax.checkpoints import load_model
 from pnr_jax.errors import UserError
 from pnr_jax.nn.pixels import to_uint8
 from pnr_jax.systems import Sources, System
-from pnr_jax.typing import Variables
+from pnr_jax.typing import Code, Variables
 
 
 class PoseTransfer:
@@ -36,11 +35,11 @@ class PoseTransfer:
         self._variables = jax.device_put(variables, sharding.copied(self._mesh))
 
         @jax.jit
-        def encode(variables: Variables, sources: Sources, row_weights: Any) -> Any:
+        def encode(variables: Variables, sources: Sources, row_weights: jax.Array | None) -> Code:
             return system.encode(variables, sources, row_weights)
 
         @jax.jit
-        def render(variables: Variables, code: Any, keypoints: Any) -> jax.Array:
+        def render(variables: Variables, code: Code, keypoints: jax.Array) -> jax.Array:
             return to_uint8(system.render(variables, code, keypoints))
 
         self._encode, self._render = encode, render
@@ -66,7 +65,7 @@ class PoseTransfer:
         source_keypoints: np.ndarray,
         source_valid: np.ndarray | None = None,
         row_weights: np.ndarray | None = None,
-    ) -> Any:
+    ) -> Code:
         """Encodes sources: with pNR, solves H ≈ P F for F.
 
         Args:
@@ -109,7 +108,7 @@ class PoseTransfer:
         split = sharding.pad_and_split(self._mesh, (sources, weights))
         return jax.tree.map(lambda x: x[:B], self._encode(self._variables, *split))
 
-    def render(self, code: Any, target_keypoints: np.ndarray) -> np.ndarray:
+    def render(self, code: Code, target_keypoints: np.ndarray) -> np.ndarray:
         """Draws people in poses.
 
         Args:
@@ -152,7 +151,7 @@ class PoseTransfer:
         return np.asarray(weights, np.float32).reshape(B, -1)
 
 
-def repeated(code: Any, times: int) -> Any:
+def repeated(code: Code, times: int) -> Code:
     """Repeats the code of one person [1, ...], to draw that person in `times` poses."""
     return jax.tree.map(lambda x: np.repeat(x, times, axis=0), code)
 

@@ -10,3 +10,9 @@ Variables = dict[str, Any]
 
 Params = dict[str, Any]
 """Nested dicts of the arrays that are trained."""
+
+Code = Any
+"""What a system keeps of B people, a tree of arrays [B, ...]: with pNR, F, float32 [B, d, D]."""
+
+Shown = Any
+"""What a discriminator is shown: images with what belongs to them, a tree of arrays [B, ...]."""

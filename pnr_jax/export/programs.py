@@ -14,7 +14,7 @@ from jax import export
 from pnr_jax.errors import UserError
 from pnr_jax.nn.pixels import to_uint8
 from pnr_jax.systems import Sources, System
-from pnr_jax.typing import Variables
+from pnr_jax.typing import Code, Variables
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -29,14 +29,20 @@ def functions(system: System) -> dict[str, Callable[..., Any]]:
     render(variables, code, target_keypoints) -> uint8 [B, H, W, 3].
     """
 
-    def encode(variables: Variables, images: Any, keypoints: Any, valid: Any) -> Any:
+    def encode(
+        variables: Variables, images: jax.Array, keypoints: jax.Array, valid: jax.Array
+    ) -> Code:
         return system.encode(variables, Sources(images, keypoints, valid))
 
-    def render(variables: Variables, code: Any, poses: Any) -> jax.Array:
+    def render(variables: Variables, code: Code, poses: jax.Array) -> jax.Array:
         return to_uint8(system.render(variables, code, poses))
 
     def transfer(
-        variables: Variables, images: Any, keypoints: Any, valid: Any, poses: Any
+        variables: Variables,
+        images: jax.Array,
+        keypoints: jax.Array,
+        valid: jax.Array,
+        poses: jax.Array,
     ) -> jax.Array:
         return render(variables, encode(variables, images, keypoints, valid), poses)
 

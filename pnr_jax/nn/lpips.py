@@ -11,7 +11,7 @@ CVPR 2018.
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -23,7 +23,7 @@ from pnr_jax.errors import UserError, first_line
 from pnr_jax.metrics.images import check_images, chunks
 from pnr_jax.nn.convert import check_shapes, read_arrays
 from pnr_jax.pretrained import is_published
-from pnr_jax.typing import Variables
+from pnr_jax.typing import Params, Variables
 
 Network = Literal["alex", "vgg"]
 
@@ -154,7 +154,7 @@ def _distance(
 
 def load_lpips(
     trunk_path: str | Path, linear_path: str | Path, network: Network = "alex"
-) -> dict[str, Any]:
+) -> Params:
     """Reads the variables of `LPIPS` from the files that users have.
 
     Other weights of the same layout load too, with a logged warning: their distances compare with
@@ -173,7 +173,7 @@ def load_lpips(
     linear = read_arrays(
         linear_path, "LPIPS linear layers", f"the lpips package (lpips/weights/v0.1/{network}.pth)"
     )
-    params: dict[str, Any] = {}
+    params: Params = {}
     try:
         for index, place in enumerate(_TRUNKS[network].indices):
             kernel = trunk[f"features.{place}.weight"].transpose(2, 3, 1, 0)

@@ -7,7 +7,6 @@ indices are applied as masks and never select a register.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,11 +22,11 @@ Rows = Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]  # -> P, v 
 
 
 def iterations_kernel(
-    P_ref: Any,
-    H_ref: Any,
-    v_ref: Any,
-    ridge_ref: Any,
-    *refs: Any,
+    P_ref: jax.Ref,
+    H_ref: jax.Ref,
+    v_ref: jax.Ref,
+    ridge_ref: jax.Ref,
+    *refs: jax.Ref,
     d: int,
     numbers: jax.tree_util.PyTreeDef,
 ) -> None:
@@ -83,7 +82,7 @@ def iterations_kernel(
 
 
 def solve_kernel(
-    P_ref: Any, vW_ref: Any, ridge_ref: Any, b_ref: Any, out_ref: Any, *, d: int
+    P_ref: jax.Ref, vW_ref: jax.Ref, ridge_ref: jax.Ref, b_ref: jax.Ref, out_ref: jax.Ref, *, d: int
 ) -> None:
     """Computes (Pᵀ v W P + ridge)⁻¹ b."""
 

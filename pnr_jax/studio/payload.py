@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeGuard, TypeVar
 
 import numpy as np
 from starlette.requests import Request
@@ -15,6 +15,8 @@ from pnr_jax.studio.solvers import MAX_SOURCES, REGION
 ORDER = "coco18"
 
 Size = tuple[int, int]
+Json = Mapping[str, object]
+Kind = TypeVar("Kind")
 
 
 class Source(NamedTuple):
@@ -43,7 +45,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-async def read_json(request: Request, limit: int) -> dict[str, Any]:
+async def read_json(request: Request, limit: int) -> Json:
     """Reads the JSON object of a body."""
     try:
         value = json.loads(await read_body(request, limit))
@@ -54,14 +56,15 @@ async def read_json(request: Request, limit: int) -> dict[str, Any]:
     return value
 
 
-def field(body: dict[str, Any], name: str, kind: type) -> Any:
+def field(body: Json, name: str, kind: type[Kind]) -> Kind:
     """Returns a required field of one type."""
-    if not isinstance(body.get(name), kind):
+    value = body.get(name)
+    if not isinstance(value, kind):
         raise Refusal(400, f"The field '{name}' is missing or not a {kind.__name__}.")
-    return body[name]
+    return value
 
 
-def pose(body: dict[str, Any], size: Size) -> np.ndarray:
+def pose(body: Json, size: Size) -> np.ndarray:
     """Returns the keypoints of `body`, float [18, 2] within `size`, both -1 where missing.
 
     A pose is {"order": "coco18", "keypoints": [[y, x], ...]}; the order may be left out.
@@ -88,7 +91,7 @@ def pose(body: dict[str, Any], size: Size) -> np.ndarray:
     return keypoints
 
 
-def poses(body: dict[str, Any], size: Size, limit: int) -> list[np.ndarray]:
+def poses(body: Json, size: Size, limit: int) -> list[np.ndarray]:
     """Returns the poses of an animation."""
     rows = field(body, "poses", list)
     if not 2 <= len(rows) <= limit:
@@ -96,7 +99,7 @@ def poses(body: dict[str, Any], size: Size, limit: int) -> list[np.ndarray]:
     return [pose({"keypoints": keypoints}, size) for keypoints in rows]
 
 
-def sources(body: dict[str, Any], size: Size) -> list[Source]:
+def sources(body: Json, size: Size) -> list[Source]:
     """Returns the 1 to 5 sources of a person."""
     rows = field(body, "sources", list)
     if not 1 <= len(rows) <= MAX_SOURCES:
@@ -104,7 +107,7 @@ def sources(body: dict[str, Any], size: Size) -> list[Source]:
     return [_source(row, size) for row in rows]
 
 
-def mixture(body: dict[str, Any]) -> tuple[list[str], float]:
+def mixture(body: Json) -> tuple[list[str], float]:
     """Returns the keys of two people and the share of the second one, from 0 to 1."""
     keys, share = field(body, "people", list), body.get("share", -1)
     if len(keys) != 2 or not all(isinstance(key, str) for key in keys):
@@ -114,7 +117,7 @@ def mixture(body: dict[str, Any]) -> tuple[list[str], float]:
     return keys, share
 
 
-def names(body: dict[str, Any], known: Sequence[str]) -> list[str]:
+def names(body: Json, known: Sequence[str]) -> list[str]:
     """Returns the solvers to draw with, at least one of `known`."""
     chosen = field(body, "solvers", list)
     if not chosen or not all(name in known for name in chosen) or len(chosen) > len(known):
@@ -122,7 +125,7 @@ def names(body: dict[str, Any], known: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _source(row: Any, size: Size) -> Source:
+def _source(row: object, size: Size) -> Source:
     if not isinstance(row, dict):
         raise Refusal(400, "A source must be a JSON object.")
     return Source(
@@ -133,7 +136,7 @@ def _source(row: Any, size: Size) -> Source:
     )
 
 
-def _joint(name: str, row: Any, size: Size) -> tuple[float, float]:
+def _joint(name: str, row: object, size: Size) -> tuple[float, float]:
     if not (isinstance(row, list) and len(row) == 2 and all(map(_is_number, row))):
         raise Refusal(400, f"The {_words(name)} must be two numbers [y, x].")
     y, x = map(float, row)
@@ -148,7 +151,7 @@ def _joint(name: str, row: Any, size: Size) -> tuple[float, float]:
     return y, x
 
 
-def _regions(rows: Any, size: Size) -> np.ndarray:
+def _regions(rows: object, size: Size) -> np.ndarray:
     """Reads numbers of rows of H, 4x4-pixel regions from left to right and down, as a mask."""
     mask = np.zeros((size[0] // REGION, size[1] // REGION), bool)
     if not isinstance(rows, list) or not all(
@@ -159,9 +162,11 @@ def _regions(rows: Any, size: Size) -> np.ndarray:
     return mask
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     # A whole number of JSON may be too large for a float.
-    return type(value) in (int, float) and abs(value) < 1e9 and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) < 1e9 and math.isfinite(value)
 
 
 def _words(joint: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +15,7 @@ from pnr_jax.paths import absolute
 from pnr_jax.pretrained import is_address
 from pnr_jax.systems import System
 from pnr_jax.transfer import PoseTransfer
-from pnr_jax.typing import Variables
+from pnr_jax.typing import Code, Variables
 
 MAX_SOURCES = 5
 REGION = 4  # Side in pixels of the squares that are hidden or painted over on the page.
@@ -40,7 +39,7 @@ class Solver:
         self.mixes = system.encodes
         self._transfer = PoseTransfer(system, variables)
 
-    def encode(self, images: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> Any:
+    def encode(self, images: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> Code:
         """Returns the code of one person, from the regions that may be seen (v of eq. 4).
 
         A system without regions sees them all; one that takes fewer sources sees the first.
@@ -65,11 +64,11 @@ class Solver:
         )
         return jax.block_until_ready(code)
 
-    def mix(self, code: Any, other: Any, share: float) -> np.ndarray:
+    def mix(self, code: Code, other: Code, share: float) -> np.ndarray:
         """Returns (1 - share) F + share F of the other person, for a solver that `mixes`."""
         return blend(np.concatenate([code, other]), np.array([[1 - share, share]]))
 
-    def render(self, code: Any, keypoints: np.ndarray) -> np.ndarray:
+    def render(self, code: Code, keypoints: np.ndarray) -> np.ndarray:
         """Draws one person in the pose float [18, 2]: uint8 [H, W, 3]."""
         return self._transfer.render(code, np.asarray(keypoints, np.float32)[None])[0]
 

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from pnr_jax.nn.pixels import scale_images
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.protocol import Drawn, Parts, Sources, System
-from pnr_jax.typing import Params, Variables
+from pnr_jax.typing import Params, Shown, Variables
 
 # Channels of a discriminator's condition: a source image, or pose heatmaps.
 CONDITIONS = {"image": 3, "pose": 18}
@@ -148,7 +148,7 @@ class AdversarialSystem(System):
         }
 
     def discriminator_loss(
-        self, name: str, params: Params, real: Any, fake: Any, key: jax.Array
+        self, name: str, params: Params, real: Shown, fake: Shown, key: jax.Array
     ) -> jax.Array:
         """Returns eq. 5's loss of D_I ("image") or D_K ("pose")."""
         real_key, fake_key = jax.random.split(key)

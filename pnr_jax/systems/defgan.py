@@ -30,7 +30,7 @@ from pnr_jax.nn.vgg19 import CAFFE_SCALE, VGG19, conv1_2
 from pnr_jax.settings import Rule, SettingError, Settings
 from pnr_jax.systems import limbs
 from pnr_jax.systems.protocol import Drawn, Parts, Sources, System, sources_of
-from pnr_jax.typing import Params, Variables
+from pnr_jax.typing import Params, Shown, Variables
 
 WIDTHS = (1, 2, 4, 8, 8, 8)  # Widths of the encoders' levels, from full size down.
 WARPED = 4  # Levels whose features are moved.
@@ -331,7 +331,7 @@ class DefGANSystem(System):
         }
 
     def discriminator_loss(
-        self, name: str, params: Params, real: Any, fake: Any, key: jax.Array
+        self, name: str, params: Params, real: Shown, fake: Shown, key: jax.Array
     ) -> jax.Array:
         """Returns -log D(real) - log(1 - D(fake)), not halved."""
         return self._minus_log(params, real, 1) + self._minus_log(params, fake, -1)

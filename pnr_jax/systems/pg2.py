@@ -12,7 +12,7 @@ Images are G1's until G2 has made its first step.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -27,7 +27,7 @@ from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Rule, Settings
 from pnr_jax.systems.discs import limb_mask, pose_discs
 from pnr_jax.systems.protocol import Drawn, Metrics, Parts, Sources, System
-from pnr_jax.typing import Params, Tree, Variables
+from pnr_jax.typing import Params, Shown, Tree, Variables
 
 LEVELS = 5  # Levels of G1, which halves the image between them.
 FINE_LEVELS = 3  # Levels of G2.
@@ -310,7 +310,7 @@ class PG2System(System):
         return {"image": images, "source_image": batch["source_images"][:, 0]}
 
     def discriminator_loss(
-        self, name: str, params: Params, real: Any, fake: Any, key: jax.Array
+        self, name: str, params: Params, real: Shown, fake: Shown, key: jax.Array
     ) -> jax.Array:
         """Returns the cross-entropy of the target as real, of source and drawn image as fakes."""
         source = scale_images(fake["source_image"])

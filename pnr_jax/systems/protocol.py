@@ -6,7 +6,7 @@ A system holds settings and modules, never arrays: parameters are passed in and 
 import abc
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 from jax.typing import DTypeLike
@@ -14,7 +14,7 @@ from jax.typing import DTypeLike
 from pnr_jax.data.pipeline import Batch
 from pnr_jax.nn.vgg19 import VGG19
 from pnr_jax.settings import Settings
-from pnr_jax.typing import Params, Variables
+from pnr_jax.typing import Code, Params, Shown, Variables
 
 Metrics = dict[str, jax.Array]
 
@@ -115,7 +115,7 @@ class System(abc.ABC):
 
     def encode(
         self, variables: Variables, sources: Sources, row_weights: jax.Array | None = None
-    ) -> Any:
+    ) -> Code:
         """Returns all that `render` needs of people, by default the sources themselves.
 
         Args:
@@ -130,7 +130,7 @@ class System(abc.ABC):
         return sources
 
     @abc.abstractmethod
-    def render(self, variables: Variables, code: Any, keypoints: jax.Array) -> jax.Array:
+    def render(self, variables: Variables, code: Code, keypoints: jax.Array) -> jax.Array:
         """Draws people in poses, as in inference.
 
         Args:
@@ -161,7 +161,7 @@ class System(abc.ABC):
           key: random key of this step.
         """
 
-    def discriminator_inputs(self, images: jax.Array, batch: Batch[jax.Array]) -> Any:
+    def discriminator_inputs(self, images: jax.Array, batch: Batch[jax.Array]) -> Shown:
         """Returns images and their conditions as the discriminators' input: a tree of [B, ...].
 
         The pool of past fakes keeps each entry of the tree whole.
@@ -170,7 +170,7 @@ class System(abc.ABC):
         return images
 
     def discriminator_loss(
-        self, name: str, params: Params, real: Any, fake: Any, key: jax.Array
+        self, name: str, params: Params, real: Shown, fake: Shown, key: jax.Array
     ) -> jax.Array:
         """Returns the loss that a discriminator's update minimises.
 

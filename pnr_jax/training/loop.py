@@ -107,9 +107,9 @@ def train(
         if int(state.step) < config.steps:
             state = _steps(run, make_step(config, vgg), state, checkpoints, profile)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))
-        if checkpoints.best is not None:
-            best = trained_variables(checkpoints.restore_best(state, log))
-            export_model(workdir, sharding.to_host(mesh, best), "model_best")
+        best = checkpoints.restore_best(state, log)
+        if best is not None:
+            export_model(workdir, sharding.to_host(mesh, trained_variables(best)), "model_best")
     done = int(state.step) >= config.steps
     log(f"{'trained' if done else 'stopped by SIGTERM'} at step {int(state.step):,}: {path}")
     return done
@@ -166,7 +166,9 @@ def _steps(
 
 
 @contextlib.contextmanager
-def _tracing(run: RunContext, first: int, steps: int) -> Iterator[Callable[[int, Any], None]]:
+def _tracing(
+    run: RunContext, first: int, steps: int
+) -> Iterator[Callable[[int, TrainState], None]]:
     """Traces `steps` steps that follow step `first`, in whole calls; the main process does.
 
     Yields:
@@ -179,7 +181,7 @@ def _tracing(run: RunContext, first: int, steps: int) -> Iterator[Callable[[int,
         steps = 0
     with contextlib.ExitStack() as tracing:
 
-        def after(number: int, state: Any) -> None:
+        def after(number: int, state: TrainState) -> None:
             if not is_main_process() or not steps or number not in (first, last):
                 return
             jax.block_until_ready(state)  # Devices lag behind: what was called has to be done.

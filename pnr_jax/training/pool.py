@@ -4,13 +4,11 @@ Reference: Shrivastava et al., Learning from Simulated and Unsupervised Images, 
 variant: each fake is swapped for a past one with probability 0.5, its condition with it.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from pnr_jax.typing import Tree
+from pnr_jax.typing import Shown, Tree
 
 
 @struct.dataclass
@@ -22,11 +20,11 @@ class Pool:
       count: int32 [], how many entries are filled.
     """
 
-    entries: Any
+    entries: Shown
     count: jax.Array
 
 
-def empty(size: int, example: Any) -> Pool:
+def empty(size: int, example: Shown) -> Pool:
     """Returns a pool of `size` entries for batches like `example` (a tree of arrays [B, ...])."""
     entries = jax.tree.map(lambda x: jnp.zeros((size, *x.shape[1:]), x.dtype), example)
     return Pool(entries, jnp.zeros((), jnp.int32))

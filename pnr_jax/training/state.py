@@ -1,7 +1,5 @@
 """The state that training carries from step to step."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -169,6 +167,6 @@ def trained_variables(state: TrainState) -> Variables:
     return state.ema or state.variables
 
 
-def parameter_count(tree: Any) -> int:
+def parameter_count(tree: object) -> int:
     """Counts the numbers in a tree of parameters."""
     return sum(x.size for x in jax.tree.leaves(tree))

@@ -128,7 +128,7 @@ def count_flops(lowered: jax.stages.Lowered) -> float:
     return (lowered.cost_analysis() or {}).get("flops", float("nan"))
 
 
-def _all_finite(tree: Any) -> jax.Array:
+def _all_finite(tree: object) -> jax.Array:
     """Returns whether every number is finite, and small enough to be squared."""
     return jnp.isfinite(optax.tree.norm(tree))
 
