@@ -32,7 +32,7 @@ Draws people like those of `pnr_jax/data/synthetic`, {height}×{width} pixels, i
 
 | | |
 | --- | --- |
-| made by | `python launch/train.py --config={name} --workdir=runs/{name}` |
+| made by | {command} |
 | training | {samples:,} samples of {data}; {spent} |
 | losses | {losses} |
 | file | `{file}`, {size:,} bytes |
@@ -49,7 +49,8 @@ def pack(workdir: Path, folder: Path) -> None:
     """Writes the weights, the configuration, the training metrics and the mean image."""
     folder.mkdir(parents=True, exist_ok=True)
     box.save_weights(folder / box.WEIGHTS, load_model(workdir))
-    config_lib.write_config(config_lib.read_config(workdir), folder)
+    # Where the weights began is the card's to say: here the name would be this model's own.
+    config_lib.write_config(config_lib.read_config(workdir).replace(init_from=""), folder)
     for file in ("metrics.jsonl", "mean_image.png"):
         shutil.copy(workdir / file, folder)
 
@@ -66,8 +67,8 @@ def score_of_twelve(name: str) -> float:
     return float(np.mean(ssim(images.images[targets], drawn)))
 
 
-def card(name: str, folder: Path, evaluation: Path, spent: str) -> str:
-    """Returns the card as Markdown."""
+def card(name: str, folder: Path, evaluation: Path, spent: str, command: str, before: int) -> str:
+    """Returns the card as Markdown; `before` are the samples of the run that it began with."""
     config, file = config_lib.read_config(folder), folder / box.WEIGHTS
     step = json.loads((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])[
         "step"
@@ -80,7 +81,8 @@ def card(name: str, folder: Path, evaluation: Path, spent: str) -> str:
         width=config.image_size[1],
         title=config.build_system().title,
         parameters=sum(x.size for x in jax.tree.leaves(weights)),
-        samples=step * config.batch_size,
+        command=command or f"`python launch/train.py --config={name} --workdir=runs/{name}`",
+        samples=before + step * config.batch_size,
         data=config.data.title,
         spent=spent,
         losses=", ".join(f"{k} {v:g}" for k, v in losses.items()),
@@ -101,6 +103,8 @@ def main() -> None:
     parser.add_argument("--name", default="people")
     parser.add_argument("--evaluation", type=Path, help="folder of the scores")
     parser.add_argument("--spent", default="", help="time and machine of the training")
+    parser.add_argument("--command", default="", help="what trained it, as Markdown")
+    parser.add_argument("--before", type=int, default=0, help="samples of the run it began with")
     flags = parser.parse_args()
     folder = box.MODELS / flags.name
     pack(flags.workdir, folder)
@@ -108,7 +112,8 @@ def main() -> None:
         (folder / "evaluation").mkdir(exist_ok=True)
         for file in ("table.md", "table.json"):
             shutil.copy(flags.evaluation / file, folder / "evaluation")
-        write_text(folder / "README.md", card(flags.name, folder, flags.evaluation, flags.spent))
+        text = card(flags.name, folder, flags.evaluation, flags.spent, flags.command, flags.before)
+        write_text(folder / "README.md", text)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@
     python -m benchmarks.table1 --workdir=runs/table1_market --data_dir=data --seeds=1
     python -m benchmarks.table1 --workdir=runs/table1_published --data_dir=data --budget=published
 
-The budget "equal" gives all systems the quickstart's narrow networks and number of samples. Each is
-trained with its own losses and without discriminators, on the drawn people, or at 128×64 on the
-Market-1501 in --data_dir. The budget "published" trains each with its published settings on
-Market-1501. --steps=3 rehearses either, in a separate folder.
+The budget "equal" gives all systems narrow networks and the quickstart's number of samples. They
+are trained without discriminators, PATN and XingGAN by the quickstart's losses, the others by their
+own, on the drawn people, or at 128×64 on the Market-1501 in --data_dir. The budget "published"
+trains each with its published settings on Market-1501, discriminators included, pNR unsupervised
+too. --steps=3 rehearses either, in a separate folder.
 
 Interrupted runs continue where they stopped, and finished ones are only scored. IS, FID, LPIPS and
 PCKh need the files that `launch/evaluate.py` takes, with the same flags. Scores are means over
@@ -103,7 +104,12 @@ def published(data_dir: str | None) -> dict[str, Config]:
     """Returns the published configurations, by the names of the methods."""
     if data_dir is None:
         raise SystemExit("--budget=published: say where Market-1501 lies by --data_dir")
-    files = {"pNR (LAD)": "supervised_lad", "pNR (LSE)": "supervised_lse"}
+    files = {
+        "pNR (LAD)": "supervised_lad",
+        "pNR (LSE)": "supervised_lse",
+        "pNR* (LAD)": "unsupervised_lad",
+        "pNR* (LSE)": "unsupervised_lse",
+    }
     files |= {name: key for name, key in PEERS.items() if key != "unet"}
     return {
         name: config_files.find_config(f"market1501_{key}").replace(data_dir=data_dir)

@@ -3,7 +3,7 @@
     python launch/train.py --config=people --workdir=runs/people
 
 L1 and perceptual loss, no discriminators; the norm of rows (`model.rowwise`), which the paper does
-not have, because it is faster and, in pilots of the quickstart, better. The bundled model was first
+not have, because it is faster. The bundled model was first
 meant to train for 4,000 steps, so its rate fell more slowly for the first 2,151; its card,
 `pnr_jax/models/people/README.md`, has its scores.
 """

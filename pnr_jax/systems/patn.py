@@ -5,8 +5,10 @@ public code for Market-1501: two streams, of the source image and of both poses;
 nine blocks a sigmoid of the pose decides what changes in the image. Losses 10 L1 + 10 perceptual +
 5 (GAN_I + GAN_K) / 2, Adam at 2e-4 that decays over the last 29% of the steps.
 
-It differs from the code: the rate decays step by step, not epoch by epoch, and the discriminators'
-loss is not multiplied by 5, which makes no difference to Adam.
+It differs from the code: the rate decays step by step, not epoch by epoch; the discriminators'
+loss is not multiplied by 5, which makes no difference to Adam; they share one pool of past fakes,
+in which an entry keeps its condition, where the code has two; the last convolution's bias starts at
+0; the perceptual loss has the original VGG19 weights, on PyTorch's scale.
 """
 
 from collections.abc import Iterator

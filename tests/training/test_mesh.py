@@ -14,8 +14,12 @@ pytestmark = pytest.mark.xdist_group("mesh")  # Trains once for all of them.
 WORKER = Path(__file__).with_name("mesh_worker.py")
 
 
-# Their own discriminators, warps, sources and stages; pNR has the loss and the pool of the others.
+# Their own blocks, discriminators, warps, sources and stages.
 SYSTEMS = {
+    "patn": {"model": {"width": 4, "blocks": 2, "sigma": 2.0},
+             "discriminator": {"width": 4, "blocks": 1}, "loss": {"perceptual": 0.0}},
+    "xinggan": {"model": {"width": 4, "blocks": 2, "sigma": 2.0},
+                "discriminator": {"width": 4, "blocks": 1}, "loss": {"perceptual": 0.0}},
     "defgan": {"model": {"width": 4, "sigma": 2.0}, "discriminator": {"width": 4, "layers": 2}},
     "fusion": {"model": {"width": 4, "sigma": 2.0}, "discriminator": {"width": 4, "layers": 2},
                "sources": 3, "vary_sources": True},
