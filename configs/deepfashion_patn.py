@@ -1,4 +1,4 @@
-"""PATN on DeepFashion (In-shop) at 256×176, as its public code trains it but for one loss.
+"""PATN on DeepFashion (In-shop) at 256×176, near to what its public code trains.
 
     python launch/prepare_deepfashion.py --source=IMAGES --annotations=CSVS --lists=LISTS \
         --data_dir=DATA
@@ -6,8 +6,10 @@
     python launch/evaluate.py --workdir=runs/fashion_patn --sources=1
 
 2.8 million samples, batch 7, instance norm, λ_GAN 5, λ_L1 = λ_perceptual = 1, no pool of fakes. Its
-script judges by least squares without a sigmoid; here it is the cross-entropy of Market-1501, and
-instance norm has a scale and an offset, so this is near PATN's training and not the same.
+script judges by least squares without a sigmoid; here it is the cross-entropy of Market-1501.
+Instance norm has a scale and an offset and the convolutions before it no bias, where the code has
+it the other way round; so the numbers of parameters differ. Heatmaps are Gaussians; the code writes
+them into integers, which leaves one pixel a joint.
 
 Hardware, time and score: not yet run.
 """

@@ -1,4 +1,4 @@
-"""XingGAN on DeepFashion (In-shop) at 256×176, as its public code trains it but for one loss.
+"""XingGAN on DeepFashion (In-shop) at 256×176, near to what its public code trains.
 
     python launch/prepare_deepfashion.py --source=IMAGES --annotations=CSVS --lists=LISTS \
         --data_dir=DATA
@@ -6,10 +6,9 @@
     python launch/evaluate.py --workdir=runs/xing --sources=1
 
 1.2 million samples (300 epochs of 4,000 pairs), batch 32, instance norm, λ_GAN 5, λ_L1 50,
-λ_perceptual 1, no pool of fakes. As with `deepfashion_patn`, its script judges by least squares
-without a sigmoid and its instance norm has neither scale nor offset, so this is near its training
-and not the same. The backward pass keeps an attention map of 2,816² places for each image, block
-and branch: 18 GB in float32 for these alone.
+λ_perceptual 1, no pool of fakes. What differs from the code is what differs in `deepfashion_patn`:
+the discriminators' loss, instance norm, heatmaps. The backward pass keeps an attention map of
+2,816² places for each image, block and branch: 18 GB in float32 for these alone.
 
 Hardware, time and score: not yet run.
 """

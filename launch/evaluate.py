@@ -2,6 +2,7 @@
 
     python launch/evaluate.py --workdir=runs/quickstart
     python launch/evaluate.py --generated=FOLDER --name=PATN --data_dir=data
+    python launch/evaluate.py --generated=FOLDER --name=GFLA --data_dir=data --data=deepfashion
 
 writes the table (Markdown, JSON, LaTeX), the scores of the single images and figures to
 WORKDIR/evaluation/ or FOLDER/evaluation/. docs/evaluation.md says what each column means and where
@@ -14,6 +15,7 @@ from absl import flags
 
 from pnr_jax import box, cli, examples
 from pnr_jax.config import Config
+from pnr_jax.data import DATA_SETS
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import (
     jobs,
@@ -36,6 +38,9 @@ NAME = flags.DEFINE_list("name", [], "Names of --generated's methods; the folder
 COMPARE = flags.DEFINE_list("compare", [], "More runs or folders of images, side by side.")
 PAIRS = flags.DEFINE_string("pairs", None, "CSV from,to[,image] to score instead of the 12,000.")
 ALLOW_MISSING = flags.DEFINE_bool("allow_missing", False, "Score the images that are there.")
+DATA = flags.DEFINE_enum(
+    "data", "market1501", sorted(DATA_SETS), "The data set of --generated, without a run."
+)
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the data set; the run's by default.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder to write to instead of .../evaluation.")
 SOURCES = flags.DEFINE_list("sources", ["1", "3", "5"], "Numbers of source images, M.")
@@ -57,7 +62,7 @@ def main() -> None:
     """Scores what the flags name."""
     runs, folders = _scored()
     folder = _output(runs[0].workdir if runs else folders[0].path)
-    settings = runs[0].config if runs else _market1501()
+    settings = runs[0].config if runs else _data_set()
     options = jobs.Options(_sources(), MODEL.value, LIMIT.value, ALLOW_MISSING.value, JPEG.value)
     chosen = _scorers()
     # The rows may have fewer sources than the default's 5: then fewer are scored.
@@ -114,10 +119,13 @@ def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:
     return runs, folders
 
 
-def _market1501() -> Config:
-    if not DATA_DIR.value:
-        raise UserError("--generated without --workdir: say where Market-1501 lies by --data_dir")
-    return Config(data_dir=DATA_DIR.value)
+def _data_set() -> Config:
+    """Returns a configuration that names --data, for images that no run has drawn."""
+    data = DATA_SETS[DATA.value]
+    if not DATA_DIR.value and DATA.value != "people":
+        raise UserError(f"--generated without --workdir: say where {data.title} lies by --data_dir")
+    config = Config(data_dir=DATA_DIR.value or "", image_size=data.image_size)
+    return config.replace(data={"name": DATA.value})
 
 
 def _sources() -> list[int]:

@@ -1,11 +1,12 @@
 """Builds DeepFashion (In-shop) with keypoints, pairs and tuples for training, at 256×176.
 
-    python launch/prepare_deepfashion.py --source=img_highres.zip --annotations=FOLDER \
+    python launch/prepare_deepfashion.py --source=img_highres --annotations=FOLDER \
         --lists=FOLDER --data_dir=data
 
 The archive, img.zip or img_highres.zip, comes from the data set's authors (research use only); both
 are encrypted, so --source is mostly the folder that one unpacks to. A part of it will do: what is
-missing is counted. Lists and CSVs are PATN's split, which the field's repositories share.
+missing is counted, and named in DATA_DIR/deepfashion/missing.txt. Lists and CSVs are PATN's split,
+which the field's repositories share.
 """
 
 from pathlib import Path
@@ -34,6 +35,7 @@ def main() -> None:
         )
     cli.print_names("listed image(s) missing in the source", prepared.missing)
     cli.print_names("listed image(s) without keypoints", prepared.poseless)
+    cli.print_names("row(s) of keypoints with fractions of a pixel, rounded", prepared.rounded)
     cli.print_names("image(s) left out, unreadable", prepared.damaged)
     for what, count in prepared.counts.items():
         print(f"{what}: {count:,}")

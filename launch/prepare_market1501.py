@@ -34,6 +34,7 @@ def main() -> None:
         prepared = prepare(SOURCE.value, ANNOTATIONS.value, path, max_damaged=MAX_DAMAGED.value)
     cli.print_names("image(s) left out, unreadable", prepared.damaged)
     cli.print_names("image(s) resized", prepared.resized)
+    cli.print_names("row(s) of keypoints with fractions of a pixel, rounded", prepared.rounded)
     for split, count in prepared.counts.items():
         print(f"{split}: {count:,} images")
     folder = to_path(DATA_DIR.value) / prepared.folder.relative_to(path)

@@ -27,7 +27,7 @@ if _INSTALLED:
 
 
 def to_path(path: str | Path) -> Path:
-    """Returns a path on the disk, or in a bucket, which must be there.
+    """Returns a path on the disk, `~` being the home folder, or in a bucket, which must be there.
 
     >>> to_path("runs/a").name, to_path("runs/a").is_absolute()
     ('a', False)
@@ -39,7 +39,7 @@ def to_path(path: str | Path) -> Path:
     if not is_remote(text):
         if isinstance(path, Path) and re.match("gs:/[^/]", text):  # `Path` leaves one slash.
             raise UserError(f"{text}: a bucket's address must be a string, not a `Path`")
-        return Path(text)
+        return _expanded(text)
     bucket = re.fullmatch("gs://([^/]+)(/.*)?", text)
     if bucket is None:
         raise UserError(f"{text}: of places with '://', only gs://BUCKET/... is known")
@@ -62,7 +62,7 @@ def is_remote(path: str | Path) -> bool:
 
 def absolute(path: str | Path) -> Path:
     """Returns the path from the root, links followed; in a bucket it is that already."""
-    return to_path(path) if is_remote(path) else Path(path).resolve()
+    return to_path(path) if is_remote(path) else to_path(path).resolve()
 
 
 def create(path: Path, data: bytes) -> bool:
@@ -122,6 +122,14 @@ def remove_tree(path: Path) -> None:
         cast(Any, path).rmtree(missing_ok=True)
     else:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _expanded(text: str) -> Path:
+    """Returns a path on the disk, `~` being the home folder."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # Of a user whom nobody knows: it may be a file's name.
+        return Path(text)
 
 
 @functools.cache

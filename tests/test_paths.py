@@ -136,3 +136,10 @@ def test_only_errors_of_a_bucket_are_called_so(bucket, monkeypatch):
     assert not isinstance(refused.value, OSError)
     assert paths.is_bucket_error(refused.value)
     assert not paths.is_bucket_error(ValueError("refused by 401"))
+
+
+def test_home_is_found_without_a_shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert to_path("~/runs/a") == absolute("~/runs/a") == tmp_path / "runs" / "a"
+    assert to_path("~nobody-of-that-name/a") == Path("~nobody-of-that-name/a")
+    assert to_path("runs/~") == Path("runs/~")

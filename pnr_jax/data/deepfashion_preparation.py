@@ -15,7 +15,7 @@ from pnr_jax.data.deepfashion import FRAME, IMAGE_SIZE
 from pnr_jax.data.protocol import Tuples
 from pnr_jax.data.sources import Read, open_source
 from pnr_jax.errors import UserError
-from pnr_jax.files import read_lines
+from pnr_jax.files import read_lines, write_text
 
 SPLITS = ("train", "test")
 SPELLINGS = ("fasion", "fashion")  # The first is the usual one.
@@ -33,6 +33,7 @@ class Prepared(NamedTuple):
       missing: listed images that the source does not have.
       poseless: listed images without a row of keypoints.
       damaged: images left out, unreadable.
+      rounded: images whose keypoints had fractions of a pixel.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Prepared(NamedTuple):
     missing: list[str]
     poseless: list[str]
     damaged: list[str]
+    rounded: list[str]
 
 
 def prepare(
@@ -65,10 +67,11 @@ def prepare(
     if folder.exists():
         raise UserError(f"{folder}: is there already; remove it to prepare DeepFashion again")
     names = {split: _listed(Path(lists) / f"{split}.lst") for split in SPLITS}
-    rows = {split: read_rows(Path(annotations), split, names[split]) for split in SPLITS}
+    rounded: list[str] = []
+    rows = {split: read_rows(Path(annotations), split, names[split], rounded) for split in SPLITS}
     published = {split: _published_pairs(Path(annotations), split) for split in SPLITS}
     files = list_photos(Path(source))
-    prepared = Prepared(folder, {}, [], [], [])
+    prepared = Prepared(folder, {}, [], [], [], rounded)
     Path(data_dir).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".deepfashion.", dir=data_dir) as temporary:
         new = Path(temporary) / "new"
@@ -97,6 +100,8 @@ def prepare(
                         f"`source={source}`: has all images of none of the {len(every):,} {kind} "
                         f"of {split}.lst; take more of the archive"
                     )
+        if prepared.missing:
+            write_text(new / "missing.txt", "\n".join(prepared.missing) + "\n")
         new.rename(folder)
     return prepared
 
@@ -125,7 +130,9 @@ def list_photos(source: Path) -> dict[str, Read]:
     return found
 
 
-def read_rows(annotations: Path, split: str, listed: list[str]) -> Rows:
+def read_rows(
+    annotations: Path, split: str, listed: list[str], rounded: list[str] | None = None
+) -> Rows:
     """Reads the keypoints of a split's listed images, in the frame of 256×176.
 
     The CSVs come in two frames, and one name (`fasion-annotation-*`) stands for either: in the
@@ -139,7 +146,7 @@ def read_rows(annotations: Path, split: str, listed: list[str]) -> Rows:
     path = _first_of(annotations, kinds)
     if path is None:
         raise UserError(f"`annotations={annotations}`: has no {' nor '.join(kinds)}")
-    rows = read_annotations(path)
+    rows = read_annotations(path, rounded)
     known = set(listed)
     strangers = [name for name in rows if name not in known]
     if strangers:

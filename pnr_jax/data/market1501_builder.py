@@ -108,7 +108,7 @@ def prepare(
         preparation.check_same(folder, packed, inputs.rows[split], inputs.files[split])
     preparation.write_files(folder, records, inputs)
     counts = {split: len(packed.names) for split, packed in records.items()}
-    return Prepared(folder, counts, builder.notes.damaged, builder.notes.resized)
+    return Prepared(folder, counts, builder.notes.damaged, builder.notes.resized, inputs.rounded)
 
 
 def read_records(folder: str | Path, split: str) -> packed_lib.Packed:

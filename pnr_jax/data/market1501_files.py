@@ -64,11 +64,13 @@ def passed_over(source: Path) -> list[str]:
     return open_source(source).passed_over
 
 
-def read_split(annotations: Path, split: str) -> dict[str, np.ndarray]:
-    """Reads the annotations of a split from the folder of the CSVs."""
+def read_split(
+    annotations: Path, split: str, rounded: list[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Reads the annotations of a split from the folder of the CSVs, as `read_annotations` does."""
     if not annotations.is_dir():
         raise UserError(f"`annotations={annotations}`: no such folder")
-    return read_annotations(annotations / annotation_file(split))
+    return read_annotations(annotations / annotation_file(split), rounded)
 
 
 def split_tuples(annotations: Path, split: str, seed: int = 0) -> dict[str, list[tuple[str, ...]]]:

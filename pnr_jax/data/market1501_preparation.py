@@ -29,11 +29,13 @@ class Inputs(NamedTuple):
       files: readers of the JPEG files by split and name.
       rows: annotations, int [18, 2], by split and name.
       tuples: pairs and tuples by the file that they go to.
+      rounded: images whose keypoints had fractions of a pixel.
     """
 
     files: dict[str, dict[str, Read]]
     rows: dict[str, dict[str, np.ndarray]]
     tuples: dict[str, list[tuple[str, ...]]]
+    rounded: list[str]
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,14 @@ class Prepared(NamedTuple):
       counts: images by split.
       damaged: names of images left out, unreadable.
       resized: names of images of another size than 128×64.
+      rounded: names of images whose keypoints had fractions of a pixel.
     """
 
     folder: Path
     counts: dict[str, int]
     damaged: list[str]
     resized: list[str]
+    rounded: list[str]
 
 
 def prepare(
@@ -97,7 +101,7 @@ def prepare(
         else:
             new.rename(folder)
     counts = {split: len(x.names) for split, x in packed.items()}
-    return Prepared(folder, counts, notes.damaged, notes.resized)
+    return Prepared(folder, counts, notes.damaged, notes.resized, inputs.rounded)
 
 
 def read_inputs(source: Path, annotations: Path) -> Inputs:
@@ -106,10 +110,10 @@ def read_inputs(source: Path, annotations: Path) -> Inputs:
     Raises:
       UserError: an annotated image is not in the archive, a pair names an unknown one, ...
     """
-    inputs = Inputs({}, {}, {})
+    inputs = Inputs({}, {}, {}, [])
     for split, folder in market1501_files.FOLDERS.items():
         files = market1501_files.list_files(source, folder)
-        rows = market1501_files.read_split(annotations, split)
+        rows = market1501_files.read_split(annotations, split, inputs.rounded)
         absent = [name for name in rows if name not in files]
         if absent:
             path = annotations / market1501_files.annotation_file(split)

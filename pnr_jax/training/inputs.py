@@ -7,8 +7,10 @@ configuration says so (`pnr_jax.data.warps`). A resident data set (Market-1501's
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -53,10 +55,18 @@ def free_memory() -> int:
     free = [x["bytes_limit"] - x["bytes_in_use"] for x in stats if x and "bytes_limit" in x]
     if free:
         return min(free)
+    return _free_on_host() // jax.local_device_count()
+
+
+def _free_on_host(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Returns the bytes that programs may have: on Linux those of the file cache too."""
+    if meminfo.exists():
+        found = re.search(r"MemAvailable: *(\d+) kB", meminfo.read_text(encoding="utf-8"))
+        if found:
+            return int(found[1]) * 1024
     if "SC_AVPHYS_PAGES" not in getattr(os, "sysconf_names", {}):
         return 0
-    pages = os.sysconf("SC_AVPHYS_PAGES") // jax.local_device_count()
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def with_input(step: Step, config: Config, examples: Examples, mesh: Mesh) -> Step:

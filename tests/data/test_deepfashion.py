@@ -203,6 +203,7 @@ def test_a_part_of_the_archive_will_do_and_what_lacks_is_named(archive):
         file.write(f"{extra}\n")
     made = archive.prepare(archive.as_folder())
     assert made.missing == [flat_name(gone)]
+    assert (made.folder / "missing.txt").read_text() == f"{flat_name(gone)}\n"
     assert made.poseless == [extra]
     assert made.counts["train pairs"] == 24 - 6
     names = packed.read_packed(archive.folder / "data/deepfashion/packed-train.npz").names.tolist()

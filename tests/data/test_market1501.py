@@ -256,6 +256,14 @@ def test_a_missing_image_is_named_with_the_csv(archive):
     assert name in message
 
 
+def test_rows_with_fractions_of_a_pixel_are_named(archive):
+    name = NAMES["train"][2]
+    exact = archive.annotations["train"][name].astype(float)
+    exact[1] = (40.25, 20.75)
+    archive.annotations["train"][name] = exact
+    assert archive.prepare(archive.as_folder()).rounded == [name]
+
+
 def test_keypoints_outside_the_image_are_named(archive):
     name = NAMES["train"][2]
     archive.annotations["train"][name][1] = (128, 5)

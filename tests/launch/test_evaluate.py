@@ -199,6 +199,11 @@ def test_mistakes_are_one_line_that_says_how_to_mend_them(workdir, data_dir):
     expected = [
         ([], "say what to score: --workdir=RUN or --generated=FOLDER"),
         (["--generated=x"], "say where Market-1501 lies by --data_dir"),
+        (["--generated=x", "--data=deepfashion"], "say where DeepFashion lies by --data_dir"),
+        (
+            ["--generated=x", "--data=deepfashion", "--data_dir=none"],
+            "--data_dir=none: no prepared data set 'deepfashion' there; run launch/prepare_deepf",
+        ),
         (["--generated=x,y", "--name=X"], "--name has 1 names, --generated 2"),
         (
             ["--generated=x/images,y/images"],

@@ -116,9 +116,18 @@ def test_the_input_follows_the_memory_and_says_so(
 
 def test_the_free_memory_is_the_hosts_where_devices_do_not_tell(monkeypatch):
     assert 2**20 < inputs.free_memory() < 2**50
-    monkeypatch.setattr(os, "sysconf", {"SC_AVPHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}.get)
+    monkeypatch.setattr(inputs, "_free_on_host", lambda: 4_096_000)
     for devices, free in ((1, 4_096_000), (8, 512_000)):
         monkeypatch.setattr(jax, "local_device_count", lambda devices=devices: devices)
         assert inputs.free_memory() == free
+
+
+def test_the_file_cache_of_the_host_is_free(tmp_path, monkeypatch):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 9 kB\nMemFree:   1 kB\nMemAvailable:   7000 kB\n")
+    assert inputs._free_on_host(meminfo) == 7000 * 1024
+    monkeypatch.setattr(os, "sysconf", {"SC_AVPHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}.get)
+    meminfo.write_text("MemTotal: 9 kB\n")
+    assert inputs._free_on_host(meminfo) == inputs._free_on_host(tmp_path / "none") == 4_096_000
     monkeypatch.setattr(os, "sysconf_names", {})
-    assert inputs.free_memory() == 0
+    assert inputs._free_on_host(tmp_path / "none") == 0
