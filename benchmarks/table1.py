@@ -33,8 +33,8 @@ from pnr_jax import config_files, examples
 from pnr_jax.config import Config
 from pnr_jax.data.images import Images
 from pnr_jax.errors import UserError
+from pnr_jax.evaluation import METRICS, network_scorers
 from pnr_jax.evaluation import jobs as jobs_lib
-from pnr_jax.evaluation import network_scorers, scorers
 from pnr_jax.evaluation.results import RESAMPLES, Result, evaluate
 from pnr_jax.evaluation.scorers import Column, Scorer
 from pnr_jax.evaluation.tables import slug
@@ -329,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(f"--only: {unknown.pop()!r} is not among {', '.join(configs)}")
     seeds = flags.seeds or {"equal": 3, "published": 1}[flags.budget]
     lpips = {"alex": flags.lpips_alex, "vgg": flags.lpips_vgg}
-    asked = [make() for make in scorers.ALWAYS]
+    asked = [make() for make in METRICS.values()]
     asked += network_scorers.scorers_of_files(
         flags.inception, lpips, flags.classifier, flags.pose_model
     )

@@ -92,7 +92,7 @@ def _turning(
     transfer: PoseTransfer, code: Any, annotations: Mapping[str, np.ndarray], count: int
 ) -> Any:
     """Returns F of one person, then ever more of --into's, and with --loop back: [count, d, D]."""
-    if not transfer.system.encodes:
+    if not transfer.system.mixes:
         raise UserError(f"--into: {transfer.system.title} has no F of a person to be mixed")
     size = transfer.image_size
     images, keypoints, sizes = read_photos(INTO.value, annotations, size, ANNOTATIONS.value)

@@ -18,6 +18,7 @@ from pnr_jax.config import Config
 from pnr_jax.data import DATA_SETS
 from pnr_jax.errors import UserError
 from pnr_jax.evaluation import (
+    METRICS,
     jobs,
     methods,
     network_scorers,
@@ -144,7 +145,7 @@ def _scorers() -> list[scorers.Scorer]:
     for network, files in lpips.items():
         if files is not None and len(files) != 2:
             raise UserError(f"--lpips_{network} takes two files, the network and its linear layers")
-    chosen = [make() for make in scorers.ALWAYS]
+    chosen = [make() for make in METRICS.values()]
     if FAMILIES.value:
         chosen.append(scorers.family_scorer())
     chosen += network_scorers.scorers_of_files(

@@ -15,7 +15,7 @@ from pnr_jax.data.market1501 import Market1501
 from pnr_jax.data.warps import Augment
 from pnr_jax.errors import UserError
 from pnr_jax.files import read_text, write_text
-from pnr_jax.settings import Rule, SettingError, Settings
+from pnr_jax.settings import Rule, SettingError, Settings, require
 from pnr_jax.systems import SYSTEMS, Parts, System
 
 # Fields that may change when a run resumes; any other would make it another run.
@@ -123,6 +123,8 @@ class Config(Settings):
         for name in ("model", "discriminator", "loss"):
             kind = getattr(system, name.capitalize())
             yield Rule(name, type(getattr(self, name)) is kind, f"a {kind.__name__}")
+        named = DATA_SETS.get(self.data.name)
+        yield Rule("data", type(self.data) is named, f"one of {', '.join(DATA_SETS)}, by its name")
 
     def replace(self, **changes: Any) -> Self:
         """Returns a copy with other values; a dict of values changes a part in its place.
@@ -153,7 +155,7 @@ class Config(Settings):
 
     def build_system(self) -> System:
         """Returns the system that is trained, without parameters."""
-        return SYSTEMS[self.system.name](
+        system = SYSTEMS[self.system.name](
             Parts(
                 self.model,
                 self.discriminator,
@@ -163,6 +165,8 @@ class Config(Settings):
                 self.supervised,
             )
         )
+        require(system, "title", "label", "about")
+        return system
 
 
 def _named(changes: Any) -> str | None:

@@ -113,3 +113,11 @@ class Settings:
 
 
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a word"}
+
+
+def require(owner: object, *names: str) -> None:
+    """Raises a `TypeError` if a class or an object lacks attributes that are read much later."""
+    absent = [name for name in names if not hasattr(owner, name)]
+    if absent:
+        kind = owner if isinstance(owner, type) else type(owner)
+        raise TypeError(f"{kind.__name__} must have {', '.join(absent)}")

@@ -9,9 +9,11 @@ import pytest
 from pnr_jax import config as config_lib
 from pnr_jax import config_files
 from pnr_jax.config import Config, check_workdir
+from pnr_jax.data import DATA_SETS, DataSet
 from pnr_jax.data.warps import Augment
 from pnr_jax.errors import UserError
 from pnr_jax.settings import SettingError
+from pnr_jax.systems import SYSTEMS
 from pnr_jax.systems.adversarial import LossSettings
 
 FOLDER = Path(__file__).parents[1] / "configs"
@@ -391,3 +393,18 @@ def test_a_saved_configuration_may_have_a_byte_order_mark(tmp_path, small_config
     (tmp_path / "config.json").write_text(text, encoding="utf-16")
     with pytest.raises(UserError, match=r"config\.json: is UTF-16 .* save it as UTF-8"):
         config_lib.read_config(tmp_path)
+
+
+def test_a_data_set_is_what_its_name_says():
+    with pytest.raises(SettingError, match="data="):
+        Config(data=DATA_SETS["people"](name="market1501"))
+
+
+def test_what_tables_and_cards_need_is_missed_at_once(monkeypatch):
+    with pytest.raises(TypeError, match=r"^Untitled must have title, subject, licence$"):
+        type("Untitled", (DataSet,), {})
+    untitled = type("Untitled", (SYSTEMS["unet"],), {})
+    monkeypatch.delattr(SYSTEMS["unet"], "title")
+    monkeypatch.setitem(SYSTEMS, "untitled", untitled)
+    with pytest.raises(TypeError, match=r"^Untitled must have title$"):
+        Config().replace(system={"name": "untitled"}).build_system()

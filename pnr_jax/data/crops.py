@@ -5,7 +5,6 @@ from PIL import Image
 
 from pnr_jax.keypoints import JOINTS
 
-NECK = JOINTS.index("neck")
 SHOULDERS = [JOINTS.index("right_shoulder"), JOINTS.index("left_shoulder")]
 HIPS = [JOINTS.index("right_hip"), JOINTS.index("left_hip")]
 ANKLES = [JOINTS.index("right_ankle"), JOINTS.index("left_ankle")]

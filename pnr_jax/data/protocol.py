@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pnr_jax.data.images import Images
 from pnr_jax.errors import UserError
-from pnr_jax.settings import Settings
+from pnr_jax.settings import Settings, require
 
 Split = Literal["train", "test"]
 Kind = Literal["pairs", "tuples"]
@@ -35,6 +35,11 @@ class DataSet(Settings, abc.ABC):
     masked_scores: ClassVar[bool] = True
     pairs_are_tuples: ClassVar[bool] = False
     name: str = ""
+
+    def __init_subclass__(cls) -> None:
+        """Refuses a data set that lacks what tables and model cards say, before it is used."""
+        super().__init_subclass__()
+        require(cls, "title", "subject", "licence")
 
     @abc.abstractmethod
     def load(self, data_dir: str, split: Split) -> Images:

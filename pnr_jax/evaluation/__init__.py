@@ -13,3 +13,14 @@ column compares with what.
     tables, report   results -> tables, with published rows and notes
     pictures         results -> figures
 """
+
+from collections.abc import Callable
+
+from pnr_jax.evaluation.scorers import Scorer, pixel_scorer
+
+METRICS: dict[str, Callable[[], Scorer]] = {
+    "pixels": pixel_scorer,
+}
+"""The metrics that every evaluation computes; those that need files have flags of their own."""
+
+__all__ = ["METRICS", "Scorer"]

@@ -64,7 +64,7 @@ def run_methods(
     variables = load_model(workdir, model)
     weights = digest(variables)
     system = config.build_system()
-    key = f"{system.title} {config.model} {config.image_size} {weights}"
+    key = f"{system.title} {config.model} {config.image_size} {config.compute_dtype} {weights}"
     most = system.most_sources or max(sources)
     counts = [M for M in sources if most >= M]
     if not counts:

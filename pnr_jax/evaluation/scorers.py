@@ -1,6 +1,6 @@
 """The metrics: what each computes from a chunk of image pairs, and its columns in the table.
 
-A new metric is a function that returns a `Scorer`, and a line in `ALWAYS`.
+A new metric is a function that returns a `Scorer`, and a line in `pnr_jax.evaluation.METRICS`.
 """
 
 from collections.abc import Callable, Iterable
@@ -123,9 +123,6 @@ def family_scorer() -> Scorer:
         Column("ssim_pidm_256", "SSIM, PIDM's ssim_256"),
     )
     return Scorer("families", score, columns)
-
-
-ALWAYS: tuple[Callable[[], Scorer], ...] = (pixel_scorer,)  # Metrics that need no file.
 
 
 def body_masks(batch: NamedBatch) -> np.ndarray:

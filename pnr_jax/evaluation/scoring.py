@@ -1,10 +1,10 @@
 """Scores a method chunk by chunk, and reads back chunks that have been scored before.
 
-Memory does not grow with the number of tuples, and an interrupted evaluation continues at the same
-chunk. A chunk's result is a file named by a digest of everything that it depends on: the method,
-the images and keypoints, the metric with its weights, the code. So a result is reused as long as
-it is valid, and never after anything has changed. It lies in a folder of the code's own digest, so
-that what other code has left can be removed.
+Images are in memory a chunk at a time, their scores and features all; an interrupted evaluation
+continues at the same chunk. A chunk's result is a file named by a digest of everything that it
+depends on: the method, the images and keypoints, the metric with its weights, the code. So a result
+is reused as long as it is valid, and never after anything has changed. It lies in a folder of the
+code's own digest, so that what other code has left can be removed.
 """
 
 import functools

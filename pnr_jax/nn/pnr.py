@@ -19,7 +19,6 @@ from pnr_jax.regression import (
     IRLS,
     Gradient,
     Solver,
-    least_squares,
     pnorm_regression,
     predict,
 )
@@ -162,8 +161,6 @@ class PNR(nn.Module):
         if row_weights is not None:
             weights = weights * row_weights
         P, H = P.reshape(B, M * n, -1), H.reshape(B, M * n, -1)
-        if self.p == 2:
-            return least_squares(P, H, weights=weights, ridge=self.ridge)
         return pnorm_regression(
             P,
             H,

@@ -36,7 +36,7 @@ class Solver:
         self.name = system.label
         self.note = note
         self.image_size = system.image_size
-        self.mixes = system.encodes
+        self.mixes = system.mixes
         self._transfer = PoseTransfer(system, variables)
 
     def encode(self, images: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> Code:

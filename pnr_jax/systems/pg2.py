@@ -223,6 +223,7 @@ class PG2System(System):
     Loss = PG2LossSettings
     most_sources = 1
     size_multiple = 2 ** (LEVELS - 1)
+    counts = ("steps",)
     title = label = "PG2"
     about = "Method: *Pose Guided Person Image Generation*, NIPS 2017."
 

@@ -97,6 +97,7 @@ class PNRSystem(AdversarialSystem):
 
     Model = PNRSettings
     encodes = True
+    mixes = True
     regions: tuple[int, int]
 
     def __init__(self, parts: Parts):

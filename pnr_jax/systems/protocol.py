@@ -78,6 +78,10 @@ class System(abc.ABC):
       size_multiple: both sides of an image must be multiples of it.
       discriminators_first: whether a step updates the discriminators before the generator.
       encodes: whether `encode` does the work that all poses of a person share.
+      mixes: whether what `encode` returns is one matrix of a person, weighted sums of which are
+        people too.
+      counts: collections of its variables that are no networks, such as a count of steps: they
+        belong to their run, are not averaged, and are not taken over by another one.
       image_size: (H, W), pixels.
       perceptual: whether a loss needs VGG19's features.
       regions: (h, w) where `encode` takes weights for each region of a source, else None.
@@ -97,6 +101,8 @@ class System(abc.ABC):
     size_multiple: ClassVar[int] = 4
     discriminators_first: ClassVar[bool] = False
     encodes: ClassVar[bool] = False
+    mixes: ClassVar[bool] = False
+    counts: ClassVar[tuple[str, ...]] = ()
     perceptual: bool = False
     regions: tuple[int, int] | None = None
     discriminators: tuple[str, ...] = ()

@@ -103,7 +103,7 @@ def train(
             state = saved
             log(f"resuming at step {int(state.step):,}")
         elif config.init_from:
-            state = start_from(config.init_from, state, mesh, log)
+            state = start_from(config.init_from, state, config.build_system().counts, mesh, log)
         if int(state.step) < config.steps:
             state = _steps(run, make_step(config, vgg), state, checkpoints, profile)
         path = export_model(workdir, sharding.to_host(mesh, trained_variables(state)))

@@ -1,6 +1,6 @@
 """Fine-tuning: a run that starts from the weights of another one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
@@ -13,12 +13,14 @@ from pnr_jax import box, checkpoints, sharding
 from pnr_jax import config as config_lib
 from pnr_jax.errors import UserError
 from pnr_jax.training import state as state_lib
-from pnr_jax.training.state import COUNTS, TrainState
+from pnr_jax.training.state import TrainState
 
 Networks = dict[str, Any]  # {"variables": ..., "discriminators": ...}
 
 
-def start_from(name: str, state: TrainState, mesh: Mesh, log: Callable[[str], None]) -> TrainState:
+def start_from(
+    name: str, state: TrainState, counts: Collection[str], mesh: Mesh, log: Callable[[str], None]
+) -> TrainState:
     """Puts another run's weights into a state at step 0, wherever they fit.
 
     The generator comes from the other run's running average if it has one, the discriminators from
@@ -29,16 +31,17 @@ def start_from(name: str, state: TrainState, mesh: Mesh, log: Callable[[str], No
     Args:
       name: folder of a run or of an exported model, or a model's name (`pnr_jax.box.find`).
       state: what `pnr_jax.training.state.init_state` returned.
+      counts: the system's collections that are no networks.
       mesh: the devices, from `pnr_jax.sharding.make_mesh`.
       log: prints a line.
 
     Raises:
       UserError: there is no model, or not one of its arrays fits.
     """
-    networks = {name: x for name, x in state.variables.items() if name not in COUNTS}
+    networks = {name: x for name, x in state.variables.items() if name not in counts}
     own = flatten_dict({"variables": networks, "discriminators": state.discriminators})
     others = flatten_dict(_read(name, mesh))
-    others = {path: x for path, x in others.items() if path[1] not in COUNTS}
+    others = {path: x for path, x in others.items() if path[1] not in counts}
     fitting = {path for path, x in own.items() if path in others and _fit(x, others[path])}
     if not any(path[0] == "variables" for path in fitting):
         raise UserError(f"init_from={name}: no layer fits this run's; begin from another model")

@@ -14,10 +14,6 @@ from pnr_jax.training import pool as pool_lib
 from pnr_jax.training.pool import Pool
 from pnr_jax.typing import Params, Variables
 
-# The collections of `variables` that are no networks: PG2's count of steps. They belong to their
-# run, are not averaged, and are not taken over by another one.
-COUNTS = ("steps",)
-
 
 class Skipped(struct.PyTreeNode):
     """Steps that were skipped because a loss or a gradient was not finite: int32 [] each.

@@ -6,7 +6,7 @@ on fakes of a separate pass, and the generator's gradient sees the new ones. All
 `fold_in(seed, step)`. A step whose losses or gradients are not all finite changes only the counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
@@ -95,7 +95,7 @@ def make_step(config: Config, vgg: VGG19 | None) -> Step:
         new = updated.replace(
             variables=variables,
             opt_state=opt_state,
-            ema=_average(state.ema, variables, config.ema) if config.ema else {},
+            ema=_average(state.ema, variables, config.ema, system.counts) if config.ema else {},
         )
         metrics = drawn.metrics | losses
         finite = _all_finite((metrics, grads, discriminator_grads))
@@ -151,8 +151,10 @@ def _update(
     return optax.apply_updates(params, updates), opt_state
 
 
-def _average(average: Variables, new: Variables, decay: float) -> Variables:
-    """Returns the running average of the networks, and what is no network as it is."""
-    networks = {name: x for name, x in new.items() if name not in state_lib.COUNTS}
+def _average(
+    average: Variables, new: Variables, decay: float, counts: Collection[str]
+) -> Variables:
+    """Returns the running average of the networks, and `counts`, which are none, as they are."""
+    networks = {name: x for name, x in new.items() if name not in counts}
     before = {name: average[name] for name in networks}
     return new | jax.tree.map(lambda a, x: decay * a + (1 - decay) * x, before, networks)

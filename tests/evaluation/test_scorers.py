@@ -6,8 +6,9 @@ from PIL import Image
 from skimage.data import astronaut
 from skimage.metrics import structural_similarity
 
+from pnr_jax.evaluation import METRICS
 from pnr_jax.evaluation.report import notes
-from pnr_jax.evaluation.scorers import ALWAYS, family_scorer
+from pnr_jax.evaluation.scorers import family_scorer
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_each_column_is_its_familys(images, scores, name, change, score):
 
 
 def test_no_two_columns_share_a_name_or_a_number(scores):
-    columns = [column for make in (*ALWAYS, family_scorer) for column in make().columns]
+    columns = [column for make in (*METRICS.values(), family_scorer) for column in make().columns]
     for field in ("score", "heading"):
         assert len({getattr(column, field) for column in columns}) == len(columns)
     assert {column.score for column in family_scorer().columns} == scores.keys()

@@ -50,7 +50,7 @@ def run(request, tmp_path_factory):
         steps=3, batch_size=2, image_size=(32, 32), pool_size=3, log_every=1, checkpoint_every=1
     ).replace(
         system={"name": request.param},
-        model=SHRUNK[request.param],
+        model=SHRUNK.get(request.param, {}),
         discriminator=JUDGES.get(request.param, {"width": 4, "blocks": 1}),
         data={"name": "people", "train_identities": 3, "test_identities": 2, "views": 8,
               "test_tuples": 6},

@@ -32,7 +32,8 @@ def assert_equal(one, two):
 
 def begun(config, name):
     said, state = [], init_state(config)
-    return start_from(str(name), state, sharding.make_mesh(), said.append), state, said
+    counts = config.build_system().counts
+    return start_from(str(name), state, counts, sharding.make_mesh(), said.append), state, said
 
 
 def test_all_networks_are_taken_over_and_the_rest_begins_anew(small_config, other):
