@@ -1,5 +1,6 @@
 """The studio as its users have it: the program started, the page in a real browser."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -41,12 +42,9 @@ def launch(*flags):
     )
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    """The address of the program that serves a small untrained model."""
-    workdir = tmp_path_factory.mktemp("run")
-    config_lib.write_config(small_config(1.0), workdir)
-    export_model(workdir, variables())
+@contextlib.contextmanager
+def serving(workdir):
+    """The address of the program that serves a model, which ends well."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -58,6 +56,16 @@ def program(tmp_path_factory):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The address of the program that serves a small untrained model."""
+    workdir = tmp_path_factory.mktemp("run")
+    config_lib.write_config(small_config(1.0), workdir)
+    export_model(workdir, variables())
+    with serving(workdir) as address:
+        yield address
 
 
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, program):
@@ -241,6 +249,21 @@ def drag_box(page, corner, other):
     page.mouse.down()
     move(other)
     page.mouse.up()
+
+
+def test_the_bundled_model_draws_where_nothing_was_trained(browser):
+    with serving("people") as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(6 * WAIT)  # Its programs are compiled first.
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]")
+        page.wait_for_function("() => document.getElementById('meter').textContent !== ''")
+        before = picture(page)
+        joint(page, "right wrist").focus()
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowUp")
+        assert changed(page, before) != before
+        page.close()
 
 
 def test_keys_move_hide_and_restore_a_joint(page):
