@@ -1,5 +1,6 @@
-"""docs/extending.md to the letter: its files, in a copy of the project, train and are scored."""
+"""docs/extending.md to the letter: its files, in a copy of the project, do what the page says."""
 
+import json
 import os
 import re
 import shutil
@@ -30,16 +31,16 @@ def project(tmp_path):
         path = tmp_path / name
         if "at its end" in where:
             path.write_text(path.read_text() + "\n" + code)
-        elif "behind its imports" in where:
-            imports, rest = path.read_text().split("\nWORKDIR = ", 1)
-            path.write_text(f"{imports}\n{code}\nWORKDIR = {rest}")
         else:
             assert not where
             path.write_text(code)
     return tmp_path
 
 
-def test_what_the_page_adds_trains_and_is_scored(project):
+@pytest.fixture
+def launched(project):
+    """A function (program, *flags) -> stdout of one of the copy's programs that ends well."""
+
     def launched(program, *flags):
         command = [sys.executable, str(project / "launch" / program), *flags]
         environment = os.environ | {"PYTHONPATH": str(project)}
@@ -49,9 +50,18 @@ def test_what_the_page_adds_trains_and_is_scored(project):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert len(BLOCKS) == 6
+    return launched
+
+
+def test_the_page_has_the_files_that_are_tried_here():
+    assert len(BLOCKS) == 8
+
+
+def test_a_method_a_data_set_and_a_metric(project, launched):
     run = f"--workdir={project / 'run'}"
     assert "trained at step 2" in launched("train.py", *SMALL, run)
+    resumed = launched("train.py", *SMALL, run, "--config.steps=3")
+    assert "resuming at step 2" in resumed and "trained at step 3" in resumed
     table = launched("evaluate.py", run, "--sources=1")
     head, row = (next(line for line in table.splitlines() if name in line)
                  for name in ("darkness", "one layer"))  # fmt: skip
@@ -59,3 +69,25 @@ def test_what_the_page_adds_trains_and_is_scored(project):
     assert len(head.split("|")) == len(row.split("|"))
     column = head.split("|").index(next(x for x in head.split("|") if "darkness" in x))
     assert abs(float(row.split("|")[column])) < 255
+    assert "transfer.jax_export" in launched("export.py", run, f"--output={project / 'exported'}")
+
+
+def test_a_loss(project, launched):
+    workdir = project / "smooth"
+    launched("train.py", *SMALL, "--config.system.name=smooth", f"--workdir={workdir}")
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    metrics = json.loads(lines[-1])
+    weights = {"l1": 5, "perceptual": 5, "rough": 0.1}
+    expected = sum(weight * metrics[name] for name, weight in weights.items())
+    expected += sum(10 * metrics[name] for name in ("gan_image", "gan_pose") if name in metrics)
+    assert metrics["loss"] == pytest.approx(expected, rel=1e-4)
+    assert metrics["rough"] > 0
+
+
+def test_its_code_is_typed(project):
+    files = [name for name, where, _ in BLOCKS if not where]
+    command = [sys.executable, "-m", "mypy", f"--config-file={ROOT / 'pyproject.toml'}"]
+    done = subprocess.run(
+        [*command, *files], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
