@@ -68,7 +68,11 @@ def with_fid(scorer: Scorer) -> Scorer:
         return scorer._replace(columns=columns, totals=totals)
 
     columns = (*scorer.columns, Column("fid", "FID", 2))
-    return scorer._replace(columns=columns, fit=fit)
+    note = (
+        "FID: against all training images, as arrays, brought to 299×299 by TensorFlow's "
+        "bilinear; GFLA and PIDM resize otherwise."
+    )
+    return scorer._replace(columns=columns, fit=fit, note=note)
 
 
 def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Path) -> Scorer:
@@ -97,11 +101,16 @@ def proxy_scorer(path: str | Path) -> Scorer:
         del batch
         return {"proxy_probabilities": classify(generated)}
 
-    return inception_score_scorer(f"proxy {sha256(path)}", score, "proxy_", "proxy IS")
+    note = (
+        "proxy IS: by a classifier other than that of published scores; "
+        "it compares with nothing published."
+    )
+    scorer = inception_score_scorer(f"proxy {sha256(path)}", score, "proxy_", "proxy IS")
+    return scorer._replace(note=note)
 
 
 def pose_scorer(estimate: Callable[[np.ndarray], np.ndarray], key: str) -> Scorer:
-    """PCKh's counts: joints that a pose estimator finds again in the generated images.
+    """Returns PCKh, the share of joints that a pose estimator finds again in generated images.
 
     Args:
       estimate: uint8 [N, H, W, 3] -> int [N, 18, 2], (y, x) in pixels, -1 = missing.
@@ -115,7 +124,8 @@ def pose_scorer(estimate: Callable[[np.ndarray], np.ndarray], key: str) -> Score
     def ratios(arrays: Scores) -> Ratios:
         return {"pckh": (arrays["right_joints"], arrays["visible_joints"])}
 
-    return Scorer(f"pckh {key}", score, (Column("pckh", "PCKh"),), ratios)
+    note = "PCKh: by this estimator; published scores took another."
+    return Scorer(f"pckh {key}", score, (Column("pckh", "PCKh"),), ratios, note=note)
 
 
 def load_classifier(path: str | Path) -> Callable[[np.ndarray], np.ndarray]:

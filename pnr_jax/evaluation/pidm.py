@@ -52,6 +52,8 @@ def resized(scorer: Scorer, column: Column) -> Scorer:
         totals=totals,
         least=scorer.least,
         fit=fit if scorer.fit else None,
+        note="PIDM's resizes: to 256×256 by PIL's bicubic, back to 256×176 by OpenCV's bilinear; "
+        "rounded to grey levels.",
     )
 
 

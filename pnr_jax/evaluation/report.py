@@ -96,6 +96,7 @@ def write_report(
         whole=whole,
         jpeg=options.jpeg,
         problems=problems,
+        scorers=scorers,
     )
     return tables.write_tables(shown, lines, folder)
 
@@ -124,6 +125,7 @@ def notes(
     whole: Mapping[str, int],
     jpeg: bool,
     problems: Sequence[str],
+    scorers: Sequence[Scorer] = (),
 ) -> list[str]:
     """Returns the notes that apply to these rows.
 
@@ -133,6 +135,7 @@ def notes(
       whole: the number of tuples in each set, by its name.
       jpeg: whether images were compressed to JPEG and decoded.
       problems: a line for each folder that lacks images.
+      scorers: the metrics, whose own notes are added.
     """
     ours = [row for row in rows if not row.get("published")]
     published = len(ours) < len(rows)
@@ -159,28 +162,11 @@ def notes(
             )
     if jpeg:
         lines.append("Scored after a JPEG round trip of generated images and targets.")
-    if any("proxy_inception_score" in row for row in rows):
-        lines.append(
-            "proxy IS: by a classifier other than that of published scores; "
-            "it compares with nothing published."
-        )
-    if any("fid" in row for row in rows):
-        lines.append(
-            "FID: against all training images, as arrays, brought to 299×299 by TensorFlow's "
-            "bilinear; GFLA and PIDM resize otherwise."
-        )
-    if any("ssim_gfla" in row for row in rows):
-        lines.append(
-            "SSIM of PATN, GFLA and PIDM: by their formulas, on images as they are drawn here; "
-            "each compares with its own family's alone."
-        )
-    if any("fid_pidm" in row or "lpips_alex_pidm" in row for row in rows):
-        lines.append(
-            "PIDM's resizes: to 256×256 by PIL's bicubic, back to 256×176 by OpenCV's bilinear; "
-            "rounded to grey levels."
-        )
-    if any("pckh" in row for row in rows):
-        lines.append("PCKh: by this estimator; published scores took another.")
+    lines += dict.fromkeys(
+        scorer.note
+        for scorer in scorers
+        if scorer.note and any(c.score in row for row in ours for c in scorer.columns)
+    )
     absent = [
         flag
         for score, flag in _FLAGS.items()

@@ -48,6 +48,7 @@ class Scorer(NamedTuple):
       least: the fewest images that it needs.
       fit: arrays of the training images -> the scorer that compares with them; None if it does
         not need them.
+      note: a line under the tables that have its columns.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Scorer(NamedTuple):
     totals: Callable[[Scores], dict[str, float]] = lambda arrays: {}
     least: int = 1
     fit: Callable[[Scores], "Scorer"] | None = None
+    note: str = ""
 
     def parts(self, arrays: Scores) -> Ratios:
         """Returns numerators and denominators by column."""
@@ -122,7 +124,11 @@ def family_scorer() -> Scorer:
         Column("ssim_gfla_256", "SSIM, GFLA's ssim_256"),
         Column("ssim_pidm_256", "SSIM, PIDM's ssim_256"),
     )
-    return Scorer("families", score, columns)
+    note = (
+        "SSIM of PATN, GFLA and PIDM: by their formulas, on images as they are drawn here; "
+        "each compares with its own family's alone."
+    )
+    return Scorer("families", score, columns, note=note)
 
 
 def body_masks(batch: NamedBatch) -> np.ndarray:

@@ -7,8 +7,9 @@ from skimage.data import astronaut
 from skimage.metrics import structural_similarity
 
 from pnr_jax.evaluation import METRICS
+from pnr_jax.evaluation.network_scorers import with_fid
 from pnr_jax.evaluation.report import notes
-from pnr_jax.evaluation.scorers import family_scorer
+from pnr_jax.evaluation.scorers import Scorer, family_scorer
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +74,14 @@ def test_no_two_columns_share_a_name_or_a_number(scores):
 
 
 def test_the_table_says_how_these_columns_and_fid_compare():
+    fid = with_fid(Scorer("features", lambda batch, generated: {}))
+
     def said(**scores):
         row = {"method": "m", "set": "pairs", "sources": 1} | scores
-        return "\n".join(notes([row], limit=None, whole={}, jpeg=False, problems=[]))
+        scorers = [family_scorer(), fid]
+        return "\n".join(
+            notes([row], limit=None, whole={}, jpeg=False, problems=[], scorers=scorers)
+        )
 
     assert "its own family's alone" in said(ssim_gfla=0.5)
     assert "299×299 by TensorFlow's bilinear" in said(fid=20.0)
