@@ -1,10 +1,10 @@
-"""The bundled model, trained further with all four losses, one to three sources an example.
+"""A bundled model, trained further with all four losses, one to three sources an example.
 
     python launch/train.py --config=people_adversarial --workdir=runs/people_adversarial
 
 It begins with the weights of `people` (`init_from`). The discriminators are narrow, and their
-weights, λ3 = λ4 = 1, a tenth of the paper's: what two CPU cores train in an hour. They do not pay
-here: the pictures are no sharper, and the bundled model is still that of `people`
+weights, λ3 = λ4 = 1, a tenth of the paper's: what two CPU cores train in an hour. From the bundled
+model as it was after 27,200 samples, they did not pay: the pictures are no sharper
 (docs/results.md has the scores).
 """
 
