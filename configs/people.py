@@ -3,9 +3,12 @@
     python launch/train.py --config=people --workdir=runs/people
 
 L1 and perceptual loss, no discriminators; the norm of rows (`model.rowwise`), which the paper does
-not have, because it is faster. The bundled model was first
-meant to train for 4,000 steps, so its rate fell more slowly for the first 2,151; its card,
-`pnr_jax/models/people/README.md`, has its scores.
+not have, because it is faster. The bundled model was then trained on for as long in batches of 4:
+
+    python launch/train.py --config=people --config.init_from=runs/people --config.batch_size=4 \
+        --config.steps=6400 --config.learning_rate=2e-3 --workdir=runs/people2
+
+Its card, `pnr_jax/models/people/README.md`, has the details and its scores.
 """
 
 from pnr_jax.config import Config, cpu_config
