@@ -115,6 +115,8 @@ def _scored() -> tuple[list[jobs.TrainedRun], list[jobs.ImageFolder]]:
             folders.append(jobs.ImageFolder(path.name, path))
     if not workdirs and not folders:
         raise UserError("say what to score: --workdir=RUN or --generated=FOLDER")
+    if workdirs and flags.FLAGS["data"].present:
+        raise UserError(f"--data={DATA.value}: the data set is the run's; leave the flag out")
     runs = jobs.read_runs(workdirs, DATA_DIR.value)
     check_method_names([other.name for other in (*runs, *folders)])
     return runs, folders

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.reidentification import Shots, batches, scores_of
+from benchmarks.reidentification import MARGIN, SMOOTHING, Shots, batches, loss_of, scores_of
 
 
 def shots(identities, cameras):
@@ -61,3 +61,18 @@ def test_a_batch_is_people_with_as_many_images_each():
     rows = next(batches(labels, seed=0))
     _, counts = np.unique(labels[rows], return_counts=True)
     assert counts.tolist() == [4] * 16
+
+
+def test_the_loss_is_cross_entropy_and_that_of_the_hardest_pairs():
+    rng = np.random.default_rng(1)
+    logits, features = rng.normal(size=(8, 5)), rng.normal(size=(8, 3))
+    labels = np.array([0, 0, 1, 1, 2, 2, 4, 4])
+    total = 0.0
+    for i in range(8):
+        targets = np.full(5, SMOOTHING / 5)
+        targets[labels[i]] += 1 - SMOOTHING
+        total -= targets @ (logits[i] - np.log(np.exp(logits[i]).sum()))
+        distances = np.linalg.norm(features - features[i], axis=1)
+        same = labels == labels[i]
+        total += max(0, MARGIN + distances[same].max() - distances[~same].min())
+    assert loss_of(logits, features, labels) == pytest.approx(total / 8, rel=1e-5)

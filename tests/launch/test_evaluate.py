@@ -212,6 +212,7 @@ def test_mistakes_are_one_line_that_says_how_to_mend_them(workdir, data_dir):
         ([run, f"--compare={workdir}"], "two methods would be called 'pNR (LAD), untrained'; "),
         ([run, "--compare=x/copy-source"], "two methods would be called 'copy-source'; "),
         (["--workdir=none"], "none: no run here"),
+        ([run, "--data=deepfashion"], "--data=deepfashion: the data set is the run's"),
         ([run, "--sources=0"], "--sources=0: expected numbers from 1 to 5"),
         ([run, "--sources=3", f"--pairs={pairs}"], "--sources asks for 3; ask for 1 at most"),
         ([run, "--inception=none.pth"], "no file none.pth; get it from"),

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnr_jax import config_files
 from pnr_jax.config import Config
 from pnr_jax.nn import vgg19
 from pnr_jax.settings import SettingError
@@ -60,15 +59,6 @@ def test_the_networks_have_the_published_numbers_of_parameters():
     variables, discriminators = jax.eval_shape(system.init, jax.random.key(0))
     assert parameter_count(variables["params"]) == 61_109_085
     assert parameter_count(discriminators["pair"]) == 2_803_782
-
-
-def test_the_recipe_is_the_published_one():
-    config = config_files.find_config("market1501_defgan")
-    assert (config.steps, config.batch_size, config.sources) == (90_000, 4, 1)
-    assert (config.learning_rate, config.adam_b1, config.adam_b2) == (2e-4, 0.5, 0.999)
-    assert int(config.decay_from * config.steps) == 90_000
-    assert config.pool_size == 0
-    assert config.loss.flat() == {"gan": 1.0, "neighbour": 0.01}
 
 
 def test_the_norm_is_over_the_whole_image():

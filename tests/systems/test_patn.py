@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnr_jax import config_files
 from pnr_jax.config import Config
 from pnr_jax.nn.blocks import HalvingBlock
 from pnr_jax.systems.patn import PoseAttention
@@ -20,15 +19,6 @@ def test_the_networks_have_the_published_numbers_of_parameters():
     assert parameter_count(variables["params"]) == 41_365_763
     assert parameter_count(discriminators["image"]) == 3_930_368
     assert parameter_count(discriminators["pose"]) == 3_977_408
-
-
-def test_the_recipe_is_the_published_one():
-    config = config_files.find_config("market1501_patn")
-    assert (config.steps, config.batch_size, config.sources) == (87_500, 32, 1)
-    assert (config.learning_rate, config.adam_b1, config.adam_b2) == (2e-4, 0.5, 0.999)
-    assert int(config.decay_from * config.steps) == 62_375
-    assert config.pool_size == 50
-    assert config.loss.flat() == {"l1": 10.0, "perceptual": 10.0, "gan_image": 2.5, "gan_pose": 2.5}
 
 
 @pytest.mark.parametrize("factor", [1, 2])  # The pose code is as wide, or twice.

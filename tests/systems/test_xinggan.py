@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnr_jax import config_files
 from pnr_jax.config import Config
 from pnr_jax.systems.xinggan import CoAttention, Crossing
 from tests.systems.layers import at_random, convolve, normalise, parameter_count
@@ -49,15 +48,6 @@ def f(x, variables, number):
     y = convolve(x, params[f"ConvBlock_{number}"]["ReflectConv_0"]["Conv_0"]["kernel"])
     y = np.maximum(norm(y, variables, f"ConvBlock_{number}"), 0)
     return convolve(y, params[f"ReflectConv_{number}"]["Conv_0"]["kernel"])
-
-
-def test_the_recipe_is_the_published_one():
-    config = config_files.find_config("market1501_xinggan")
-    assert (config.steps, config.batch_size, config.sources) == (87_500, 32, 1)
-    assert (config.learning_rate, config.adam_b1, config.adam_b2) == (2e-4, 0.5, 0.999)
-    assert int(config.decay_from * config.steps) == 62_375
-    assert config.pool_size == 50
-    assert config.loss.flat() == {"l1": 50.0, "perceptual": 50.0, "gan_image": 2.5, "gan_pose": 2.5}
 
 
 @pytest.mark.parametrize("factor", [1, 2])  # The shape code is as wide, or twice.
