@@ -5,19 +5,14 @@ import os
 import signal
 from pathlib import Path
 
+from tests import compilation_cache
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Compiling takes most of the time: do little of it, and what several tests and the programs that
-# they start have in common once. A folder for each worker, since writing to one is not atomic.
+# Compiling takes most of the time: do little of it, and what several tests, the programs that they
+# start, and earlier runs have in common once.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault(
-    "JAX_COMPILATION_CACHE_DIR",
-    str(
-        Path(__file__).parents[1]
-        / ".pytest_cache/jax"
-        / os.environ.get("PYTEST_XDIST_WORKER", "main")
-    ),
-)
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compilation_cache.folder()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
