@@ -2,6 +2,7 @@
 # make studio       pose drawn people by hand, on a page in the browser; MODEL=runs/NAME for another run
 # make test         lint, types and the quick tests
 # make test-all     the same, then the tests that start programs and whole trainings
+# make coverage     all tests, and which lines and branches of the package they run
 # make test-faults  kills, damage and hostile files in the long form
 # make soak         train for an hour: does memory stay, do files close?
 # make lint         ruff and mypy
@@ -21,7 +22,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Of glibc, for programs on CPUs: huge pages, and one arena a core (pnr_jax/cli.py says why).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.arena_max=$(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: quickstart studio test test-all test-faults soak lint format test-weights docs notebooks clean
+.PHONY: quickstart studio test test-all coverage test-faults soak lint format test-weights docs notebooks clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: .venv/installed
@@ -36,6 +37,9 @@ test: lint
 
 test-all: test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadgroup -m slow
+
+coverage: .venv/installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist=loadgroup --cov --cov-report=term:skip-covered
 
 test-faults: .venv/installed-weights
 	PNR_JAX_KILLS=30 PNR_JAX_FUZZ=10000 $(BIN)/python -m pytest tests/faults
