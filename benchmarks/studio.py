@@ -3,7 +3,7 @@
     python benchmarks/studio.py --workdir=runs/quickstart
 
 Starts the studio and a headless Chromium, drags a wrist back and forth with 60 movements per
-second, and prints medians and 90th percentiles over the drawn pictures, in turns for one solver and
+second, and prints medians and 90th percentiles over the drawn pictures, in turns for one model and
 for two.
 """
 
@@ -58,7 +58,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"http://127.0.0.1:{port}/")
         page.wait_for_selector("html[data-ready]")
-        choices = page.locator("#solvers input").evaluate_all("inputs => inputs.map(i => i.value)")
+        choices = page.locator("#models input").evaluate_all("inputs => inputs.map(i => i.value)")
         times: dict[str, list[float]] = {choices[0]: [], choices[-1]: []}
         for turn in range(arguments.rounds + 1):
             for choice, taken in times.items():

@@ -36,9 +36,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is missing: pip install 'pnr-jax[studio]'") from None
     listener = _listen(HOST.value, PORT.value)  # A browser that comes early waits.
-    solvers = studio.load_solvers(WORKDIR.value, WORKDIR_LSE.value)
+    models = studio.load_models(WORKDIR.value, WORKDIR_LSE.value)
     first, seed = config.read_config(WORKDIR.value).data.drawn_people()
-    gallery = Gallery(range(first, first + PEOPLE), solvers[0].image_size, seed)
+    gallery = Gallery(range(first, first + PEOPLE), models[0].image_size, seed)
     estimator = None
     if POSE_MODEL.value is not None:
         from pnr_jax import pose_estimation
@@ -46,8 +46,8 @@ def main() -> None:
         estimator = pose_estimation.load_estimator(POSE_MODEL.value)
     print("compiling ...", flush=True)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(studio.Solver.warm_up, solvers))
-    app = studio.create_app(solvers, gallery, estimator, HOST.value, PORT.value, ALLOW_HOST.value)
+        list(pool.map(studio.StudioModel.warm_up, models))
+    app = studio.create_app(models, gallery, estimator, HOST.value, PORT.value, ALLOW_HOST.value)
     host = f"[{HOST.value}]" if ":" in HOST.value else HOST.value
     print(f"the studio is open at http://{host}:{PORT.value}/ (Ctrl-C closes it)", flush=True)
     settings = uvicorn.Config(app, log_level="warning", limit_concurrency=50)

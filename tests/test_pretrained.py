@@ -263,9 +263,9 @@ def test_programs_take_addresses_and_write_nothing_into_the_cache(hub):
 
 def test_the_page_takes_addresses(hub):
     pytest.importorskip("starlette", reason="the extra 'studio' is not installed")
-    from pnr_jax.studio import load_solvers
+    from pnr_jax.studio import load_models
 
-    first, second = load_solvers("hf://somebody/people", "hf://somebody/people@main")
+    first, second = load_models("hf://somebody/people", "hf://somebody/people@main")
     assert first.image_size == second.image_size == (128, 64)
     assert [first.name, second.name] == ["LAD of rows, people", "LAD of rows, people@main"]
 

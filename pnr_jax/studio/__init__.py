@@ -4,6 +4,6 @@ The server keeps the photos and one F for each person; dragging the target skele
 """
 
 from pnr_jax.studio.app import create_app
-from pnr_jax.studio.solvers import Solver, load_solvers
+from pnr_jax.studio.models import StudioModel, load_models
 
-__all__ = ["Solver", "create_app", "load_solvers"]
+__all__ = ["StudioModel", "create_app", "load_models"]

@@ -1,14 +1,14 @@
 """The studio's HTTP server: a page, photos in, pictures out.
 
     GET  /                    the page, and its files
-    GET  /api/studio          solvers, drawn people, poses, motions and limits
+    GET  /api/studio          models, drawn people, poses, motions and limits
     POST /api/photos          a file → {photo, keypoints, note}
     GET  /api/photos/{photo}  the crop that the page shows, WebP
     POST /api/people          {sources: [{photo, keypoints, hidden, painted}]} → {person}: F is kept
     POST /api/mixes           {people: [person, person], share} → {person}, share of the second one
-    POST /api/pictures        {person, solvers, keypoints} → PNG, the solvers' side by side;
+    POST /api/pictures        {person, models, keypoints} → PNG, the models' side by side;
                               204 when a newer request for the person waits
-    POST /api/animations      {person, solvers, poses, milliseconds} → GIF
+    POST /api/animations      {person, models, poses, milliseconds} → GIF
 
 A refusal is {"error": one sentence}. No path or name from a client reaches the disk: the page's
 files are read when the server starts, and everything else is in memory.
@@ -34,11 +34,11 @@ from pnr_jax.pose_estimation import Estimator
 from pnr_jax.studio import payload, pictures, shelf
 from pnr_jax.studio.gallery import Gallery
 from pnr_jax.studio.guard import Guard, Rule
+from pnr_jax.studio.models import MAX_SOURCES, REGION, StudioModel
 from pnr_jax.studio.page import static_routes
 from pnr_jax.studio.photos import Photo, open_photo
 from pnr_jax.studio.refusals import Refusal, fail, refuse
 from pnr_jax.studio.room import Kept, Queue
-from pnr_jax.studio.solvers import MAX_SOURCES, REGION, Solver
 
 MAX_UPLOAD, MAX_JSON = 20_000_000, 500_000  # Bytes.
 MAX_PHOTOS, MAX_PEOPLE, MAX_FRAMES = 40, 100, 120
@@ -52,11 +52,11 @@ RULES = {
     "/api/animations": Rule(_JSON, rate=0.5, burst=3),
 }
 
-Person = dict[str, Any]  # F of each solver, or what a solver without a regression keeps.
+Person = dict[str, Any]  # F of each model, or what a model without a regression keeps.
 
 
 def create_app(
-    solvers: Sequence[Solver],
+    models: Sequence[StudioModel],
     gallery: Gallery,
     estimator: Estimator | None = None,
     host: str = "127.0.0.1",
@@ -67,7 +67,7 @@ def create_app(
     """Creates the server.
 
     Args:
-      solvers: the systems that draw, all of one image size and with different names.
+      models: the systems that draw, all of one image size and with different names.
       gallery: the drawn people.
       estimator: finds the joints in photos; None leaves them to the user.
       host: the address where it will listen.
@@ -75,7 +75,7 @@ def create_app(
       allowed: names of other hosts by which it may be reached, for instance through a proxy.
       clock: returns seconds, for the rate limits.
     """
-    studio = _Studio(solvers, gallery, estimator)
+    studio = _Studio(models, gallery, estimator)
     api = [
         Route("/api/studio", studio.describe),
         Route("/api/photos", studio.add_photo, methods=["POST"]),
@@ -101,10 +101,12 @@ def create_app(
 class _Studio:
     """The handlers and what they share."""
 
-    def __init__(self, solvers: Sequence[Solver], gallery: Gallery, estimator: Estimator | None):
-        self.solvers = {solver.name: solver for solver in solvers}
-        self.size = solvers[0].image_size
-        self.mixes = all(solver.mixes for solver in solvers)
+    def __init__(
+        self, models: Sequence[StudioModel], gallery: Gallery, estimator: Estimator | None
+    ):
+        self.models = {model.name: model for model in models}
+        self.size = models[0].image_size
+        self.mixes = all(model.mixes for model in models)
         self.gallery, self.estimator = gallery, estimator
         self.photos: Kept[Photo] = Kept(MAX_PHOTOS, "The server no longer keeps this photo.")
         self.people: Kept[Person] = Kept(MAX_PEOPLE, "The server no longer keeps this person.")
@@ -124,7 +126,7 @@ class _Studio:
                 "region": REGION,
                 "joints": JOINTS,
                 "order": payload.ORDER,
-                "solvers": [{"name": s.name, "note": s.note} for s in self.solvers.values()],
+                "models": [{"name": m.name, "note": m.note} for m in self.models.values()],
                 "people": self.gallery.people,
                 "poses": to_lists,
                 "motions": motions,
@@ -165,7 +167,7 @@ class _Studio:
         arrays = (np.stack(images), np.stack(keypoints), np.stack(visible))
 
         def encode() -> Person:
-            return {name: solver.encode(*arrays) for name, solver in self.solvers.items()}
+            return {name: model.encode(*arrays) for name, model in self.models.items()}
 
         person = await self.queue.run(object(), encode)
         assert person is not None  # Nothing else runs under this name.
@@ -177,13 +179,15 @@ class _Studio:
             raise Refusal(400, "This method keeps no matrix F of a person that could be mixed.")
         keys, share = payload.mixture(await payload.read_json(request, MAX_JSON))
         first, second = (self.people[key] for key in keys)
-        mixed = {name: s.mix(first[name], second[name], share) for name, s in self.solvers.items()}
+        mixed = {
+            name: model.mix(first[name], second[name], share) for name, model in self.models.items()
+        }
         return JSONResponse({"person": self.people.add(mixed)}, 201)
 
     async def draw(self, request: Request) -> Response:
         """Answers POST /api/pictures."""
         body = await payload.read_json(request, MAX_JSON)
-        key, names = payload.field(body, "person", str), payload.names(body, list(self.solvers))
+        key, names = payload.field(body, "person", str), payload.names(body, list(self.models))
         person, pose = self.people[key], payload.pose(body, self.size)
 
         def render() -> bytes:
@@ -195,7 +199,7 @@ class _Studio:
     async def animate(self, request: Request) -> Response:
         """Answers POST /api/animations."""
         body = await payload.read_json(request, MAX_JSON)
-        names = payload.names(body, list(self.solvers))
+        names = payload.names(body, list(self.models))
         person = self.people[payload.field(body, "person", str)]
         poses = payload.poses(body, self.size, MAX_FRAMES)
         milliseconds = payload.field(body, "milliseconds", int)
@@ -214,7 +218,7 @@ class _Studio:
         return self.gallery.photos.get(key) or self.photos[key]
 
     def _render(self, person: Person, names: list[str], pose: np.ndarray) -> list[np.ndarray]:
-        return [self.solvers[name].render(person[name], pose) for name in names]
+        return [self.models[name].render(person[name], pose) for name in names]
 
 
 def _to_pixels(regions: np.ndarray) -> np.ndarray:

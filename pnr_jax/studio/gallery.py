@@ -7,8 +7,8 @@ from pnr_jax.data.images import Images
 from pnr_jax.data.pairs import usable_names
 from pnr_jax.data.synthetic import draw_people
 from pnr_jax.keypoints import resize_keypoints
+from pnr_jax.studio.models import MAX_SOURCES
 from pnr_jax.studio.photos import Photo, make_photo
-from pnr_jax.studio.solvers import MAX_SOURCES
 
 _VIEWS = 12  # Drawn of each person, to find enough that show shoulders and hips.
 

@@ -9,8 +9,8 @@ import numpy as np
 from starlette.requests import Request
 
 from pnr_jax.keypoints import JOINTS
+from pnr_jax.studio.models import MAX_SOURCES, REGION
 from pnr_jax.studio.refusals import Refusal
-from pnr_jax.studio.solvers import MAX_SOURCES, REGION
 
 ORDER = "coco18"
 
@@ -118,10 +118,10 @@ def mixture(body: Json) -> tuple[list[str], float]:
 
 
 def names(body: Json, known: Sequence[str]) -> list[str]:
-    """Returns the solvers to draw with, at least one of `known`."""
-    chosen = field(body, "solvers", list)
+    """Returns the models to draw with, at least one of `known`."""
+    chosen = field(body, "models", list)
     if not chosen or not all(name in known for name in chosen) or len(chosen) > len(known):
-        raise Refusal(400, f"The field 'solvers' must name some of {', '.join(known)}.")
+        raise Refusal(400, f"The field 'models' must name some of {', '.join(known)}.")
     return chosen
 
 

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra 'studio' is not installed")
 
-from pnr_jax.studio import Solver, create_app
+from pnr_jax.studio import StudioModel, create_app
 from pnr_jax.studio.gallery import Gallery
 from tests.studio.helpers import SIZE, encoded, small_config, variables
 
@@ -23,9 +23,9 @@ class Clock:
 
 
 @pytest.fixture(scope="session")
-def solvers():
+def models():
     return [
-        Solver(small_config(p).build_system(), variables(), note)
+        StudioModel(small_config(p).build_system(), variables(), note)
         for p, note in ((1.0, "one"), (2.0, "two"))
     ]
 
@@ -41,8 +41,8 @@ def clock():
 
 
 @pytest.fixture
-def app(solvers, gallery, clock):
-    return create_app(solvers, gallery, clock=clock)
+def app(models, gallery, clock):
+    return create_app(models, gallery, clock=clock)
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ def person(client, views):
     return client.post("/api/people", json={"sources": [source(views[0])]}).json()["person"]
 
 
-def picture(client, person, solvers=("LAD",), pose=POSE):
-    body = {"person": person, "solvers": list(solvers), "keypoints": pose}
+def picture(client, person, models=("LAD",), pose=POSE):
+    body = {"person": person, "models": list(models), "keypoints": pose}
     response = client.post("/api/pictures", json=body)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "image/png"
@@ -68,7 +68,7 @@ def test_it_says_what_there_is(client):
     studio = client.get("/api/studio").json()
     assert studio["image_size"] == [32, 32]
     assert studio["joints"] == list(JOINTS)
-    assert [solver["name"] for solver in studio["solvers"]] == ["LAD", "LSE"]
+    assert [model["name"] for model in studio["models"]] == ["LAD", "LSE"]
     assert len(studio["people"]) == 2
     assert all(1 <= len(views) <= 5 for views in studio["people"])
     assert {"Stand", "Walk right"} <= set(studio["poses"])
@@ -105,7 +105,7 @@ def test_a_fraction_of_a_pixel_counts(client, person):
     assert (picture(client, person, pose=between) != picture(client, person)).any()
 
 
-def test_solvers_stand_side_by_side(client, person):
+def test_models_stand_side_by_side(client, person):
     both = picture(client, person, ("LSE", "LAD"))
     assert both.shape == (32, 64, 3)
     np.testing.assert_array_equal(both[:, :32], picture(client, person, ("LSE",)))
@@ -158,7 +158,7 @@ def test_a_mixture_has_two_people_and_a_share(client, person):
 
 def test_an_animation_is_a_gif_of_all_its_poses(client, person):
     poses = [[[y, x + step] for y, x in POSE] for step in range(4)]
-    body = {"person": person, "solvers": ["LAD", "LSE"], "poses": poses, "milliseconds": 80}
+    body = {"person": person, "models": ["LAD", "LSE"], "poses": poses, "milliseconds": 80}
     response = client.post("/api/animations", json=body)
     assert response.headers["content-type"] == "image/gif"
     gif = Image.open(io.BytesIO(response.content))
@@ -183,14 +183,14 @@ BAD_POSES = [
 @pytest.mark.parametrize("case", BAD_POSES, ids=lambda case: case[1][:30])
 def test_a_bad_pose_is_one_sentence(client, person, views, case):
     fields, *parts = case
-    body = {"person": person, "solvers": ["LAD"], **fields}
+    body = {"person": person, "models": ["LAD"], **fields}
     refused(client.post("/api/pictures", json=body), 400, *parts)
     body = {"sources": [{"photo": views[0], **fields}]}
     refused(client.post("/api/people", json=body), 400, *parts)
 
 
 def test_numbers_that_are_none_are_refused(client, person):
-    body = f'{{"person": "{person}", "solvers": ["LAD"], "keypoints": [[NaN, 1]]}}'
+    body = f'{{"person": "{person}", "models": ["LAD"], "keypoints": [[NaN, 1]]}}'
     headers = {"Content-Type": "application/json"}
     body = body.replace("[[NaN, 1]]", str([["NaN", 1]] * 18).replace("'NaN'", "NaN"))
     refused(client.post("/api/pictures", content=body, headers=headers), 400, "two numbers")
@@ -214,19 +214,19 @@ def test_bad_sources_are_one_sentence(client, fields, part):
     refused(client.post("/api/people", json=fields), 400, part)
 
 
-def test_an_unknown_photo_person_or_solver_is_named(client, person):
+def test_an_unknown_photo_person_or_model_is_named(client, person):
     response = client.post("/api/people", json={"sources": [source("../../etc/passwd")]})
     refused(response, 404, "no longer keeps this photo")
     refused(client.get("/api/photos/none"), 404, "no longer keeps this photo")
-    body = {"person": "none", "solvers": ["LAD"], "keypoints": POSE}
+    body = {"person": "none", "models": ["LAD"], "keypoints": POSE}
     refused(client.post("/api/pictures", json=body), 404, "no longer keeps this person")
     for names in ([], ["LAX"], [["LAD"]], ["LAD"] * 3):
-        body = {"person": person, "solvers": names, "keypoints": POSE}
+        body = {"person": person, "models": names, "keypoints": POSE}
         refused(client.post("/api/pictures", json=body), 400, "some of LAD, LSE")
 
 
 def test_an_animation_has_bounds(client, person):
-    body = {"person": person, "solvers": ["LAD"], "poses": [POSE] * 2, "milliseconds": 80}
+    body = {"person": person, "models": ["LAD"], "poses": [POSE] * 2, "milliseconds": 80}
     url = "/api/animations"
     refused(client.post(url, json=body | {"poses": [POSE] * 121}), 400, "2 to 120 pictures")
     refused(client.post(url, json=body | {"poses": [POSE]}), 400, "this one 1")
@@ -249,18 +249,18 @@ def test_the_oldest_people_are_forgotten(client, clock, views):
         clock.now += 1
         add()
     assert picture(client, first).any()
-    body = {"person": second, "solvers": ["LAD"], "keypoints": POSE}
+    body = {"person": second, "models": ["LAD"], "keypoints": POSE}
     refused(client.post("/api/pictures", json=body), 404, "no longer keeps this person")
 
 
-def test_what_fails_inside_is_a_sentence_too(solvers, gallery, views, photo_file):
+def test_what_fails_inside_is_a_sentence_too(models, gallery, views, photo_file):
     from starlette.testclient import TestClient
 
     class Broken:
         def detect(self, images):
             raise RuntimeError("a secret")
 
-    app = create_app(solvers, gallery, Broken())
+    app = create_app(models, gallery, Broken())
     base = "http://127.0.0.1:8000"
     client = TestClient(app, base, headers={"Origin": base}, raise_server_exceptions=False)
     response = client.post("/api/photos", content=photo_file, headers={"Content-Type": "image/png"})

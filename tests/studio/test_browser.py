@@ -220,7 +220,7 @@ def test_a_bad_file_is_a_sentence_on_the_page(page, file, sentence):
     assert page.locator("#views li").count() == views
 
 
-def test_sources_regions_and_solvers_change_the_picture(page):
+def test_sources_regions_and_models_change_the_picture(page):
     picture_now = picture(page)
     page.get_by_label("Use View 2").check()
     picture_now = changed(page, picture_now)

@@ -67,10 +67,10 @@ def test_an_address_is_ours_where_the_network_may_ask_and_a_foreign_name_never()
     assert not named._is_ours("other.lan", "8000")
 
 
-def test_a_host_that_was_allowed_may_ask_through_any_port_and_by_tls(solvers, gallery):
+def test_a_host_that_was_allowed_may_ask_through_any_port_and_by_tls(models, gallery):
     from starlette.testclient import TestClient
 
-    app = create_app(solvers, gallery, host="0.0.0.0", allowed=["Studio.example"])
+    app = create_app(models, gallery, host="0.0.0.0", allowed=["Studio.example"])
     client = TestClient(app)
     for host, scheme in (("studio.example:9000", "http"), ("studio.example", "https")):
         headers = {"Host": host, "Origin": f"{scheme}://{host}"}

@@ -16,7 +16,7 @@ from pnr_jax.evaluation.results import evaluate
 from pnr_jax.evaluation.scorers import pixel_scorer
 from pnr_jax.examples import load_training
 from pnr_jax.export import export_run
-from pnr_jax.studio import load_solvers
+from pnr_jax.studio import load_models
 from pnr_jax.systems import SYSTEMS
 from pnr_jax.training.loop import train
 from pnr_jax.transfer import PoseTransfer, repeated
@@ -180,10 +180,10 @@ def test_it_is_exported_whole_and_in_halves_where_it_has_them(run, people, tmp_p
 
 def test_the_page_draws_it(run, people):
     config, workdir = run
-    solvers = load_solvers(workdir)
-    assert solvers[0].name == config.build_system().label
-    assert len(solvers) == (2 if config.system.name == "pnr" else 1)
+    models = load_models(workdir)
+    assert models[0].name == config.build_system().label
+    assert len(models) == (2 if config.system.name == "pnr" else 1)
     images, keypoints = people["source_images"][0], people["source_keypoints"][0]
-    code = solvers[0].encode(images, keypoints, np.ones((1, 8, 8), bool))
-    drawn = solvers[0].render(code, people["target_keypoints"][0])
+    code = models[0].encode(images, keypoints, np.ones((1, 8, 8), bool))
+    drawn = models[0].render(code, people["target_keypoints"][0])
     assert (drawn.dtype, drawn.shape) == (np.uint8, (32, 32, 3))

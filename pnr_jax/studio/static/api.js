@@ -38,13 +38,13 @@ export async function addPhoto(file) {
 }
 
 // A picture as a blob; null when a newer request overtook this one.
-export async function draw(person, solvers, keypoints) {
-  const response = await post("/api/pictures", { person, solvers, keypoints });
+export async function draw(person, models, keypoints) {
+  const response = await post("/api/pictures", { person, models, keypoints });
   return response.status === 204 ? null : response.blob();
 }
 
-export async function animate(person, solvers, poses, milliseconds) {
-  return (await post("/api/animations", { person, solvers, poses, milliseconds })).blob();
+export async function animate(person, models, poses, milliseconds) {
+  return (await post("/api/animations", { person, models, poses, milliseconds })).blob();
 }
 
 // A function that runs `work` on its newest argument alone: one run at a time, no queue. Meanwhile

@@ -20,8 +20,8 @@ export class Stage {
     this.latest = null; // The picture that is shown: {image, names}.
     this.times = [];
     this.request = newest((wish) => this.fetch(wish), $("panes"));
-    this.panes = studio.solvers.map((solver) => this.makePane(solver));
-    this.chosen = [studio.solvers[0].name];
+    this.panes = studio.models.map((model) => this.makePane(model));
+    this.chosen = [studio.models[0].name];
     this.makeChoice();
     $("undo").addEventListener("click", () => this.travel(this.past, this.future));
     $("redo").addEventListener("click", () => this.travel(this.future, this.past));
@@ -64,18 +64,18 @@ export class Stage {
   }
 
   makeChoice() {
-    const names = this.studio.solvers.map(({ name }) => name);
+    const names = this.studio.models.map(({ name }) => name);
     const choices = names.map((name) => [name, [name]]);
     if (names.length > 1) choices.push(["Compare", names]);
     for (const [label, chosen] of choices) {
       const input = document.createElement("input");
-      Object.assign(input, { type: "radio", name: "solver", value: label, checked: same(chosen, this.chosen) });
+      Object.assign(input, { type: "radio", name: "model", value: label, checked: same(chosen, this.chosen) });
       input.addEventListener("change", () => this.choose(chosen));
       const span = document.createElement("span");
       span.textContent = label;
       const element = document.createElement("label");
       element.append(input, span);
-      $("solvers").append(element);
+      $("models").append(element);
     }
     this.choose(this.chosen);
   }
@@ -185,7 +185,7 @@ export class Stage {
     this.set(pose);
   }
 
-  // Of each shown solver its picture at the model's own size.
+  // Of each shown model its picture at the model's own size.
   pictures() {
     const [height, width] = this.size;
     return this.latest.names.map((name, i) => {

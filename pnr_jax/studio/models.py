@@ -21,7 +21,7 @@ MAX_SOURCES = 5
 REGION = 4  # Side in pixels of the squares that are hidden or painted over on the page.
 
 
-class Solver:
+class StudioModel:
     """A trained system on the page.
 
     Attributes:
@@ -65,7 +65,7 @@ class Solver:
         return jax.block_until_ready(code)
 
     def mix(self, code: Code, other: Code, share: float) -> np.ndarray:
-        """Returns (1 - share) F + share F of the other person, for a solver that `mixes`."""
+        """Returns (1 - share) F + share F of the other person, for a model that `mixes`."""
         return blend(np.concatenate([code, other]), np.array([[1 - share, share]]))
 
     def render(self, code: Code, keypoints: np.ndarray) -> np.ndarray:
@@ -84,7 +84,9 @@ class Solver:
         self.render(code, np.zeros((18, 2)))
 
 
-def load_solvers(workdir: str | Path, workdir_beside: str | Path | None = None) -> Sequence[Solver]:
+def load_models(
+    workdir: str | Path, workdir_beside: str | Path | None = None
+) -> Sequence[StudioModel]:
     """Loads the system of a run and, beside it, one to compare with.
 
     Without a second run it is the system's counterpart on the same networks, where there is one:
@@ -95,23 +97,23 @@ def load_solvers(workdir: str | Path, workdir_beside: str | Path | None = None) 
         name and folders of one name.
     """
     system, variables = _load(workdir)
-    first = Solver(system, variables, "as trained")
+    first = StudioModel(system, variables, "as trained")
     if workdir_beside is None:
         counterpart = system.counterpart()
         return (
             [first]
             if counterpart is None
-            else [first, Solver(counterpart, variables, "same networks")]
+            else [first, StudioModel(counterpart, variables, "same networks")]
         )
-    second = Solver(*_load(workdir_beside), "as trained")
+    second = StudioModel(*_load(workdir_beside), "as trained")
     if second.image_size != first.image_size:
         raise UserError(
             f"{workdir_beside} draws {_size(second)}, {workdir} draws {_size(first)}; "
             "both must draw images of one size"
         )
     if first.name == second.name:
-        for solver, folder in ((first, workdir), (second, workdir_beside)):
-            solver.name += f", {_name(folder)}"
+        for model, folder in ((first, workdir), (second, workdir_beside)):
+            model.name += f", {_name(folder)}"
     if first.name == second.name:
         raise UserError(
             f"{workdir} and {workdir_beside} are both called {first.name} on the page; "
@@ -129,5 +131,5 @@ def _name(workdir: str | Path) -> str:
     return (Path(workdir) if is_address(workdir) else absolute(workdir)).name
 
 
-def _size(solver: Solver) -> str:
-    return "{}x{} (height x width)".format(*solver.image_size)
+def _size(model: StudioModel) -> str:
+    return "{}x{} (height x width)".format(*model.image_size)

@@ -1,4 +1,4 @@
-"""A run's folder becomes the page's solvers; hidden regions leave the regression."""
+"""A run's folder becomes the page's models; hidden regions leave the regression."""
 
 import jax
 import numpy as np
@@ -8,7 +8,7 @@ from pnr_jax import config as config_lib
 from pnr_jax.checkpoints import export_model
 from pnr_jax.errors import UserError
 from pnr_jax.regression import IRLS, pnorm_regression
-from pnr_jax.studio import Solver, load_solvers
+from pnr_jax.studio import StudioModel, load_models
 from tests.studio.helpers import SIZE, small_config, variables
 
 
@@ -34,7 +34,7 @@ def test_a_person_is_the_regression_over_the_regions_that_are_seen(M):
     images = rng.integers(0, 256, (M, *SIZE, 3)).astype(np.uint8)
     keypoints = rng.integers(0, 32, (M, 18, 2)).astype(np.float32)
     visible = rng.random((M, 8, 8)) < 0.6
-    F = Solver(config.build_system(), variables(), "").encode(images, keypoints, visible)[0]
+    F = StudioModel(config.build_system(), variables(), "").encode(images, keypoints, visible)[0]
     P, H = features(config, images, keypoints)
     seen = visible.reshape(M, -1)
     expected = np.linalg.lstsq(P[seen], H[seen])[0]
@@ -51,13 +51,13 @@ def test_either_norm_sees_the_regions_that_are_shown_and_no_other(rowwise):
     images = rng.integers(0, 256, (1, *SIZE, 3)).astype(np.uint8)
     keypoints = rng.integers(0, 32, (1, 18, 2)).astype(np.float32)
     visible = rng.random((1, 8, 8)) < 0.6
-    solver = Solver(config.build_system(), variables(), "")
+    model = StudioModel(config.build_system(), variables(), "")
     P, H = (x[0].astype(np.float32) for x in features(config, images, keypoints))
     seen = visible.reshape(-1)
     expected = pnorm_regression(P[seen], H[seen], ridge=1e-3, rowwise=rowwise, solver=IRLS(2))
-    F = solver.encode(images, keypoints, visible)[0]
+    F = model.encode(images, keypoints, visible)[0]
     np.testing.assert_allclose(F, expected, atol=1e-2 * np.abs(expected).max())
-    assert solver.name == ("LAD of rows" if rowwise else "LAD")
+    assert model.name == ("LAD of rows" if rowwise else "LAD")
 
 
 def save(config, workdir):
@@ -70,9 +70,9 @@ def save(config, workdir):
 )
 def test_one_run_solves_in_two_ways(tmp_path, p, names):
     save(small_config(p), tmp_path)
-    solvers = load_solvers(tmp_path)
-    assert [solver.name for solver in solvers] == names
-    assert [solver.note for solver in solvers] == ["as trained", "same networks"]
+    models = load_models(tmp_path)
+    assert [model.name for model in models] == names
+    assert [model.note for model in models] == ["as trained", "same networks"]
 
 
 def test_two_runs_stand_side_by_side_if_their_sizes_agree(tmp_path):
@@ -81,21 +81,21 @@ def test_two_runs_stand_side_by_side_if_their_sizes_agree(tmp_path):
         if name == "large":
             config = config.replace(image_size=(64, 32))
         save(config, tmp_path / name)
-    solvers = load_solvers(tmp_path / "lad", tmp_path / "lse")
-    assert [(solver.name, solver.note) for solver in solvers] == [
+    models = load_models(tmp_path / "lad", tmp_path / "lse")
+    assert [(model.name, model.note) for model in models] == [
         ("LAD", "as trained"),
         ("LSE", "as trained"),
     ]
     with pytest.raises(UserError, match=r"draws 64x32 .* draws 32x32"):
-        load_solvers(tmp_path / "lad", tmp_path / "large")
+        load_models(tmp_path / "lad", tmp_path / "large")
     with pytest.raises(UserError, match="no run here"):
-        load_solvers(tmp_path / "none")
+        load_models(tmp_path / "none")
 
 
 def test_two_runs_of_one_p_are_told_apart_by_their_folders(tmp_path):
     for name in ("a/run", "a/other", "b/run"):
         save(small_config(1.0), tmp_path / name)
-    solvers = load_solvers(tmp_path / "a" / "run", tmp_path / "a" / "other")
-    assert [solver.name for solver in solvers] == ["LAD, run", "LAD, other"]
+    models = load_models(tmp_path / "a" / "run", tmp_path / "a" / "other")
+    assert [model.name for model in models] == ["LAD, run", "LAD, other"]
     with pytest.raises(UserError, match="both called LAD, run on the page; rename one"):
-        load_solvers(tmp_path / "a" / "run", tmp_path / "b" / "run")
+        load_models(tmp_path / "a" / "run", tmp_path / "b" / "run")
