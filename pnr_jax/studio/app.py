@@ -33,7 +33,7 @@ from pnr_jax.keypoints import JOINTS
 from pnr_jax.pose_estimation import Estimator
 from pnr_jax.studio import payload, pictures, shelf
 from pnr_jax.studio.gallery import Gallery
-from pnr_jax.studio.guard import Guard, Rule
+from pnr_jax.studio.guard import Guard, Limit
 from pnr_jax.studio.models import MAX_SOURCES, REGION, StudioModel
 from pnr_jax.studio.page import static_routes
 from pnr_jax.studio.photos import Photo, open_photo
@@ -44,12 +44,12 @@ MAX_UPLOAD, MAX_JSON = 20_000_000, 500_000  # Bytes.
 MAX_PHOTOS, MAX_PEOPLE, MAX_FRAMES = 40, 100, 120
 PAINT = (255, 0, 255)  # Colour of painted regions, which nobody wears.
 _JSON = ("application/json",)
-RULES = {
-    "/api/photos": Rule(("image/jpeg", "image/png", "image/webp"), rate=4, burst=20),
-    "/api/people": Rule(_JSON, rate=30, burst=60),
-    "/api/mixes": Rule(_JSON, rate=100, burst=200),
-    "/api/pictures": Rule(_JSON, rate=200, burst=400),
-    "/api/animations": Rule(_JSON, rate=0.5, burst=3),
+LIMITS = {
+    "/api/photos": Limit(("image/jpeg", "image/png", "image/webp"), rate=4, burst=20),
+    "/api/people": Limit(_JSON, rate=30, burst=60),
+    "/api/mixes": Limit(_JSON, rate=100, burst=200),
+    "/api/pictures": Limit(_JSON, rate=200, burst=400),
+    "/api/animations": Limit(_JSON, rate=0.5, burst=3),
 }
 
 Person = dict[str, Any]  # F of each model, or what a model without a regression keeps.
@@ -88,7 +88,7 @@ def create_app(
     return Starlette(
         routes=[*static_routes(), *api],
         middleware=[
-            Middleware(Guard, host=host, port=port, rules=RULES, allowed=allowed, clock=clock)
+            Middleware(Guard, host=host, port=port, limits=LIMITS, allowed=allowed, clock=clock)
         ],
         exception_handlers={
             UserError: refuse,

@@ -24,7 +24,7 @@ HEADERS = {
 }
 
 
-class Rule(NamedTuple):
+class Limit(NamedTuple):
     """The content types that a POST to a path may have, and the rate and burst of requests."""
 
     types: tuple[str, ...]
@@ -40,7 +40,7 @@ class Guard:
         app: ASGIApp,
         host: str,
         port: int,
-        rules: Mapping[str, Rule],
+        limits: Mapping[str, Limit],
         allowed: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ):
@@ -50,14 +50,14 @@ class Guard:
           app: the app to pass allowed requests to.
           host: the address that the server listens on.
           port: the port that the server listens on.
-          rules: a rule for each POST path.
+          limits: a limit for each POST path.
           allowed: other names under which the server may be reached, through any port.
           clock: returns the time in seconds.
         """
-        self._app, self._host, self._port, self._rules = app, host, port, rules
+        self._app, self._host, self._port, self._limits = app, host, port, limits
         self._allowed = {name.lower() for name in allowed}
         self._clock = clock
-        self._tokens = {path: (float(rule.burst), clock()) for path, rule in rules.items()}
+        self._tokens = {path: (float(limit.burst), clock()) for path, limit in limits.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request, or passes it on."""
@@ -93,13 +93,13 @@ class Guard:
         schemes = ("http", "https") if name in self._allowed else ("http",)
         if headers.get("origin") not in [f"{scheme}://{host}" for scheme in schemes]:
             raise Refusal(403, "Only the studio's own page may ask this.")
-        rule = self._rules.get(path)
-        if rule is None:
+        limit = self._limits.get(path)
+        if limit is None:
             return
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind not in rule.types:
-            raise Refusal(415, f"The content type must be {' or '.join(rule.types)}.")
-        self._take_token(path, rule)
+        if kind not in limit.types:
+            raise Refusal(415, f"The content type must be {' or '.join(limit.types)}.")
+        self._take_token(path, limit)
 
     def _is_ours(self, name: str, port: str) -> bool:
         """Returns whether a Host header is this server's: no foreign DNS name is accepted.
@@ -115,10 +115,10 @@ class Guard:
         # If the server listens beyond loopback, accept any address: a page cannot rebind one.
         return name == self._host or (_is_address(name) and not _is_loopback(self._host))
 
-    def _take_token(self, path: str, rule: Rule) -> None:
+    def _take_token(self, path: str, limit: Limit) -> None:
         tokens, then = self._tokens[path]
         now = self._clock()
-        tokens = min(float(rule.burst), tokens + (now - then) * rule.rate)
+        tokens = min(float(limit.burst), tokens + (now - then) * limit.rate)
         self._tokens[path] = (tokens - 1 if tokens >= 1 else tokens, now)
         if tokens < 1:
             raise Refusal(429, "Too many requests at once: wait a moment.")

@@ -58,11 +58,11 @@ def test_a_missing_origin_may_not_post(client):
 
 
 def test_an_address_is_ours_where_the_network_may_ask_and_a_foreign_name_never():
-    guard = Guard(app=None, host="0.0.0.0", port=8000, rules={})
+    guard = Guard(app=None, host="0.0.0.0", port=8000, limits={})
     assert guard._is_ours("192.168.0.7", "8000")
     assert not guard._is_ours("192.168.0.7", "80")
     assert not guard._is_ours("evil.example", "8000")
-    named = Guard(app=None, host="studio.lan", port=8000, rules={})
+    named = Guard(app=None, host="studio.lan", port=8000, limits={})
     assert named._is_ours("studio.lan", "8000")
     assert not named._is_ours("other.lan", "8000")
 
