@@ -37,7 +37,7 @@ class RunLogger:
         """Opens the log of a run that continues after step `start`, in those of `WRITERS` too."""
         self._workdir = workdir
         self._rate = learning_rate(config)
-        self._progress = Progress(start, config.steps, config.batch_size, log)
+        self._progress = ProgressReporter(start, config.steps, config.batch_size, log)
         self._writers: list[Writer] = []
         if is_main_process():
             others = [WRITERS[name](config, workdir) for name in loggers]
@@ -126,8 +126,8 @@ class MetricWriter:
         self._staging.close()
 
 
-class Progress:
-    """Rates and remaining time of a run of steps."""
+class ProgressReporter:
+    """Reports the rates and remaining time of a run of steps."""
 
     def __init__(self, start: int, stop: int, batch_size: int, log: Callable[[str], None]):
         """Counts from step `start` to `stop`."""
