@@ -15,7 +15,7 @@ from absl import flags
 
 from pnr_jax import cli
 from pnr_jax.data import deepfashion_preparation
-from pnr_jax.data.sources import open_source
+from pnr_jax.data.raw_files import list_raw_files
 from pnr_jax.paths import to_path
 
 SOURCE = flags.DEFINE_string("source", None, "img.zip or img_highres.zip, or what it unpacks to.")
@@ -28,7 +28,7 @@ flags.mark_flags_as_required(["source", "annotations", "lists", "data_dir"])
 
 def main() -> None:
     """Prepares the data set."""
-    cli.print_passed_over(open_source(Path(SOURCE.value)).passed_over)
+    cli.print_passed_over(list_raw_files(Path(SOURCE.value)).passed_over)
     with cli.preparing(DATA_DIR.value, "deepfashion") as path:
         prepared = deepfashion_preparation.prepare(
             SOURCE.value, ANNOTATIONS.value, LISTS.value, path, MAX_DAMAGED.value

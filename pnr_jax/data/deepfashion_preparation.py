@@ -13,7 +13,7 @@ from pnr_jax.data import prepared as prepared_lib
 from pnr_jax.data.annotations import read_annotations
 from pnr_jax.data.deepfashion import FRAME, IMAGE_SIZE
 from pnr_jax.data.protocol import Tuples
-from pnr_jax.data.sources import Read, open_source
+from pnr_jax.data.raw_files import Read, list_raw_files
 from pnr_jax.errors import UserError
 from pnr_jax.files import read_lines, write_text
 
@@ -113,7 +113,7 @@ def list_photos(source: Path) -> dict[str, Read]:
       UserError: it is encrypted, has no image of that layout, or one twice.
     """
     found: dict[str, Read] = {}
-    for path, read in open_source(source).files:
+    for path, read in list_raw_files(source).files:
         name = deepfashion.flat_name(path.as_posix())
         if name is None:
             continue

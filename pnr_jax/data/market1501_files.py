@@ -7,7 +7,7 @@ import numpy as np
 from pnr_jax.data import images as images_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.annotations import read_annotations
-from pnr_jax.data.sources import Read, open_source
+from pnr_jax.data.raw_files import Read, list_raw_files
 from pnr_jax.errors import UserError
 from pnr_jax.paths import to_path
 
@@ -45,7 +45,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
       UserError: `source` is absent, no zip, has no such folder, or a name twice in it.
     """
     found: dict[str, Read] = {}
-    for path, read in open_source(source).files:
+    for path, read in list_raw_files(source).files:
         if path.suffix != ".jpg" or path.parent.name != folder:
             continue
         if path.name in found:
@@ -61,7 +61,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
 
 def passed_over(source: Path) -> list[str]:
     """Returns the names in a Market-1501 zip or directory that `list_files` ignores."""
-    return open_source(source).passed_over
+    return list_raw_files(source).passed_over
 
 
 def read_split(

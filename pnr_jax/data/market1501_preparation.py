@@ -17,7 +17,7 @@ from pnr_jax.data import market1501_files
 from pnr_jax.data import packed as packed_lib
 from pnr_jax.data import pairs as pairs_lib
 from pnr_jax.data.market1501_files import IMAGE_SIZE
-from pnr_jax.data.sources import Read
+from pnr_jax.data.raw_files import Read
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import resize_keypoints
 

@@ -15,7 +15,7 @@ ENCRYPTED = 0x1  # In the flags of an entry.
 Read = Callable[[], bytes]
 
 
-class Source(NamedTuple):
+class RawFiles(NamedTuple):
     """What is in a folder or a zip.
 
     Attributes:
@@ -27,7 +27,7 @@ class Source(NamedTuple):
     passed_over: list[str]
 
 
-def open_source(source: Path) -> Source:
+def list_raw_files(source: Path) -> RawFiles:
     """Lists a folder or a zip; nothing is unpacked to the disk, so no path in it leads anywhere.
 
     Raises:
@@ -35,7 +35,7 @@ def open_source(source: Path) -> Source:
     """
     if source.is_dir():
         found = walk.list_files(source)
-        return Source([(path, path.read_bytes) for path in found.files], found.passed_over)
+        return RawFiles([(path, path.read_bytes) for path in found.files], found.passed_over)
     if not source.exists():
         raise UserError(f"`source={source}`: no such file or folder")
     try:
@@ -49,7 +49,7 @@ def open_source(source: Path) -> Source:
             f"PASSWORD {source.name}' or 7-Zip, and name the folder"
         )
     readers = [(path, _reader(archive, entry)) for path, entry in entries.files]
-    return Source(readers, entries.passed_over)
+    return RawFiles(readers, entries.passed_over)
 
 
 def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Read:

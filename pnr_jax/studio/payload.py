@@ -19,8 +19,8 @@ Json = Mapping[str, object]
 Kind = TypeVar("Kind")
 
 
-class Source(NamedTuple):
-    """A photo's part in a person.
+class SourcePhoto(NamedTuple):
+    """A photo as a source of a person.
 
     Attributes:
       photo: its key on the server.
@@ -99,7 +99,7 @@ def poses(body: Json, size: Size, limit: int) -> list[np.ndarray]:
     return [pose({"keypoints": keypoints}, size) for keypoints in rows]
 
 
-def sources(body: Json, size: Size) -> list[Source]:
+def sources(body: Json, size: Size) -> list[SourcePhoto]:
     """Returns the 1 to 5 sources of a person."""
     rows = field(body, "sources", list)
     if not 1 <= len(rows) <= MAX_SOURCES:
@@ -125,10 +125,10 @@ def names(body: Json, known: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _source(row: object, size: Size) -> Source:
+def _source(row: object, size: Size) -> SourcePhoto:
     if not isinstance(row, dict):
         raise Refusal(400, "A source must be a JSON object.")
-    return Source(
+    return SourcePhoto(
         field(row, "photo", str),
         pose(row, size),
         _regions(row.get("hidden", []), size),
