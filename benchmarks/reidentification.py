@@ -35,7 +35,7 @@ import optax
 from benchmarks.turns import machine, table
 from pnr_jax.augmentation import FOLDERS
 from pnr_jax.data.images import Images, before_underscore, camera_in, read_image, resize
-from pnr_jax.data.market1501_files import list_files
+from pnr_jax.data.market1501_files import list_folder
 
 SIZE = (64, 32)
 PEOPLE, PHOTOS = 16, 4  # Of a batch.
@@ -68,7 +68,7 @@ def read_shots(folder: Path, part: str) -> Shots:
     if part == FOLDERS[0] and manifest.exists():
         with manifest.open(encoding="utf-8", newline="") as file:
             views = {row["file"] for row in csv.DictReader(file)}
-    names = sorted(list_files(folder, part))
+    names = sorted(list_folder(folder, part))
     images = np.stack([read_image(folder / part / name) for name in names])
     small = resize(Images(images, np.full((len(names), 18, 2), -1), names), SIZE).images
     return Shots(

@@ -46,7 +46,7 @@ def _with_records() -> Callable[..., market1501_preparation.Prepared]:
         from pnr_jax.data import market1501_builder
     except ImportError as error:
         raise UserError(f"--tfds: {error}; pip install 'pnr-jax[tfds]'") from None
-    return market1501_builder.prepare
+    return market1501_builder.prepare_records
 
 
 if __name__ == "__main__":

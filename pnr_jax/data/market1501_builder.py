@@ -74,7 +74,7 @@ class Market1501(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
             yield name, {"image": io.BytesIO(data), "keypoints": keypoints, "name": name}
 
 
-def prepare(
+def prepare_records(
     source: str | Path, annotations: str | Path, data_dir: str | Path, max_damaged: int = 0
 ) -> Prepared:
     """Builds the records under `data_dir`, with the files of a preparation without TensorFlow.
@@ -105,7 +105,7 @@ def prepare(
     folder = Path(builder.data_dir)
     records = {split: read_records(folder, split) for split in market1501_files.FOLDERS}
     for split, packed in records.items():
-        preparation.check_same(folder, packed, inputs.rows[split], inputs.files[split])
+        preparation.check_unchanged(folder, packed, inputs.rows[split], inputs.files[split])
     preparation.write_files(folder, records, inputs)
     counts = {split: len(packed.names) for split, packed in records.items()}
     return Prepared(folder, counts, builder.notes.damaged, builder.notes.resized, inputs.rounded)

@@ -38,7 +38,7 @@ def packed_file(split: str) -> str:
     return f"market-packed-{split}.npz"
 
 
-def list_files(source: Path, folder: str) -> dict[str, Read]:
+def list_folder(source: Path, folder: str) -> dict[str, Read]:
     """Maps the JPEG names in `folder` of a Market-1501 zip or directory to readers of their bytes.
 
     Raises:
@@ -60,7 +60,7 @@ def list_files(source: Path, folder: str) -> dict[str, Read]:
 
 
 def passed_over(source: Path) -> list[str]:
-    """Returns the names in a Market-1501 zip or directory that `list_files` ignores."""
+    """Returns the names in a Market-1501 zip or directory that `list_folder` ignores."""
     return list_raw_files(source).passed_over
 
 

@@ -87,7 +87,7 @@ def prepare(
     if folder.is_dir():
         for split in market1501_files.FOLDERS:
             path = folder / market1501_files.packed_file(split)
-            check_same(
+            check_unchanged(
                 folder, packed_lib.read_packed(path), inputs.rows[split], inputs.files[split]
             )
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def read_inputs(source: Path, annotations: Path) -> Inputs:
     """
     inputs = Inputs({}, {}, {}, [])
     for split, folder in market1501_files.FOLDERS.items():
-        files = market1501_files.list_files(source, folder)
+        files = market1501_files.list_folder(source, folder)
         rows = market1501_files.read_split(annotations, split, inputs.rounded)
         absent = [name for name in rows if name not in files]
         if absent:
@@ -165,7 +165,7 @@ def write_files(folder: Path, packed: Mapping[str, packed_lib.Packed], inputs: I
         packed_lib.write_packed(folder / market1501_files.packed_file(split), x)
 
 
-def check_same(
+def check_unchanged(
     folder: Path,
     packed: packed_lib.Packed,
     rows: Mapping[str, np.ndarray],

@@ -47,7 +47,7 @@ class Archive:
         self.folder = folder
         self.csvs = folder / "csvs"
         self.data_dir = folder / "data"
-        self.way = market1501_preparation
+        self.way = market1501_preparation.prepare
         self.files, self.annotations = {}, {}
         rng = np.random.default_rng(0)
         for split, names in NAMES.items():
@@ -82,7 +82,7 @@ class Archive:
         return path
 
     def prepare(self, source, **settings):
-        return self.way.prepare(source, self.csvs, self.data_dir, **settings)
+        return self.way(source, self.csvs, self.data_dir, **settings)
 
     def refusal(self, source, **settings):
         """The message of the `UserError`, after which nothing is left behind."""
@@ -104,7 +104,9 @@ def tuples(archive, split, kind):
     return market1501.load_tuples(archive.data_dir, split, kind)[1]
 
 
-@pytest.mark.parametrize("way", [market1501_preparation, market1501_builder])
+@pytest.mark.parametrize(
+    "way", [market1501_preparation.prepare, market1501_builder.prepare_records]
+)
 @pytest.mark.parametrize("form", ["as_folder", "as_zip"])
 def test_prepares_images_keypoints_pairs_and_tuples(archive, form, way):
     archive.way = way
@@ -131,7 +133,9 @@ def test_prepares_images_keypoints_pairs_and_tuples(archive, form, way):
     assert all(sorted(row) == NAMES["test"][:6] for row in drawn)
 
 
-@pytest.mark.parametrize("way", [market1501_preparation, market1501_builder])
+@pytest.mark.parametrize(
+    "way", [market1501_preparation.prepare, market1501_builder.prepare_records]
+)
 def test_keypoints_of_an_earlier_preparation_are_not_kept_silently(archive, way):
     archive.way = way
     archive.prepare(archive.as_folder())
@@ -152,7 +156,7 @@ def test_records_are_not_added_to_a_preparation_without_them(archive):
     archive.prepare(source)
     folder = archive.data_dir / "market1501" / "1.0.0"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    archive.way = market1501_builder
+    archive.way = market1501_builder.prepare_records
     with pytest.raises(UserError, match=rf"^{folder}: was prepared without `tfds`.* remove it to"):
         archive.prepare(source)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -300,7 +304,7 @@ def test_loading_what_was_not_prepared_says_how_to(tmp_path):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_packed_files_hold_what_the_records_hold(archive, split):
-    archive.way = market1501_builder
+    archive.way = market1501_builder.prepare_records
     archive.prepare(archive.as_zip())
     from_packed = market1501.load_images(archive.data_dir, split)
     path = archive.data_dir / "market1501" / "1.0.0" / f"market-packed-{split}.npz"
@@ -366,7 +370,7 @@ def test_a_zip_of_windows_has_backslashes(archive):
         new.writestr("__MACOSX/bounding_box_train/._0002_c1s1_000451_03.jpg", b"")
     folder = "bounding_box_train"
     assert (
-        list(market1501_files.list_files(other, folder))
-        == list(market1501_files.list_files(path, folder))
+        list(market1501_files.list_folder(other, folder))
+        == list(market1501_files.list_folder(path, folder))
         != []
     )

@@ -39,7 +39,7 @@ def make_zip(entries, method=zipfile.ZIP_DEFLATED):
 
 
 def read_all(path):
-    files = market1501_files.list_files(path, FOLDER)
+    files = market1501_files.list_folder(path, FOLDER)
     return {name: read() for name, read in files.items()}
 
 
@@ -88,7 +88,7 @@ def test_a_name_that_comes_twice_is_refused(tmp_path):
         path = tmp_path / "twice.zip"
         path.write_bytes(make_zip([(f"{top}/{FOLDER}/{NAMES[0]}", b"x") for top in paths]))
         with pytest.raises(UserError, match=f"holds {FOLDER}/{NAMES[0]} twice; remove one"):
-            market1501_files.list_files(path, FOLDER)
+            market1501_files.list_folder(path, FOLDER)
 
 
 def bomb(declared=None, method=zipfile.ZIP_DEFLATED, size=1 << 27):
@@ -102,8 +102,8 @@ def bomb(declared=None, method=zipfile.ZIP_DEFLATED, size=1 << 27):
 
 
 READ_ZIP = (
-    "import pathlib\nfrom pnr_jax.data.market1501_files import list_files",
-    "next(iter(list_files(pathlib.Path(argv[0]), argv[1]).values()))()",
+    "import pathlib\nfrom pnr_jax.data.market1501_files import list_folder",
+    "next(iter(list_folder(pathlib.Path(argv[0]), argv[1]).values()))()",
 )
 
 

@@ -24,7 +24,7 @@ _FINE = 2  # canvas pixels a picture's pixel, each way
 _IDENTITY, _VIEW = 1, 2  # first words of the random keys, so that the two never meet
 
 
-class People(NamedTuple):
+class DrawnPeople(NamedTuple):
     """Pictures of people with their joints.
 
     Attributes:
@@ -44,7 +44,7 @@ class _Person(NamedTuple):
     paint: Paint
 
 
-def draw_people(identities: range | Sequence[int], views: int, seed: int = 0) -> People:
+def draw_people(identities: range | Sequence[int], views: int, seed: int = 0) -> DrawnPeople:
     """Draws every identity ``views`` times.
 
     A person depends only on (seed, identity) and a view only on (seed, identity, view): any subset,
@@ -81,7 +81,7 @@ def draw_people(identities: range | Sequence[int], views: int, seed: int = 0) ->
             rng = np.random.default_rng((_VIEW, seed, identity, view))
             at = i * views + view
             images[at], keypoints[at], _ = _draw_view(rng, person)
-    return People(images, keypoints, names)
+    return DrawnPeople(images, keypoints, names)
 
 
 def _draw_person(rng: np.random.Generator) -> _Person:
