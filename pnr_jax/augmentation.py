@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from pnr_jax.data.images import Images
-from pnr_jax.data.market1501_files import list_files
+from pnr_jax.data.market1501_files import list_folder
 from pnr_jax.data.pairs import usable_names
 from pnr_jax.data.pipeline import gather
 from pnr_jax.errors import UserError
@@ -30,7 +30,7 @@ _BOX = 99  # Stands where Market-1501 numbers a frame's boxes; no image of it ha
 _HEADER = ["file", "identity", "sources", "pose", "weights"]
 
 
-class View(NamedTuple):
+class PlannedView(NamedTuple):
     """A view to draw.
 
     Attributes:
@@ -46,7 +46,7 @@ class View(NamedTuple):
     pose: int
 
 
-def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View]:
+def plan_views(images: Images, views: int, sources: int, seed: int) -> list[PlannedView]:
     """Plans `views` random views of each identity with a usable image (`data.pairs`).
 
     Sources are drawn from the identity's usable images without replacement, the pose from all
@@ -72,7 +72,7 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
             f"{len(identities)} identities have a usable image (both shoulders and hips visible): "
             "poses come from others, so at least 2 are needed"
         )
-    planned: list[View] = []
+    planned: list[PlannedView] = []
     for identity, number in zip(identities, _numbers(identities), strict=True):
         own, others = names[owner == identity], names[owner != identity]
         for view in range(views):
@@ -81,14 +81,16 @@ def plan_views(images: Images, views: int, sources: int, seed: int) -> list[View
             pose = int(rng.choice(others))
             camera, sequence = images.camera_of(images.names[shown[0]])
             file = f"{number:04d}_c{camera}s{sequence}_{view:06d}_{_BOX}.jpg"
-            planned.append(View(file, identity, tuple(shown), pose))
+            planned.append(PlannedView(file, identity, tuple(shown), pose))
     taken = {view.file for view in planned} & set(images.names)
     if taken:
         raise UserError(f"{min(taken)}: the data set has an image of the name of a new view")
     return planned
 
 
-def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weights: str) -> None:
+def write_manifest(
+    path: Path, views: Sequence[PlannedView], names: Sequence[str], weights: str
+) -> None:
     """Writes where views come from: a CSV of file, identity, sources (joined by ;), pose, weights.
 
     Args:
@@ -117,14 +119,14 @@ def write_manifest(path: Path, views: Sequence[View], names: Sequence[str], weig
     write_text(path, text.getvalue())
 
 
-def absent_views(views: Sequence[View], folder: Path) -> list[View]:
+def absent_views(views: Sequence[PlannedView], folder: Path) -> list[PlannedView]:
     """Returns the views that have no file in `folder` yet."""
     present = {path.name for path in folder.glob("*.jpg")}
     return [view for view in views if view.file not in present]
 
 
 def draw_views(
-    transfer: PoseTransfer, images: Images, views: Sequence[View], folder: Path
+    transfer: PoseTransfer, images: Images, views: Sequence[PlannedView], folder: Path
 ) -> Iterator[int]:
     """Draws views to JPEG files; each is whole or absent, so the work can be stopped at any time.
 
@@ -161,7 +163,7 @@ def copy_originals(source: Path, output: Path) -> dict[str, int]:
     Raises:
       UserError: one of the three folders is not in `source`, or an image is damaged.
     """
-    found = {folder: list_files(source, folder) for folder in FOLDERS}
+    found = {folder: list_folder(source, folder) for folder in FOLDERS}
     for folder, files in found.items():
         for name, read in files.items():
             path = output / folder / name
@@ -179,7 +181,7 @@ def _numbers(identities: Sequence[str]) -> list[int]:
     return numbers
 
 
-def _indices(view: View, M: int) -> np.ndarray:
+def _indices(view: PlannedView, M: int) -> np.ndarray:
     """Returns the sources, -1 where there are fewer, and the pose: int [M + 1]."""
     return np.array([*view.sources, *[-1] * (M - len(view.sources)), view.pose])
 

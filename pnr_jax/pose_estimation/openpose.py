@@ -37,13 +37,13 @@ MIRROR_LIMB = np.array(
 )
 
 
-class View(NamedTuple):
+class Crop(NamedTuple):
     """A part of an image as the network sees it.
 
     Attributes:
       pixels: uint8 [h, w, 3].
-      scale: float [2], pixels of the view per pixel of the image, (y, x).
-      origin: float [2], the corner of the image in the view.
+      scale: float [2], pixels of the crop per pixel of the image, (y, x).
+      origin: float [2], the corner of the image in the crop.
     """
 
     pixels: np.ndarray
@@ -56,7 +56,7 @@ class View(NamedTuple):
         return (pixels + 0.5 - self.origin) / self.scale - 0.5
 
 
-class Found(NamedTuple):
+class Detection(NamedTuple):
     """The largest person found: places float [18, 2] in image pixels, scores [18]."""
 
     places: np.ndarray
@@ -83,8 +83,8 @@ class OpenPose:
 
     def detect(self, images: Sequence[np.ndarray] | np.ndarray) -> Poses:
         """Returns the largest person's pose in each image, uint8 [H, W, 3]; sizes may differ."""
-        views = [view(image, _whole(image), HEIGHT / image.shape[0]) for image in images]
-        found = self._find(views)
+        crops = [crop(image, _whole(image), HEIGHT / image.shape[0]) for image in images]
+        found = self._find(crops)
         for i, image in enumerate(images):
             found[i] = self._look_closer(image, found[i])
         sizes = [image.shape[:2] for image in images]
@@ -96,11 +96,11 @@ class OpenPose:
             np.array([f.people for f in found], np.int32),
         )
 
-    def _look_closer(self, image: np.ndarray, found: Found) -> Found:
+    def _look_closer(self, image: np.ndarray, found: Detection) -> Detection:
         """Enlarges the image until somebody is found, then the area around a small person."""
         height = 2 * HEIGHT
         while not found.people and height <= min(LARGEST, 2 * image.shape[0]):
-            (found,) = self._find([view(image, _whole(image), height / image.shape[0])])
+            (found,) = self._find([crop(image, _whole(image), height / image.shape[0])])
             height *= 2
         if not found.people:
             return found
@@ -109,26 +109,26 @@ class OpenPose:
         if side > 0.5 * image.shape[0]:
             return found
         box = np.clip([low - 0.3 * side, high + 0.3 * side], 0, image.shape[:2])
-        (closer,) = self._find([view(image, box, 0.8 * HEIGHT / side)])
+        (closer,) = self._find([crop(image, box, 0.8 * HEIGHT / side)])
         if not closer.people:
             return found
         return closer._replace(people=max(closer.people, found.people))
 
-    def _find(self, views: Sequence[View]) -> list[Found]:
-        """Runs the network on views, batching those of one size."""
-        found: list[Found | None] = [None] * len(views)
-        shapes = [v.pixels.shape for v in views]
+    def _find(self, crops: Sequence[Crop]) -> list[Detection]:
+        """Runs the network on crops, batching those of one size."""
+        found: list[Detection | None] = [None] * len(crops)
+        shapes = [crop.pixels.shape for crop in crops]
         for shape in dict.fromkeys(shapes):
-            rows = [i for i in range(len(views)) if shapes[i] == shape]
-            pixels = np.stack([views[i].pixels for i in rows]).astype(np.float32)
+            rows = [i for i in range(len(crops)) if shapes[i] == shape]
+            pixels = np.stack([crops[i].pixels for i in rows]).astype(np.float32)
             both = self._network(np.concatenate([pixels, pixels[:, :, ::-1]]))
             maps = zip(*average(*np.split(both, 2)), strict=True)
             for i, (heatmaps, fields) in zip(rows, maps, strict=True):
-                found[i] = _decode(heatmaps, fields, views[i])
+                found[i] = _decode(heatmaps, fields, crops[i])
         return [f for f in found if f is not None]
 
 
-def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
+def crop(image: np.ndarray, box: np.ndarray, scale: float) -> Crop:
     """Crops `box`, [[top, left], [bottom, right]], from an image, scales it and adds a border."""
     (top, left), (bottom, right) = box
     size = np.maximum(np.rint(scale * (box[1] - box[0])), 1).astype(int)
@@ -140,7 +140,7 @@ def view(image: np.ndarray, box: np.ndarray, scale: float) -> View:
     pixels = np.full((*shape, 3), GREY, np.uint8)
     pixels[BORDER : BORDER + size[0], BORDER : BORDER + size[1]] = np.asarray(part)
     scales = size / (box[1] - box[0])
-    return View(pixels, scales, BORDER - scales * box[0])
+    return Crop(pixels, scales, BORDER - scales * box[0])
 
 
 def average(maps: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +170,7 @@ def _whole(image: np.ndarray) -> np.ndarray:
     return np.array([(0, 0), image.shape[:2]], float)
 
 
-def _decode(heatmaps: np.ndarray, fields: np.ndarray, seen: View) -> Found:
+def _decode(heatmaps: np.ndarray, fields: np.ndarray, seen: Crop) -> Detection:
     peaks = assembly.find_peaks(heatmaps)
     people = assembly.assemble(peaks, fields)
     places, scores = np.full((18, 2), -1.0), np.zeros(18)
@@ -180,4 +180,4 @@ def _decode(heatmaps: np.ndarray, fields: np.ndarray, seen: View) -> Found:
         found = person >= 0
         places[found] = seen.to_image(peaks.place[person[found]])
         scores[found] = peaks.score[person[found]]
-    return Found(places, scores, len(people))
+    return Detection(places, scores, len(people))

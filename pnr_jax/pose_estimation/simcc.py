@@ -39,7 +39,7 @@ JOINT_COUNTS = (17, 26, 133)
 _COUNTS = "17 (COCO), 26 or 133"
 
 
-class Network(NamedTuple):
+class SimCCNetwork(NamedTuple):
     """A pose network for one person.
 
     Attributes:
@@ -54,7 +54,7 @@ class Network(NamedTuple):
 class SimCC:
     """An estimator that wraps a network; see `pnr_jax.pose_estimation.Estimator`."""
 
-    def __init__(self, network: Network):
+    def __init__(self, network: SimCCNetwork):
         """Wraps `network`."""
         self._network = network
 
@@ -144,7 +144,7 @@ def load_simcc(path: str | Path) -> SimCC:
     return SimCC(_network(session, path))
 
 
-def _network(session: Any, path: Path) -> Network:
+def _network(session: Any, path: Path) -> SimCCNetwork:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shape = list(inputs[0].shape) if len(inputs) == 1 else []
     ends = {output.name: list(output.shape) for output in outputs}
@@ -173,7 +173,7 @@ def _network(session: Any, path: Path) -> Network:
             f"{path}: {x.shape[2]} columns and {y.shape[2]} rows for an input of "
             f"{size[0]}x{size[1]} (height x width) do not agree"
         )
-    return Network(size, run)
+    return SimCCNetwork(size, run)
 
 
 def _box(places: np.ndarray) -> np.ndarray | None:

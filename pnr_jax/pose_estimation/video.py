@@ -18,7 +18,7 @@ BRIDGE = 0.5  # Seconds for which a missing joint is filled in between two detec
 SHOWN = 12  # Frames in a strip.
 
 
-class Found(NamedTuple):
+class VideoPoses(NamedTuple):
     """The poses found in a video of T frames.
 
     Attributes:
@@ -40,7 +40,7 @@ def estimate(
     size: tuple[int, int],
     fps: float = 10.0,
     sigma: float = 1.0,
-) -> Found:
+) -> VideoPoses:
     """Finds the poses of the largest person in a video.
 
     Each frame is processed by itself; `smooth` then smooths the joints over time. A box follows the
@@ -71,11 +71,11 @@ def estimate(
     if boxes is None:
         raise UserError(f"{path}: no frame shows a person's shoulders and hips")
     nobody, several = (np.flatnonzero(wanted) + 1 for wanted in (counts == 0, counts > 1))
-    return Found(_framed(smoothed, boxes, size), boxes, nobody.tolist(), several.tolist())
+    return VideoPoses(_framed(smoothed, boxes, size), boxes, nobody.tolist(), several.tolist())
 
 
 def strip(
-    path: str | Path, found: Found, size: tuple[int, int], fps: float
+    path: str | Path, found: VideoPoses, size: tuple[int, int], fps: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reads up to 12 evenly spaced frames again, and returns their boxes' contents and poses."""
     chosen = np.unique(np.linspace(0, len(found.poses) - 1, SHOWN).round().astype(int))

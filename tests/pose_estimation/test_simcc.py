@@ -8,7 +8,7 @@ import pytest
 from pnr_jax import pose_estimation
 from pnr_jax.errors import UserError
 from pnr_jax.keypoints import JOINTS
-from pnr_jax.pose_estimation.simcc import Network, SimCC, load_simcc, to_joints
+from pnr_jax.pose_estimation.simcc import SimCC, SimCCNetwork, load_simcc, to_joints
 
 # The order of the data set's own annotations, `categories[0]["keypoints"]` of COCO.
 COCO = [
@@ -84,7 +84,7 @@ def test_sides_and_joints_that_are_not_there(seeing_onnx, draw_discs, places):
 def test_a_small_person_is_looked_at_again(seeing_onnx, draw_discs, places):
     network = load_simcc(seeing_onnx)._network
     shown = []
-    counting = SimCC(Network(network.size, lambda x: shown.append(x) or network.run(x)))
+    counting = SimCC(SimCCNetwork(network.size, lambda x: shown.append(x) or network.run(x)))
     # In photo pixels: the first look's cells are 1.2 wide, the second's 0.3.
     there = np.rint(places((300, 130), 100))
     image = draw_discs(there, (480, 360), radius=3)
