@@ -29,7 +29,7 @@ from pnr_jax.evaluation import (
     scorers,
 )
 from pnr_jax.evaluation.tables import check_method_names, write_scores
-from pnr_jax.nn.lpips import Network
+from pnr_jax.nn.lpips import Backbone
 from pnr_jax.paths import is_remote, to_path
 from pnr_jax.walk import list_files
 
@@ -143,7 +143,7 @@ def _sources() -> list[int]:
 
 def _scorers() -> list[scorers.Scorer]:
     """Returns the metrics that the flags ask for."""
-    lpips: dict[Network, list[str] | None] = {"alex": LPIPS_ALEX.value, "vgg": LPIPS_VGG.value}
+    lpips: dict[Backbone, list[str] | None] = {"alex": LPIPS_ALEX.value, "vgg": LPIPS_VGG.value}
     for network, files in lpips.items():
         if files is not None and len(files) != 2:
             raise UserError(f"--lpips_{network} takes two files, the network and its linear layers")

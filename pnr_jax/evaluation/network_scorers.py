@@ -75,7 +75,7 @@ def with_fid(scorer: Scorer) -> Scorer:
     return scorer._replace(columns=columns, fit=fit, note=note)
 
 
-def lpips_scorer(network: lpips_lib.Network, trunk: str | Path, linear: str | Path) -> Scorer:
+def lpips_scorer(network: lpips_lib.Backbone, trunk: str | Path, linear: str | Path) -> Scorer:
     """Returns LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
     trunk, linear = find_file(trunk), find_file(linear)
     variables = lpips_lib.load_lpips(trunk, linear, network)
@@ -196,7 +196,7 @@ def _interpreter(path: str) -> Any:
 
 def scorers_of_files(
     inception_file: str | Path | None,
-    lpips_files: Mapping[lpips_lib.Network, Sequence[str | Path] | None],
+    lpips_files: Mapping[lpips_lib.Backbone, Sequence[str | Path] | None],
     classifier_file: str | Path | None,
     pose_model: str | Path | None,
 ) -> list[Scorer]:

@@ -25,7 +25,7 @@ from pnr_jax.nn.convert import check_shapes, read_arrays
 from pnr_jax.pretrained import is_published
 from pnr_jax.typing import Params, Variables
 
-Network = Literal["alex", "vgg"]
+Backbone = Literal["alex", "vgg"]
 
 _PAIRS_AT_ONCE = 16
 # ImageNet's mean and standard deviation, for images in [-1, 1].
@@ -77,7 +77,7 @@ class LPIPS(nn.Module):
       network: "alex" or "vgg".
     """
 
-    network: Network = "alex"
+    network: Backbone = "alex"
 
     @nn.compact
     def __call__(self, reference: jax.Array, generated: jax.Array) -> jax.Array:
@@ -119,7 +119,7 @@ def lpips(
     variables: Variables,
     reference: np.ndarray,
     generated: np.ndarray,
-    network: Network = "alex",
+    network: Backbone = "alex",
 ) -> np.ndarray:
     """Returns the LPIPS of image pairs.
 
@@ -146,14 +146,14 @@ def lpips(
 
 @partial(jax.jit, static_argnames="network")
 def _distance(
-    variables: Variables, reference: jax.Array, generated: jax.Array, network: Network
+    variables: Variables, reference: jax.Array, generated: jax.Array, network: Backbone
 ) -> jax.Array:
     scaled = (images.astype(jnp.float32) / 127.5 - 1 for images in (reference, generated))
     return cast(jax.Array, LPIPS(network).apply(variables, *scaled))
 
 
 def load_lpips(
-    trunk_path: str | Path, linear_path: str | Path, network: Network = "alex"
+    trunk_path: str | Path, linear_path: str | Path, network: Backbone = "alex"
 ) -> Params:
     """Reads the variables of `LPIPS` from the files that users have.
 
