@@ -65,16 +65,14 @@ class AdversarialSystem(System):
 
     Discriminator = DiscriminatorSettings
     Loss = LossSettings
+    loss: LossSettings
     sigma: float  # Width of the heatmaps' Gaussians for D_K, pixels.
 
     def __init__(self, parts: Parts):
         """Builds the discriminators."""
         super().__init__(parts)
-        assert isinstance(parts.loss, LossSettings)
-        assert isinstance(parts.discriminator, DiscriminatorSettings)
-        self.loss = parts.loss
-        self.perceptual = bool(parts.loss.perceptual)
-        weights = {"image": parts.loss.gan_image, "pose": parts.loss.gan_pose}
+        self.perceptual = bool(self.loss.perceptual)
+        weights = {"image": self.loss.gan_image, "pose": self.loss.gan_pose}
         if not parts.supervised:
             weights.pop("image")
         self.discriminators = tuple(name for name, weight in weights.items() if weight)

@@ -248,6 +248,7 @@ class DefGANSystem(System):
     Model: ClassVar[type[Settings]] = DefGANSettings
     Discriminator = PairDiscriminatorSettings
     Loss = DefGANLossSettings
+    loss: DefGANLossSettings
     Generator: ClassVar[Any] = DefGAN
     most_sources: ClassVar[int | None] = 1
     size_multiple = 2 ** (len(WIDTHS) - 1)
@@ -262,20 +263,17 @@ class DefGANSystem(System):
           SettingError: the discriminator halves the image until nothing is left.
         """
         super().__init__(parts)
-        assert isinstance(parts.loss, DefGANLossSettings)
-        assert isinstance(parts.discriminator, PairDiscriminatorSettings)
-        self.loss = parts.loss
-        self.perceptual = bool(parts.loss.neighbour)
-        self.discriminators = ("pair",) if parts.loss.gan else ()
+        self.perceptual = bool(self.loss.neighbour)
+        self.discriminators = ("pair",) if self.loss.gan else ()
         self.sigma = parts.model.to_dict()["sigma"]
         self.network = self.Generator(dtype=parts.dtype, **parts.model.to_dict())
-        layers = parts.discriminator.layers
-        if parts.loss.gan and min(parts.image_size) < 2 ** (layers + 3):
+        self.discriminator = PairDiscriminator(dtype=parts.dtype, **parts.discriminator.to_dict())
+        layers = self.discriminator.layers
+        if self.loss.gan and min(parts.image_size) < 2 ** (layers + 3):
             H, W = parts.image_size
             raise SettingError(
                 f"discriminator.layers={layers}: leaves nothing of an image of {H}×{W}; take fewer"
             )
-        self.discriminator = PairDiscriminator(parts.discriminator.width, layers, parts.dtype)
 
     def init(self, key: jax.Array) -> tuple[Variables, dict[str, Params]]:
         """Draws all parameters."""

@@ -120,7 +120,6 @@ class PATNSystem(AdversarialSystem):
     def __init__(self, parts: Parts):
         """Builds the generator."""
         super().__init__(parts)
-        assert isinstance(parts.model, PATNSettings)
         settings = parts.model.to_dict()
         self.sigma = settings.pop("sigma")
         self.network = self.Generator(dtype=parts.dtype, **settings)

@@ -221,6 +221,8 @@ class PG2System(System):
     Model = PG2Settings
     Discriminator = PG2DiscriminatorSettings
     Loss = PG2LossSettings
+    model: PG2Settings
+    loss: PG2LossSettings
     most_sources = 1
     size_multiple = 2 ** (LEVELS - 1)
     counts = ("steps",)
@@ -230,17 +232,13 @@ class PG2System(System):
     def __init__(self, parts: Parts):
         """Builds the networks."""
         super().__init__(parts)
-        assert isinstance(parts.model, PG2Settings)
-        assert isinstance(parts.discriminator, PG2DiscriminatorSettings)
-        assert isinstance(parts.loss, PG2LossSettings)
-        self.model, self.loss = parts.model, parts.loss
-        self.discriminators = ("image",) if parts.loss.gan else ()
-        second = (parts.model.first_steps, float("inf"))
+        self.discriminators = ("image",) if self.loss.gan else ()
+        second = (self.model.first_steps, float("inf"))
         self.periods = {"coarse": (0, second[0]), "fine": second}
         self.periods |= dict.fromkeys(self.discriminators, second)
-        self.coarse = Coarse(parts.model.width, parts.model.code, parts.dtype)
-        self.fine = Fine(parts.model.width, parts.dtype)
-        self.discriminator = ImageDiscriminator(parts.discriminator.width, parts.dtype)
+        self.coarse = Coarse(self.model.width, self.model.code, parts.dtype)
+        self.fine = Fine(self.model.width, parts.dtype)
+        self.discriminator = ImageDiscriminator(dtype=parts.dtype, **parts.discriminator.to_dict())
 
     def init(self, key: jax.Array) -> tuple[Variables, dict[str, Params]]:
         """Draws all parameters, and starts the count of steps, which tells the stage."""

@@ -96,6 +96,7 @@ class PNRSystem(AdversarialSystem):
     """The paper's method; `encode` is the regression, `render` draws P_t F."""
 
     Model = PNRSettings
+    model: PNRSettings
     encodes = True
     mixes = True
     regions: tuple[int, int]
@@ -103,12 +104,10 @@ class PNRSystem(AdversarialSystem):
     def __init__(self, parts: Parts):
         """Builds the networks."""
         super().__init__(parts)
-        assert isinstance(parts.model, PNRSettings)
-        self.model = parts.model
-        self.network = parts.model.network(parts.image_size, parts.dtype)
-        self.sigma = parts.model.sigma
+        self.network = self.model.network(parts.image_size, parts.dtype)
+        self.sigma = self.model.sigma
         self.regions = (parts.image_size[0] // 4, parts.image_size[1] // 4)
-        self.label = parts.model.norm_name()
+        self.label = self.model.norm_name()
         self.title = f"pNR{'' if parts.supervised else '*'} ({self.label})"
         self.about = (
             f"`encode` solves H ≈ P F once for the person (p = {self.model.p:g}), `render` draws F "

@@ -82,6 +82,9 @@ class System(abc.ABC):
         people too.
       counts: collections of its variables that are no networks, such as a count of steps: they
         belong to their run, are not averaged, and are not taken over by another one.
+      model: this system's settings, of the class `Model`; a subclass that reads them repeats the
+        annotation with its own class, which `Config` has checked.
+      loss: this system's weights of the losses, of the class `Loss`; likewise.
       image_size: (H, W), pixels.
       perceptual: whether a loss needs VGG19's features.
       regions: (h, w) where `encode` takes weights for each region of a source, else None.
@@ -103,6 +106,8 @@ class System(abc.ABC):
     encodes: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
     counts: ClassVar[tuple[str, ...]] = ()
+    model: Settings
+    loss: Settings
     perceptual: bool = False
     regions: tuple[int, int] | None = None
     discriminators: tuple[str, ...] = ()
@@ -113,6 +118,7 @@ class System(abc.ABC):
 
     def __init__(self, parts: Parts):
         """Builds the system that the parts of a configuration describe."""
+        self.model, self.loss = parts.model, parts.loss
         self.image_size = parts.image_size
 
     @abc.abstractmethod

@@ -77,7 +77,6 @@ class UNetSystem(AdversarialSystem):
     def __init__(self, parts: Parts):
         """Builds the network."""
         super().__init__(parts)
-        assert isinstance(parts.model, UNetSettings)
         settings = parts.model.to_dict()
         self.sigma = settings.pop("sigma")
         self.network = UNet(dtype=parts.dtype, **settings)
