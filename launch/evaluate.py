@@ -58,6 +58,14 @@ LPIPS_VGG = flags.DEFINE_list("lpips_vgg", None, "VGG16, linear layers (two file
 CLASSIFIER = flags.DEFINE_string("classifier", None, "A .tflite classifier: proxy IS.")
 POSE_MODEL = flags.DEFINE_string("pose_model", None, "A pose estimator: PCKh.")
 
+# How the columns that these rows lack are got, for the notes below the tables.
+HINTS = {
+    "inception_score": "IS and FID by --inception",
+    "lpips": "LPIPS by --lpips_alex",
+    "proxy_inception_score": "proxy IS by --classifier",
+    "pckh": "PCKh by --pose_model",
+}
+
 
 def main() -> None:
     """Scores what the flags name."""
@@ -79,7 +87,7 @@ def main() -> None:
     training = examples.load_training(settings).images if compares else None
     cache = folder / "cache"
     scored = results.evaluate(rows, chosen, cache, jpeg=JPEG.value, training=training)
-    print(report.write_report(scored, sets, settings, options, problems, chosen, folder))
+    print(report.write_report(scored, sets, settings, options, problems, chosen, folder, HINTS))
     for result in scored:
         write_scores(result, folder / "scores")
     figures = pictures.write_figures(scored, folder)

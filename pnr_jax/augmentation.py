@@ -113,7 +113,7 @@ def write_manifest(
         for number, line in enumerate(read_lines(path, "manifest"), start=1):
             if line not in planned:
                 raise UserError(
-                    f"{path}:{number}: not of this plan or not by these weights; give the flags "
+                    f"{path}:{number}: not of this plan or not by these weights; give the settings "
                     "and the model that began it (`views` may grow), or choose another `output`"
                 )
     write_text(path, text.getvalue())

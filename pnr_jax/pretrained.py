@@ -79,9 +79,7 @@ def find_model(address: str, files: Sequence[str]) -> Path:
     )
     for file in files:
         if not (folder / file).is_file():
-            raise UserError(
-                f"{address}: has no {file}; expected what pnr-export --safetensors writes"
-            )
+            raise UserError(f"{address}: has no {file}; expected a model exported with safetensors")
     return folder
 
 

@@ -182,7 +182,7 @@ def test_a_run_begins_with_a_model_of_the_hub(hub, small_config, tmp_path):
     [
         ("hf://somebody/nothing", "no such repository, or one that asks for a token"),
         ("hf://somebody/people@v9", "somebody/people has no such revision"),
-        ("hf://somebody/files", "has no model.safetensors; expected what pnr-export"),
+        ("hf://somebody/files", "has no model.safetensors; expected a model exported"),
         ("hf://somebody/people/config.json", "names a file; expected hf://OWNER/REPO"),
         ("hf://somebody", "expected hf://OWNER/REPO"),
         ("hf://some body/people", "cannot be downloaded (Repo id must use"),

@@ -119,7 +119,4 @@ def prepared_folder(data_dir: str | Path) -> Path:
     Raises:
       UserError: there is none.
     """
-    command = (
-        "launch/prepare_deepfashion.py --source=... --annotations=... --lists=... --data_dir=..."
-    )
-    return prepared.prepared_folder(data_dir, "deepfashion", command)
+    return prepared.prepared_folder(data_dir, "deepfashion")

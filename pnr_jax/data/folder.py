@@ -108,5 +108,4 @@ def prepared_folder(data_dir: str | Path) -> Path:
     Raises:
       UserError: it is no prepared folder.
     """
-    command = "launch/prepare_folder.py --images=... --annotations=... --data_dir=..."
-    return prepared.prepared_folder(data_dir, "folder", command)
+    return prepared.prepared_folder(data_dir, "folder")

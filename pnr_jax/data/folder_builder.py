@@ -166,7 +166,7 @@ def _crop_all(
         if name not in rows:
             raise UserError(
                 f"the annotations have no row for {name}; "
-                f"run launch/estimate_poses.py --images={source} --model=... --output=... first"
+                f"run launch/estimate_poses.py on {source} first"
             )
         keypoints = annotations[rows[name]]
         if not pairs_lib.usable_names({new: keypoints}, before_underscore):

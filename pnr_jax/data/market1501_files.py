@@ -104,6 +104,6 @@ def prepared_folder(data_dir: str | Path) -> Path:
     if not folder.is_dir():
         raise UserError(
             f"`data_dir={data_dir}`: no prepared Market-1501 there; "
-            "run launch/prepare_market1501.py --source=... --annotations=... --data_dir=... first"
+            "run launch/prepare_market1501.py first"
         )
     return folder

@@ -19,13 +19,12 @@ def tuples_file(split: str, kind: str) -> str:
     return f"{kind}-{split}.csv"
 
 
-def prepared_folder(data_dir: str | Path, name: str, preparation: str) -> Path:
+def prepared_folder(data_dir: str | Path, name: str) -> Path:
     """Returns DATA_DIR/NAME.
 
     Args:
       data_dir: the folder of prepared data sets.
-      name: the data set's.
-      preparation: the command that prepares it, for the message.
+      name: the data set's; `launch/prepare_NAME.py` makes it.
 
     Raises:
       UserError: it is no prepared data set.
@@ -33,7 +32,8 @@ def prepared_folder(data_dir: str | Path, name: str, preparation: str) -> Path:
     folder = to_path(data_dir) / name
     if not (folder / packed_file("train")).is_file():
         raise UserError(
-            f"`data_dir={data_dir}`: no prepared data set {name!r} there; run {preparation} first"
+            f"`data_dir={data_dir}`: no prepared data set {name!r} there; "
+            f"run launch/prepare_{name}.py first"
         )
     return folder
 

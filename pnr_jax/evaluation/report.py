@@ -7,6 +7,7 @@ SSIM, IS and masked IS, and with no other; `docs/evaluation.md` says how far.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pnr_jax.config import Config
@@ -15,6 +16,8 @@ from pnr_jax.evaluation.jobs import EvaluationSets, Options
 from pnr_jax.evaluation.results import Result, Row
 from pnr_jax.evaluation.scorers import Column, Scorer
 from pnr_jax.evaluation.tables import NOTHING
+
+_NO_HINTS: Mapping[str, str] = MappingProxyType({})
 
 _SCORES = ("inception_score", "ssim", "masked_inception_score", "masked_ssim")
 # Scores that our rows may lack.
@@ -53,13 +56,6 @@ PUBLISHED = {
     ("market1501", "tuples"): _TABLE_2,
 }
 
-_FLAGS = {
-    "inception_score": "IS and FID by --inception",
-    "lpips": "LPIPS by --lpips_alex",
-    "proxy_inception_score": "proxy IS by --classifier",
-    "pckh": "PCKh by --pose_model",
-}
-
 
 def write_report(
     results: Sequence[Result],
@@ -69,6 +65,7 @@ def write_report(
     problems: Sequence[str],
     scorers: Sequence[Scorer],
     folder: Path,
+    hints: Mapping[str, str] = _NO_HINTS,
 ) -> str:
     """Writes `table.md`, `table.json` and `table.tex`; returns the text for the terminal.
 
@@ -80,6 +77,8 @@ def write_report(
       problems: a line for each folder that lacks images.
       scorers: the metrics, in the order of their columns.
       folder: where the files go.
+      hints: how to get more columns, by the score that begins their names; those of scores that
+        no row has are shown.
     """
     columns = list(dict.fromkeys([*(c for s in scorers for c in s.columns), *PUBLISHED_COLUMNS]))
     shown = []
@@ -97,6 +96,7 @@ def write_report(
         jpeg=options.jpeg,
         problems=problems,
         scorers=scorers,
+        hints=hints,
     )
     return tables.write_tables(shown, lines, folder)
 
@@ -126,6 +126,7 @@ def notes(
     jpeg: bool,
     problems: Sequence[str],
     scorers: Sequence[Scorer] = (),
+    hints: Mapping[str, str] = _NO_HINTS,
 ) -> list[str]:
     """Returns the notes that apply to these rows.
 
@@ -136,6 +137,7 @@ def notes(
       jpeg: whether images were compressed to JPEG and decoded.
       problems: a line for each folder that lacks images.
       scorers: the metrics, whose own notes are added.
+      hints: as in `write_report`.
     """
     ours = [row for row in rows if not row.get("published")]
     published = len(ours) < len(rows)
@@ -157,8 +159,8 @@ def notes(
         lines.append('"published": as the paper prints it, not run here.')
         if not any("inception_score" in row for row in ours):
             lines.append(
-                f"{NOTHING} under IS and masked IS: they need Inception-v3 of 2015, "
-                "launch/evaluate.py --inception=FILE; docs/evaluation.md says where it is."
+                f"{NOTHING} under IS and masked IS: they need Inception-v3 of 2015; "
+                "docs/evaluation.md says where it is."
             )
     if jpeg:
         lines.append("Scored after a JPEG round trip of generated images and targets.")
@@ -168,13 +170,14 @@ def notes(
         if scorer.note and any(c.score in row for row in ours for c in scorer.columns)
     )
     absent = [
-        flag
-        for score, flag in _FLAGS.items()
+        hint
+        for score, hint in hints.items()
         if not any(key.startswith(score) for row in ours for key in row)
     ]
     if absent:
-        columns = ", ".join(absent)
-        lines.append(f"More columns of launch/evaluate.py: {columns} (docs/evaluation.md).")
+        lines.append(
+            f"More columns of launch/evaluate.py: {', '.join(absent)} (docs/evaluation.md)."
+        )
     return lines
 
 

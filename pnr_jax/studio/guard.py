@@ -85,7 +85,7 @@ class Guard:
             raise Refusal(
                 421,
                 f"This studio is at {self._host}:{self._port} and does not answer to the name "
-                f"{name!r}; whoever started it can allow that by --allow_host={name}.",
+                f"{name!r}; whoever started it can allow that name (docs/studio.md).",
             )
         if method in ("GET", "HEAD"):
             return
