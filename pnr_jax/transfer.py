@@ -34,15 +34,10 @@ class PoseTransfer:
         self._mesh = sharding.make_mesh(jax.local_devices())
         self._variables = jax.device_put(variables, sharding.copied(self._mesh))
 
-        @jax.jit
-        def encode(variables: Variables, sources: Sources, row_weights: jax.Array | None) -> Code:
-            return system.encode(variables, sources, row_weights)
-
-        @jax.jit
         def render(variables: Variables, code: Code, keypoints: jax.Array) -> jax.Array:
             return to_uint8(system.render(variables, code, keypoints))
 
-        self._encode, self._render = encode, render
+        self._encode, self._render = jax.jit(system.encode), jax.jit(render)
 
     @classmethod
     def load(cls, workdir: str | Path, model: str = "model") -> "PoseTransfer":
