@@ -1,5 +1,6 @@
 """Batches as a function of (seed, step): the one schema for every source of data."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, Generic, TypedDict, TypeVar, cast
 
@@ -61,6 +62,8 @@ def training_batches(
 
     Batch k depends on (seed, k) alone, so there is no iterator state to save.
 
+    Hides the GPUs from TensorFlow, for the rest of the process, unless it already computes there.
+
     Args:
       images: the data set, in memory.
       tuples: int32 [T, M + 1], indices into it, drawn without replacement in every epoch.
@@ -79,7 +82,10 @@ def training_batches(
             "or take `config.input=device`"
         ) from None
 
-    tf.config.set_visible_devices([], "GPU")
+    # It would take most of the GPUs' memory from JAX, for tf.data that runs on the CPU. TensorFlow
+    # has no narrower scope for this than the process, and refuses once its own work has begun.
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_visible_devices([], "GPU")
     one = cast(dict[str, np.ndarray], gather(images, tuples[:1]))
     specs = {key: tf.as_dtype(value.dtype) for key, value in one.items()}
 

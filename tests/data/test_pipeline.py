@@ -47,6 +47,21 @@ def test_a_resumed_run_sees_the_batches_of_an_uninterrupted_one(images):
     assert not np.array_equal(whole[0]["target_image"], whole[1]["target_image"])
 
 
+def test_tensorflow_keeps_gpus_that_it_computes_on(images, monkeypatch):
+    import tensorflow as tf
+
+    asked = []
+
+    def refuse(*arguments):
+        asked.append(arguments)
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "set_visible_devices", refuse)
+    batches = training_batches(images, np.array([[0, 1]]), batch_size=1, seed=0, start=0, stop=2)
+    assert len(list(batches)) == 2
+    assert asked == [([], "GPU")]
+
+
 def test_without_tensorflow_the_flag_is_named(images, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     batches = training_batches(images, np.array([[0, 1]]), batch_size=1, seed=0, start=0, stop=1)
