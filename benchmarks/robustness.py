@@ -35,7 +35,8 @@ from pnr_jax.transfer import PoseTransfer
 
 BATCH, TILE = 32, 8
 
-# Settings of `config.model` for the compared methods; all but the last use eq. 2 or 3.
+# Settings of `config.model` for the compared methods; eq. 2, eq. 3, eq. 3 with one weight
+# for a row, and the smoothed problem that version 0.1 called LAD.
 LAD: dict[str, Any] = {
     "p": 1.0,
     "rowwise": False,

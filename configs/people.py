@@ -2,8 +2,9 @@
 
     python launch/train.py --config=people --workdir=runs/people
 
-L1 and perceptual loss, no discriminators; the norm of rows (`model.rowwise`), which the paper does
-not have, because it is faster. The bundled model was then trained on for as long in batches of 4:
+L1 and perceptual loss, no discriminators; the norm of rows (`model.rowwise`) in place of the
+paper's LAD of entries, because it is faster. The bundled model was then trained on for as long in
+batches of 4:
 
     python launch/train.py --config=people --config.init_from=runs/people --config.batch_size=4 \
         --config.steps=6400 --config.learning_rate=2e-3 --workdir=runs/people2

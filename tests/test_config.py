@@ -279,7 +279,10 @@ def test_an_unsupervised_example_has_one_source():
 
 
 def test_a_loop_of_unknown_length_has_no_unrolled_gradient():
-    config = Config().replace(model={"solver": "primal_dual", "gradient": "implicit"})
+    model = {"solver": "primal_dual", "iterations": 100, "gradient": "implicit"}
+    config = Config().replace(model=model)
+    with pytest.raises(UserError, match="iterations=5: must be at least 20 with"):
+        config.replace(model={"iterations": 5})
     with pytest.raises(UserError, match="gradient=unrolled: must be last_step or implicit with"):
         config.replace(model={"gradient": "unrolled"})
 

@@ -105,7 +105,7 @@ COUNTS = ("iterations", "max_iterations", "cg_steps")  # Parts of the program, n
 
 
 def check_start(P: jax.Array, H: jax.Array, weights: jax.Array | None, start: jax.Array) -> None:
-    """Raises ValueError for a first F of another shape than the problem's; it may lack axes."""
+    """Raises ValueError unless `start` has the problem's shape; leading axes may be missing."""
     leading = [P.shape[:-2], H.shape[:-2], () if weights is None else weights.shape[:-1]]
     batch = jnp.broadcast_shapes(*leading)
     shape = (*batch, P.shape[-1], H.shape[-1])

@@ -82,11 +82,12 @@ def pnorm_regression(
 
     .. math:: F = \arg\min_F \sum_j v_j \|H_j - P_j F\|_p^p
 
-    Eq. 4 of the paper has no power p outside of the norm; for p = 1 both are the same, and for
-    p = 2 this is the least squares of eq. 2. Entrywise, the columns of H are independent. Rowwise,
-    :math:`\|\cdot\|_2^p` of rows is minimised instead (the L2,p norm): each row has one weight,
-    which is robust against rows that are wrong as a whole. For p = 2, given as a Python number,
-    both are `least_squares`, and the other options do not matter.
+    Eq. 4 of the paper has no power p outside of the norm. For p = 1 both are the same; for p = 2
+    this is the least squares of eq. 2, and eq. 4 as printed is ``rowwise`` with p = 1. Entrywise,
+    the columns of H are independent. Rowwise, :math:`\|\cdot\|_2^p` of rows is minimised instead
+    (the L2,p norm): each row has one weight, which is robust against rows that are wrong as a
+    whole. For p = 2, given as a Python number, both are `least_squares`, and the other options do
+    not matter.
 
     The solver decides what runs, never the shapes or values: `IRLS` is eq. 3 to the letter,
     `InexactIRLS` is faster, `PrimalDual` converges to the minimiser. Each ends with one exact
@@ -95,7 +96,7 @@ def pnorm_regression(
     * `"last_step"`: the weights of the last iteration are constants, as in the paper. This costs a
       solve with the factor of the forward pass and a few thin products, and stores nothing for
       each iteration. Higher derivatives are those of that one weighted least squares problem, and
-      the derivative by p is 0.
+      the derivative with respect to p is 0.
     * `"implicit"`: the derivative of the minimiser itself, of any order, by the implicit function
       theorem; nothing is stored for each iteration. It is correct once the iteration has
       converged, and erratic before. For p = 1 choose a meaningful eps, say 1e-2, since the
@@ -104,7 +105,7 @@ def pnorm_regression(
       `InexactIRLS` only the first derivative is exact.
 
     A weight of 0 has a derivative of 0: a row that is left out does not come back by learning. Only
-    `"unrolled"` has a derivative by `start`.
+    `"unrolled"` has a derivative with respect to `start`.
 
     Args:
       P: regressors (pose features) [..., n, d].

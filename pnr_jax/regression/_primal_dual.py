@@ -68,7 +68,7 @@ class PrimalDual:
       eps: the final smoothing ε of abs(r), relative to the typical entry (`IRLS` defines it), but
         never below what roundoff can resolve.
 
-    A `start` replaces the first F alone; the dual variables begin with least squares' residual.
+    A `start` replaces only the first F; the dual variables begin with least squares' residual.
     """
 
     tolerance: jax.Array | float = 1e-6
@@ -80,7 +80,7 @@ class PrimalDual:
 
         def unfinished(progress: tuple[State, jax.Array]) -> jax.Array:
             state, k = progress
-            lost = ~jnp.isfinite(state.epsilon)  # By NaN in the arguments: no use in waiting.
+            lost = ~jnp.isfinite(state.epsilon)  # NaN in the arguments: never converges.
             return (k < self.max_iterations - 1) & ~jnp.all(state.converged | lost)
 
         def body(progress: tuple[State, jax.Array]) -> tuple[State, jax.Array]:

@@ -164,7 +164,7 @@ def _largest(x: jax.Array) -> jax.Array:
 
 
 def _as_unit(size: jax.Array) -> jax.Array:
-    """Returns what to divide by: the size, or 1 for 0, and less where 1 / size would underflow."""
+    """Returns the divisor: the size, or 1 for 0, capped so that its reciprocal stays above 0."""
     return jnp.where(size == 0, 1, jnp.minimum(size, 1 / (16 * jnp.finfo(size.dtype).tiny)))
 
 

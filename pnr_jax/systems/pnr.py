@@ -65,6 +65,11 @@ class PNRSettings(Settings):
         yield Rule("up_kernel", 1 <= self.up_kernel <= 4, "between 1 and 4")
         yield Rule("keep_rows", 0 < self.keep_rows <= 1, "in (0, 1]")
         yield from self.one_of(tuple(SOLVERS), "solver")
+        yield Rule(
+            "iterations",
+            self.solver != "primal_dual" or self.iterations >= 20,
+            "at least 20 with model.solver = primal_dual, which runs to the minimiser",
+        )
         yield from self.one_of(("last_step", "implicit", "unrolled"), "gradient")
         yield Rule(
             "gradient",
@@ -75,9 +80,12 @@ class PNRSettings(Settings):
         yield from self.share("dropout")
 
     def norm_name(self) -> str:
-        """Returns the regression's norm: "LAD" (p = 1), "LSE" (p = 2), "p = ...", or of rows."""
+        """Returns "LAD" (p = 1), "LSE" (p = 2) or "p = ...", "of rows", and a solver but eq. 3."""
         name = {1.0: "LAD", 2.0: "LSE"}.get(self.p, f"p = {self.p}")
-        return f"{name} of rows" if self.rowwise and self.p != 2 else name
+        if self.p == 2:
+            return name
+        name = f"{name} of rows" if self.rowwise else name
+        return name if self.solver == "irls" else f"{name}, {self.solver}"
 
     def network(self, image_size: tuple[int, int], dtype: DTypeLike) -> PNR:
         """Returns the networks with the regression between them."""
@@ -110,7 +118,7 @@ class PNRSystem(AdversarialSystem):
         self.label = self.model.norm_name()
         self.title = f"pNR{'' if parts.supervised else '*'} ({self.label})"
         self.about = (
-            f"`encode` solves H ≈ P F once for the person (p = {self.model.p:g}), `render` draws F "
+            f"`encode` solves H ≈ P F once for the person ({self.label}), `render` draws F "
             "in any number of poses. Method: *Pose Guided Person Image Generation with Hidden "
             "p-Norm Regression*."
         )
@@ -153,7 +161,7 @@ class PNRSystem(AdversarialSystem):
         return jnp.asarray(self.network.apply(variables, code, keypoints, method="render"))
 
     def counterpart(self) -> System:
-        """Returns the same networks with LSE in place of LAD, or LAD in place of LSE."""
+        """Returns the same networks with p = 2, or with p = 1 if it is 2 already."""
         model = self.model.replace(p=1.0 if self.model.p == 2 else 2.0)
         return PNRSystem(self._parts._replace(model=model))
 

@@ -59,17 +59,25 @@ def lengths(R, rowwise):
     return np.linalg.norm(R, axis=1, keepdims=True) if rowwise else np.abs(R)
 
 
-def irls(P, H, v, p, T, eps, rowwise=False):
+def irls(P, H, v, p, T, eps, rowwise=False, ridge=0.0, unit=1.0):
     """Eq. 3, word for word, T times from least squares: F and the weights of the last iteration.
 
-    eps is in the units of H, one number or [1, D].
+    eps is in the units of H, one number or [1, D]. With a ridge, and the weights taken for
+    residuals in `unit`, ridge S is added to the matrices, S = Σ v P², by rows below P.
     """
     P, H, v = P[v > 0], H[v > 0], v[v > 0][:, None]
-    F = weighted_solve(P, H, v * np.ones_like(H))
+    below = np.diag(np.sqrt(ridge * np.sum(v * P**2, axis=0)))
+    nothing = np.zeros((P.shape[1], H.shape[1]))
+
+    def solve(W):
+        stack = (P, below), (H, nothing), (v * W, 1 + nothing)
+        return weighted_solve(*(np.concatenate(x) for x in stack))
+
     W = np.ones_like(H)
+    F = solve(W)
     for _ in range(T):
         W = np.maximum(lengths(H - P @ F, rowwise), eps) ** (p - 2) * np.ones_like(H)
-        F = weighted_solve(P, H, v * W)
+        F = solve(W * unit ** (2 - p))
     return F, W
 
 

@@ -22,7 +22,14 @@ def padded(P, H, masked, trash):
 
 @pytest.mark.parametrize(
     ("solver", "rowwise"),
-    [(IRLS(), False), (IRLS(), True), (InexactIRLS(), False), (PrimalDual(), False)],
+    [
+        (IRLS(), False),
+        (IRLS(), True),
+        (InexactIRLS(), False),
+        (InexactIRLS(), True),
+        (PrimalDual(), False),
+        (PrimalDual(), True),
+    ],
 )
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-12)])
 def test_any_number_of_masked_rows(solver, rowwise, dtype, tolerance):
