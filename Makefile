@@ -2,7 +2,7 @@
 # make studio       pose drawn people by hand, on a page in the browser; MODEL=runs/NAME for another run
 # make test         lint, types and the quick tests
 # make test-all     the same, then the tests that start programs and whole trainings
-# make coverage     all tests, and which lines and branches of the package they run
+# make coverage     all tests, and which lines of the package they run (not in other processes)
 # make test-faults  kills, damage and hostile files in the long form
 # make soak         train for an hour: does memory stay, do files close?
 # make lint         ruff and mypy

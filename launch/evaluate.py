@@ -58,7 +58,7 @@ LPIPS_VGG = flags.DEFINE_list("lpips_vgg", None, "VGG16, linear layers (two file
 CLASSIFIER = flags.DEFINE_string("classifier", None, "A .tflite classifier: proxy IS.")
 POSE_MODEL = flags.DEFINE_string("pose_model", None, "A pose estimator: PCKh.")
 
-# How the columns that these rows lack are got, for the notes below the tables.
+# How to get the columns that the rows lack, for the notes below the tables.
 HINTS = {
     "inception_score": "IS and FID by --inception",
     "lpips": "LPIPS by --lpips_alex",
@@ -154,7 +154,9 @@ def _scorers() -> list[scorers.Scorer]:
     lpips: dict[Backbone, list[str] | None] = {"alex": LPIPS_ALEX.value, "vgg": LPIPS_VGG.value}
     for network, files in lpips.items():
         if files is not None and len(files) != 2:
-            raise UserError(f"--lpips_{network} takes two files, the network and its linear layers")
+            raise UserError(
+                f"--lpips_{network} takes two files, the backbone and its linear layers"
+            )
     chosen = [make() for make in METRICS.values()]
     if FAMILIES.value:
         chosen.append(scorers.family_scorer())

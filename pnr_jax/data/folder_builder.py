@@ -29,7 +29,7 @@ TEST_PAIRS = TEST_TUPLES = 12_000
 TUPLE_SOURCES = 5
 DRAWS = 20  # Most tuples of each target.
 
-Crops = dict[str, tuple[np.ndarray, np.ndarray]]  # {name: (image, keypoints)}
+CroppedPeople = dict[str, tuple[np.ndarray, np.ndarray]]  # {name: (image, keypoints)}
 
 
 class Prepared(NamedTuple):
@@ -138,13 +138,13 @@ def _crop_all(
     height: int,
     max_damaged: int,
     labelled: bool,
-) -> tuple[Crops, list[str], list[str]]:
+) -> tuple[CroppedPeople, list[str], list[str]]:
     """Returns {new name: (image, keypoints)}, damaged, bodiless."""
     files = folder_lib.list_images(source)
     rows = folder_lib.match_rows(files, annotations)
     origin: dict[str, str] = {}
     folder_of: dict[str, str] = {}
-    people: Crops = {}
+    people: CroppedPeople = {}
     damaged: list[str] = []
     bodiless: list[str] = []
     for name, path in files.items():
@@ -205,7 +205,7 @@ def _replace(folder: Path, new: Path) -> None:
 
 def _write(
     temporary: Path,
-    people: Crops,
+    people: CroppedPeople,
     identities: Mapping[str, list[str]],
     split: Mapping[str, list[str]],
     seed: int,

@@ -62,7 +62,8 @@ def training_batches(
 
     Batch k depends on (seed, k) alone, so there is no iterator state to save.
 
-    Hides the GPUs from TensorFlow, for the rest of the process, unless it already computes there.
+    Hides the GPUs from TensorFlow, for the rest of the process, unless TensorFlow already computes
+    on them.
 
     Args:
       images: the data set, in memory.
@@ -82,8 +83,8 @@ def training_batches(
             "or take `config.input=device`"
         ) from None
 
-    # It would take most of the GPUs' memory from JAX, for tf.data that runs on the CPU. TensorFlow
-    # has no narrower scope for this than the process, and refuses once its own work has begun.
+    # Otherwise it takes most of the GPUs' memory from JAX, although tf.data runs on the CPU.
+    # TensorFlow can hide them only from the whole process, and refuses once it has begun to work.
     with contextlib.suppress(RuntimeError):
         tf.config.set_visible_devices([], "GPU")
     one = cast(dict[str, np.ndarray], gather(images, tuples[:1]))

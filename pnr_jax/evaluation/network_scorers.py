@@ -75,18 +75,18 @@ def with_fid(scorer: Scorer) -> Scorer:
     return scorer._replace(columns=columns, fit=fit, note=note)
 
 
-def lpips_scorer(network: lpips_lib.Backbone, trunk: str | Path, linear: str | Path) -> Scorer:
+def lpips_scorer(backbone: lpips_lib.Backbone, trunk: str | Path, linear: str | Path) -> Scorer:
     """Returns LPIPS on AlexNet ("alex") or VGG16 ("vgg")."""
     trunk, linear = find_file(trunk), find_file(linear)
-    variables = lpips_lib.load_lpips(trunk, linear, network)
+    variables = lpips_lib.load_lpips(trunk, linear, backbone)
 
     def score(batch: NamedBatch, generated: np.ndarray) -> Scores:
-        distances = lpips_lib.lpips(variables, batch["target_image"], generated, network)
-        return {f"lpips_{network}": distances}
+        distances = lpips_lib.lpips(variables, batch["target_image"], generated, backbone)
+        return {f"lpips_{backbone}": distances}
 
-    heading = {"alex": "LPIPS (AlexNet)", "vgg": "LPIPS (VGG16)"}[network]
-    columns = (Column(f"lpips_{network}", heading),)
-    return Scorer(f"lpips {network} {sha256(trunk)} {sha256(linear)}", score, columns)
+    heading = {"alex": "LPIPS (AlexNet)", "vgg": "LPIPS (VGG16)"}[backbone]
+    columns = (Column(f"lpips_{backbone}", heading),)
+    return Scorer(f"lpips {backbone} {sha256(trunk)} {sha256(linear)}", score, columns)
 
 
 def proxy_scorer(path: str | Path) -> Scorer:
@@ -204,7 +204,7 @@ def scorers_of_files(
 
     Args:
       inception_file: Inception-v3 of 2015, for IS, FID and masked IS.
-      lpips_files: the trunk and the linear layers of each of LPIPS' networks.
+      lpips_files: the trunk and the linear layers of each of LPIPS's backbones.
       classifier_file: a TFLite classifier, for the proxy IS.
       pose_model: a pose estimator, for PCKh.
     """

@@ -77,8 +77,8 @@ def write_report(
       problems: a line for each folder that lacks images.
       scorers: the metrics, in the order of their columns.
       folder: where the files go.
-      hints: how to get more columns, by the score that begins their names; those of scores that
-        no row has are shown.
+      hints: how to get more columns, keyed by the score with which their names begin; a hint is
+        shown if no row has its score.
     """
     columns = list(dict.fromkeys([*(c for s in scorers for c in s.columns), *PUBLISHED_COLUMNS]))
     shown = []

@@ -74,10 +74,10 @@ class LPIPS(nn.Module):
     """Two batches of images -> a distance for each pair.
 
     Attributes:
-      network: "alex" or "vgg".
+      backbone: "alex" or "vgg".
     """
 
-    network: Backbone = "alex"
+    backbone: Backbone = "alex"
 
     @nn.compact
     def __call__(self, reference: jax.Array, generated: jax.Array) -> jax.Array:
@@ -92,7 +92,7 @@ class LPIPS(nn.Module):
         return distance
 
     def _features(self, x: jax.Array) -> list[jax.Array]:
-        trunk = _TRUNKS[self.network]
+        trunk = _TRUNKS[self.backbone]
         features = []
         for index, (width, kernel, stride) in enumerate(
             zip(trunk.widths, trunk.kernels, trunk.strides, strict=True)
@@ -119,15 +119,15 @@ def lpips(
     variables: Variables,
     reference: np.ndarray,
     generated: np.ndarray,
-    network: Backbone = "alex",
+    backbone: Backbone = "alex",
 ) -> np.ndarray:
     """Returns the LPIPS of image pairs.
 
     Args:
-      variables: the result of `load_lpips` for the same network.
+      variables: the result of `load_lpips` for the same backbone.
       reference: uint8 [N, H, W, 3], at least 32 pixels each way; a few at a time go to the device.
       generated: uint8 [N, H, W, 3].
-      network: "alex" or "vgg".
+      backbone: "alex" or "vgg".
 
     Returns:
       float64 [N], 0 for equal images.
@@ -140,20 +140,20 @@ def lpips(
         raise ValueError(f"LPIPS needs 32 pixels each way, the images are {list(reference.shape)}")
     distances = np.empty(len(reference))
     for where, pair in chunks(_PAIRS_AT_ONCE, reference, generated):
-        distances[where] = _distance(variables, *pair, network)[: where.stop - where.start]
+        distances[where] = _distance(variables, *pair, backbone)[: where.stop - where.start]
     return distances
 
 
-@partial(jax.jit, static_argnames="network")
+@partial(jax.jit, static_argnames="backbone")
 def _distance(
-    variables: Variables, reference: jax.Array, generated: jax.Array, network: Backbone
+    variables: Variables, reference: jax.Array, generated: jax.Array, backbone: Backbone
 ) -> jax.Array:
     scaled = (images.astype(jnp.float32) / 127.5 - 1 for images in (reference, generated))
-    return cast(jax.Array, LPIPS(network).apply(variables, *scaled))
+    return cast(jax.Array, LPIPS(backbone).apply(variables, *scaled))
 
 
 def load_lpips(
-    trunk_path: str | Path, linear_path: str | Path, network: Backbone = "alex"
+    trunk_path: str | Path, linear_path: str | Path, backbone: Backbone = "alex"
 ) -> Params:
     """Reads the variables of `LPIPS` from the files that users have.
 
@@ -163,35 +163,35 @@ def load_lpips(
     Args:
       trunk_path: torchvision's AlexNet or VGG16, a state dict (`.pth`) or its `.safetensors`.
       linear_path: the `lpips` package's linear layers, `weights/v0.1/alex.pth` or `vgg.pth`.
-      network: "alex" or "vgg".
+      backbone: "alex" or "vgg".
 
     Raises:
       UserError: a file is missing, cannot be read, or holds another network.
     """
-    trunk_file = _TRUNK_FILES[network]
+    trunk_file = _TRUNK_FILES[backbone]
     trunk = read_arrays(trunk_path, "LPIPS trunk", f"download.pytorch.org/models ({trunk_file})")
     linear = read_arrays(
-        linear_path, "LPIPS linear layers", f"the lpips package (lpips/weights/v0.1/{network}.pth)"
+        linear_path, "LPIPS linear layers", f"the lpips package (lpips/weights/v0.1/{backbone}.pth)"
     )
     params: Params = {}
     try:
-        for index, place in enumerate(_TRUNKS[network].indices):
+        for index, place in enumerate(_TRUNKS[backbone].indices):
             kernel = trunk[f"features.{place}.weight"].transpose(2, 3, 1, 0)
             params[f"conv_{index}"] = {"kernel": kernel, "bias": trunk[f"features.{place}.bias"]}
-        for layer in range(len(_TRUNKS[network].taps)):
+        for layer in range(len(_TRUNKS[backbone].taps)):
             params[f"linear_{layer}"] = linear[f"lin{layer}.model.1.weight"].reshape(-1)
     except KeyError as error:
         raise UserError(
-            f"LPIPS weights: {trunk_path} and {linear_path} lack {error}; are they {network}'s?"
+            f"LPIPS weights: {trunk_path} and {linear_path} lack {error}; are they {backbone}'s?"
         ) from None
     except ValueError as error:  # An array of another rank.
         raise UserError(
-            f"LPIPS weights: {trunk_path} is not {network}'s ({first_line(error)})"
+            f"LPIPS weights: {trunk_path} is not {backbone}'s ({first_line(error)})"
         ) from None
     images = np.zeros((1, 64, 64, 3))
-    expected = jax.eval_shape(LPIPS(network).init, jax.random.key(0), images, images)
-    check_shapes({"params": params}, expected, f"LPIPS weights of {network}")
-    for path, published in ((trunk_path, trunk_file), (linear_path, f"{network}.pth")):
+    expected = jax.eval_shape(LPIPS(backbone).init, jax.random.key(0), images, images)
+    check_shapes({"params": params}, expected, f"LPIPS weights of {backbone}")
+    for path, published in ((trunk_path, trunk_file), (linear_path, f"{backbone}.pth")):
         if not is_published(path, published):
             logging.warning(
                 "LPIPS weights: %s is not the published file; its distances compare with no "

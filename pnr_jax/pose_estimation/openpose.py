@@ -57,7 +57,7 @@ class Crop(NamedTuple):
 
 
 class Detection(NamedTuple):
-    """The largest person found: places float [18, 2] in image pixels, scores [18]."""
+    """The largest person found: places float [18, 2] in image pixels, scores [18]; of `people`."""
 
     places: np.ndarray
     scores: np.ndarray
@@ -117,7 +117,7 @@ class OpenPose:
     def _find(self, crops: Sequence[Crop]) -> list[Detection]:
         """Runs the network on crops, batching those of one size."""
         found: list[Detection | None] = [None] * len(crops)
-        shapes = [crop.pixels.shape for crop in crops]
+        shapes = [seen.pixels.shape for seen in crops]
         for shape in dict.fromkeys(shapes):
             rows = [i for i in range(len(crops)) if shapes[i] == shape]
             pixels = np.stack([crops[i].pixels for i in rows]).astype(np.float32)

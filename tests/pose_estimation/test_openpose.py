@@ -42,7 +42,7 @@ def ramp(height, width):
 
 
 def seen_as(pixels, size):
-    """The affine maps (a, b) of view pixels to image pixels, rows and columns."""
+    """The affine maps (a, b) of crop pixels to image pixels, rows and columns."""
     inside = np.argwhere(pixels[..., 2] > 250)
     low, high = inside.min(axis=0) + 3, inside.max(axis=0) - 3
     part = pixels[low[0] : high[0], low[1] : high[1]]

@@ -185,7 +185,7 @@ export class Stage {
     this.set(pose);
   }
 
-  // Of each shown model its picture at the model's own size.
+  // The picture of each model that is shown, at the model's own size.
   pictures() {
     const [height, width] = this.size;
     return this.latest.names.map((name, i) => {
