@@ -280,7 +280,7 @@ def test_lists_and_keypoints_of_two_splits_are_refused(archive):
 
 
 def test_a_prepared_folder_is_not_overwritten_and_an_absent_one_named(archive):
-    with pytest.raises(UserError, match=r"prepare_deepfashion\.py --source"):
+    with pytest.raises(UserError, match=r"run launch/prepare_deepfashion\.py first"):
         DATA_SETS["deepfashion"]().load(str(archive.folder), "train")
     archive.prepare(archive.as_zip())
     with pytest.raises(UserError, match="is there already"):
