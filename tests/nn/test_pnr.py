@@ -160,5 +160,6 @@ def test_the_configuration_names_the_solver():
     assert config.build_system().network.solver == IRLS(5, eps=1e-6)
     config = config.replace(model={"solver": "inexact_irls", "iterations": 7, "eps": 1e-3})
     assert config.build_system().network.solver == InexactIRLS(7, eps=1e-3)
+    assert config.build_system().title == "pNR (LAD, inexact_irls)"
     config = config.replace(model={"solver": "primal_dual", "iterations": 30})
     assert config.build_system().network.solver == PrimalDual(max_iterations=30, eps=1e-3)
